@@ -1,0 +1,23 @@
+# Commands of the README. `make help` lists them.
+SHELL := /bin/bash
+PYTHON ?= python3
+ENV ?= local
+export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/node_modules/.bin:$(PATH)
+export CDK_DISABLE_CLI_TELEMETRY := true
+.DEFAULT_GOAL := help
+.PHONY: help install lock demo test check synth bench clean
+
+help: ## List the commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+install: ## Install everything into the checkout (.venv, Node, cdk)
+	@$(PYTHON) operations/bootstrap.py
+
+lock: install ## Pin the transitive versions anew
+	uv pip compile --quiet --no-header --no-emit-package mlops-constructs requirements.txt requirements-dev.txt -o constraints.txt
+
+synth: install ## Synthesize the environment ENV into build/cdk.out
+	@cdk synth --quiet --output build/cdk.out -c env=$(ENV)
+
+clean: ## Remove what was installed and built
+	rm -rf .venv node_modules build .local

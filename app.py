@@ -1,0 +1,53 @@
+"""The CDK app: load one environment, build its stacks, attach the checks.
+
+Run by `cdk -c env=<name>`; the second key, `-c releases=<folder>`, says where the releases stand.
+"""
+
+import shutil
+import sys
+from pathlib import Path
+
+from mlops_constructs.faults import FaultsError
+
+ROOT = Path(__file__).parent
+
+
+def main() -> int:
+    """Synthesize one environment.
+
+    Returns
+    -------
+    int
+        Exit status: 0, or 1 where the configuration is at fault.
+    """
+    if not shutil.which("node"):
+        print(
+            "Node is not on the PATH, and the CDK needs it. 'make install' installs it into .venv;"
+            " then run cdk through make, or put .venv/bin on the PATH.",
+            file=sys.stderr,
+        )
+        return 1
+    # Imported after the check: the import itself starts Node.
+    from aws_cdk import App, Validations
+    from cdk_nag import AwsSolutionsChecks
+
+    from stacks.config import load_environment
+    from stacks.platform import build_platform
+
+    app = App()
+    name = app.node.try_get_context("env") or ""
+    releases = Path(app.node.try_get_context("releases") or ROOT / "releases")
+    try:
+        environment = load_environment(name, ROOT / "environments")
+        for note in build_platform(app, environment, releases):
+            print(note, file=sys.stderr)
+    except FaultsError as error:
+        print(error, file=sys.stderr)
+        return 1
+    Validations.of(app).add_plugins(AwsSolutionsChecks(app))
+    app.synth()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

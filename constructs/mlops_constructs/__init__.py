@@ -1,0 +1,1 @@
+"""CDK constructs for a machine-learning platform in a network with no way out."""

@@ -1,0 +1,149 @@
+"""The bucket that holds runs' files and models, and the bucket that holds its access logs."""
+
+from aws_cdk import Duration, RemovalPolicy, Stack
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_s3 as s3
+from constructs import Construct
+
+from mlops_constructs.acknowledgment import acknowledge_grant
+from mlops_constructs.encryption_key import grant_through
+from mlops_constructs.naming import Naming
+
+MODELS_PREFIX = "mlflow"
+"""Where MLflow keeps its files inside the bucket."""
+
+
+class ArtifactStore(Construct):
+    """A versioned, encrypted bucket for artifacts, and one for the access logs of all buckets.
+
+    Parameters
+    ----------
+    scope, construct_id
+        Where the construct stands in the tree.
+    naming
+        What the buckets' names start with.
+    key
+        Encrypts the artifacts. Access logs use S3's own keys, as the log services ask.
+    log_days
+        Days that access logs are kept.
+    removal_policy
+        What happens to the buckets with their stack: kept.
+
+    Attributes
+    ----------
+    bucket : aws_cdk.aws_s3.IBucket
+        The artifacts.
+    access_logs : aws_cdk.aws_s3.IBucket
+        The access logs, of load balancers too.
+
+    Examples
+    --------
+    >>> store = ArtifactStore(stack, "Artifacts", naming=naming, key=key)  # doctest: +SKIP
+    >>> store.grant_read(role, "mlflow/1/models/m-1/artifacts/")  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        naming: Naming,
+        key: kms.IKey,
+        log_days: int = 365,
+        removal_policy: RemovalPolicy = RemovalPolicy.RETAIN,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        account = Stack.of(self).account
+        self.access_logs = s3.Bucket(
+            self,
+            "AccessLogs",
+            bucket_name=f"{naming.prefix}-access-logs-{account}",
+            encryption=s3.BucketEncryption.S3_MANAGED,
+            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+            enforce_ssl=True,
+            versioned=True,
+            object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
+            lifecycle_rules=[
+                s3.LifecycleRule(
+                    expiration=Duration.days(log_days),
+                    noncurrent_version_expiration=Duration.days(1),
+                )
+            ],
+            removal_policy=removal_policy,
+        )
+        name = f"{naming.prefix}-artifacts-{account}"
+        self._arn = f"arn:{Stack.of(self).partition}:s3:::{name}"
+        self._key = key
+        self.bucket = s3.Bucket(
+            self,
+            "Bucket",
+            bucket_name=name,
+            encryption=s3.BucketEncryption.KMS,
+            encryption_key=key,
+            bucket_key_enabled=True,
+            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+            enforce_ssl=True,
+            versioned=True,
+            object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
+            server_access_logs_bucket=self.access_logs,
+            server_access_logs_prefix="artifacts/",
+            lifecycle_rules=[
+                s3.LifecycleRule(abort_incomplete_multipart_upload_after=Duration.days(7))
+            ],
+            removal_policy=removal_policy,
+        )
+
+    def uri(self, prefix: str) -> str:
+        """The S3 address of a prefix of the bucket."""
+        return self.bucket.s3_url_for_object(prefix)
+
+    def grant_read(self, grantee: iam.IGrantable, prefix: str) -> iam.Grant:
+        """Let `grantee` list and read what stands under `prefix`, and have S3 decrypt it.
+
+        Parameters
+        ----------
+        grantee
+            Who reads.
+        prefix
+            Start of the keys, with its slash at the end.
+        """
+        return self._grant(grantee, prefix, ["s3:GetObject"], ["kms:Decrypt"])
+
+    def grant_read_write(self, grantee: iam.IGrantable, prefix: str) -> iam.Grant:
+        """Let `grantee` list, read, write and delete what stands under `prefix`.
+
+        Parameters
+        ----------
+        grantee
+            Who reads and writes.
+        prefix
+            Start of the keys, with its slash at the end.
+        """
+        objects = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"]
+        uploads = ["s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"]
+        # https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html
+        return self._grant(
+            grantee, prefix, objects + uploads, ["kms:Decrypt", "kms:GenerateDataKey"]
+        )
+
+    def _grant(
+        self, grantee: iam.IGrantable, prefix: str, actions: list[str], key_actions: list[str]
+    ) -> iam.Grant:
+        list_objects = iam.Grant.add_to_principal(
+            grantee=grantee,
+            actions=["s3:ListBucket"],
+            resource_arns=[self._arn],
+            conditions={"StringLike": {"s3:prefix": [prefix, f"{prefix}*"]}},
+        )
+        below_prefix = f"{self._arn}/{prefix}*"
+        objects = iam.Grant.add_to_principal(
+            grantee=grantee, actions=actions, resource_arns=[below_prefix]
+        )
+        acknowledge_grant(
+            grantee,
+            "What a run or a model consists of is not known before: the prefix is its own.",
+            f"AwsSolutions-IAM5[Resource::{below_prefix}]",
+        )
+        crypto = grant_through(self._key, grantee, "s3", *key_actions)
+        return list_objects.combine(objects).combine(crypto)

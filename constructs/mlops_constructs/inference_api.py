@@ -1,0 +1,215 @@
+"""The one private API in front of every endpoint."""
+
+from aws_cdk import Stack
+from aws_cdk import aws_apigateway as apigateway
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
+from constructs import Construct
+
+from mlops_constructs.acknowledgment import acknowledge
+from mlops_constructs.faults import Fault, raise_faults
+from mlops_constructs.naming import Naming
+
+
+class InferenceApi(Construct):
+    """A private REST API: ``POST /endpoints/{endpoint}/invocations``, with a key.
+
+    It answers only through the given VPC endpoint. A new model endpoint needs no change here.
+
+    Parameters
+    ----------
+    scope, construct_id
+        Where the construct stands in the tree.
+    naming
+        What the API's name starts with.
+    invoker
+        The function that answers.
+    vpc_endpoint
+        The one VPC endpoint that the API answers through.
+    log_key
+        Encrypts the access logs.
+    log_retention
+        How long access logs are kept.
+    authorization
+        What a caller shows beside the key: a request signed by an identity of the account, or
+        nothing more.
+    rate
+        Requests per second that one key may send in the long run.
+    burst
+        Requests that one key may send at once.
+
+    Attributes
+    ----------
+    rest_api : aws_cdk.aws_apigateway.RestApi
+        The API.
+    key : aws_cdk.aws_apigateway.IApiKey
+        The first key. API Gateway makes its value.
+
+    Raises
+    ------
+    FaultsError
+        With every fault of the arguments.
+
+    Examples
+    --------
+    >>> api = InferenceApi(  # doctest: +SKIP
+    ...     stack, "Api", naming=naming, invoker=invoker.function, vpc_endpoint=endpoint,
+    ...     log_key=key, log_retention=logs.RetentionDays.ONE_YEAR)
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        naming: Naming,
+        invoker: lambda_.IFunction,
+        vpc_endpoint: ec2.IVpcEndpoint,
+        log_key: kms.IKey,
+        log_retention: logs.RetentionDays,
+        authorization: apigateway.AuthorizationType = apigateway.AuthorizationType.IAM,
+        rate: int = 50,
+        burst: int = 100,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        raise_faults(self.node.path, _faults(rate, burst))
+        log_group = logs.LogGroup(
+            self, "AccessLog", encryption_key=log_key, retention=log_retention
+        )
+        self.rest_api = apigateway.RestApi(
+            self,
+            "RestApi",
+            rest_api_name=f"{naming.prefix}-inference",
+            description="Invokes the model endpoints",
+            endpoint_configuration=apigateway.EndpointConfiguration(
+                types=[apigateway.EndpointType.PRIVATE], vpc_endpoints=[vpc_endpoint]
+            ),
+            policy=_only_through(vpc_endpoint),
+            cloud_watch_role=False,
+            deploy_options=apigateway.StageOptions(
+                stage_name="v1",
+                access_log_destination=apigateway.LogGroupLogDestination(log_group),
+                access_log_format=apigateway.AccessLogFormat.json_with_standard_fields(
+                    caller=True,
+                    http_method=True,
+                    ip=True,
+                    protocol=True,
+                    request_time=True,
+                    resource_path=True,
+                    response_length=True,
+                    status=True,
+                    user=True,
+                ),
+                logging_level=apigateway.MethodLoggingLevel.ERROR,
+                metrics_enabled=True,
+                tracing_enabled=False,
+            ),
+        )
+        self.rest_api.deployment_stage.node.add_dependency(self._account_that_logs())
+        acknowledge(
+            self.rest_api.deployment_stage,
+            "The API has no address outside the VPC: its one way in is the endpoint.",
+            "AwsSolutions-APIG3",
+        )
+        self._add_invocations(invoker, authorization)
+        self.key = self._add_key(rate, burst)
+
+    @property
+    def invocation_url(self) -> str:
+        """The address to post to, with ``{endpoint}`` where the endpoint's name goes."""
+        return self.rest_api.url_for_path("/endpoints/{endpoint}/invocations")
+
+    def _add_invocations(
+        self, invoker: lambda_.IFunction, authorization: apigateway.AuthorizationType
+    ) -> None:
+        endpoint = self.rest_api.root.add_resource("endpoints").add_resource("{endpoint}")
+        method = endpoint.add_resource("invocations").add_method(
+            "POST",
+            apigateway.LambdaIntegration(invoker, proxy=True),
+            api_key_required=True,
+            authorization_type=authorization,
+            request_parameters={"method.request.path.endpoint": True},
+            request_validator=apigateway.RequestValidator(
+                self,
+                "Validator",
+                rest_api=self.rest_api,
+                validate_request_parameters=True,
+                validate_request_body=True,
+            ),
+        )
+
+        acknowledge(
+            method,
+            "Callers are workloads of this network: they sign with their role, or show a key.",
+            "AwsSolutions-COG4",
+        )
+
+    def _add_key(self, rate: int, burst: int) -> apigateway.IApiKey:
+        key = self.rest_api.add_api_key("Key")
+        plan = self.rest_api.add_usage_plan(
+            "Plan",
+            throttle=apigateway.ThrottleSettings(rate_limit=rate, burst_limit=burst),
+        )
+        plan.add_api_key(key)
+        plan.add_api_stage(stage=self.rest_api.deployment_stage)
+        return key
+
+    def _account_that_logs(self) -> apigateway.CfnAccount:
+        """Let API Gateway write logs: a setting of the account and region, not of an API.
+
+        https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-logging.html
+        """
+        stack = Stack.of(self)
+        role = iam.Role(
+            self,
+            "LogsRole",
+            assumed_by=iam.ServicePrincipal("apigateway.amazonaws.com"),
+            description="Lets API Gateway write its logs",
+        )
+        every_log = stack.format_arn(service="logs", resource="*")
+        acknowledge(
+            role,
+            "The setting serves every API of the account and region, whatever its logs are called.",
+            f"AwsSolutions-IAM5[Resource::{every_log}]",
+        )
+        role.add_to_policy(
+            iam.PolicyStatement(
+                actions=[
+                    "logs:CreateLogGroup",
+                    "logs:CreateLogStream",
+                    "logs:DescribeLogGroups",
+                    "logs:DescribeLogStreams",
+                    "logs:PutLogEvents",
+                    "logs:GetLogEvents",
+                    "logs:FilterLogEvents",
+                ],
+                resources=[every_log],
+            )
+        )
+        return apigateway.CfnAccount(self, "Account", cloud_watch_role_arn=role.role_arn)
+
+
+def _only_through(vpc_endpoint: ec2.IVpcEndpoint) -> iam.PolicyDocument:
+    """The API's own policy: whoever comes through the endpoint may try; methods decide the rest."""
+    return iam.PolicyDocument(
+        statements=[
+            iam.PolicyStatement(
+                principals=[iam.AnyPrincipal()],
+                actions=["execute-api:Invoke"],
+                resources=["execute-api:/*"],
+                conditions={"StringEquals": {"aws:SourceVpce": vpc_endpoint.vpc_endpoint_id}},
+            )
+        ]
+    )
+
+
+def _faults(rate: int, burst: int) -> list[Fault]:
+    named = {"rate": rate, "burst": burst}
+    return [
+        Fault(name, str(value), "1 or more", "Let at least one request through.")
+        for name, value in named.items()
+        if value < 1
+    ]

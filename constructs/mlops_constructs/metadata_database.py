@@ -1,0 +1,185 @@
+"""RDS for MySQL that holds MLflow's metadata."""
+
+from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_logs as logs
+from aws_cdk import aws_rds as rds
+from aws_cdk import aws_secretsmanager as secretsmanager
+from constructs import Construct
+
+from mlops_constructs.acknowledgment import acknowledge
+from mlops_constructs.encryption_key import grant_through
+from mlops_constructs.faults import Fault, raise_faults
+from mlops_constructs.naming import Naming
+
+PORT = 3307
+"""Not MySQL's own port, which scanners try first (cdk-nag AwsSolutions-RDS11)."""
+
+PARAMETERS = {
+    "require_secure_transport": "ON",
+    # MLflow's migrations create triggers; with the binary log on, that needs SUPER or this.
+    # https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/Appendix.MySQL.Options.html
+    "log_bin_trust_function_creators": "1",
+}
+"""What MLflow and the closed network need of the server."""
+
+
+class MetadataDatabase(Construct):
+    """A MySQL 8.4 database that asks for TLS, with a generated password.
+
+    Parameters
+    ----------
+    scope, construct_id
+        Where the construct stands in the tree.
+    vpc
+        Where it runs: on the isolated subnets.
+    security_group
+        The database's own group. Who may connect is for the later stacks to say.
+    naming
+        What the instance's name starts with: the name of its exported log follows from it.
+    key
+        Encrypts the storage, the backups and the secret.
+    log_key
+        Encrypts the exported logs.
+    instance_type
+        Class of the instance, without its ``db.``.
+    storage_gib
+        Allocated storage, in GiB. It grows by itself up to five times of this.
+    backup_days
+        Days that automatic backups are kept: 1 to 35.
+    log_retention
+        How long the exported logs are kept.
+    multi_az
+        A standby in a second zone: yes.
+    deletion_protection
+        Refuses to be deleted: yes.
+    removal_policy
+        What happens to the database with its stack: kept.
+
+    Attributes
+    ----------
+    instance : aws_cdk.aws_rds.DatabaseInstance
+        The database.
+    secret : aws_cdk.aws_secretsmanager.ISecret
+        User, password, host, port and database name, as JSON.
+
+    Raises
+    ------
+    FaultsError
+        With every fault of the arguments.
+
+    Examples
+    --------
+    >>> database = MetadataDatabase(  # doctest: +SKIP
+    ...     stack, "Database", vpc=vpc, security_group=group, naming=naming, key=key, log_key=log_key,
+    ...     instance_type=ec2.InstanceType("t4g.medium"),
+    ...     log_retention=logs.RetentionDays.ONE_YEAR)
+    >>> database.grant_read_secret(task_role)  # doctest: +SKIP
+    """
+
+    NAME = "mlflow"
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        vpc: ec2.IVpc,
+        security_group: ec2.ISecurityGroup,
+        naming: Naming,
+        key: kms.IKey,
+        log_key: kms.IKey,
+        instance_type: ec2.InstanceType,
+        log_retention: logs.RetentionDays,
+        storage_gib: int = 20,
+        backup_days: int = 35,
+        multi_az: bool = True,
+        deletion_protection: bool = True,
+        removal_policy: RemovalPolicy = RemovalPolicy.RETAIN,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        raise_faults(self.node.path, _faults(storage_gib, backup_days))
+        self._key = key
+        self._secret = rds.DatabaseSecret(self, "Secret", username="mlflow", encryption_key=key)
+        self._secret.apply_removal_policy(removal_policy)
+        acknowledge(
+            self._secret,
+            "Rotating one user cuts off the running tasks; rotation comes with a second user.",
+            "AwsSolutions-SMG4",
+        )
+        identifier = f"{naming.prefix}-{self.NAME}"
+        # RDS makes the group on its first line of log, without a key, unless it finds one.
+        error_log = logs.LogGroup(
+            self,
+            "ErrorLog",
+            log_group_name=f"/aws/rds/instance/{identifier}/error",
+            encryption_key=log_key,
+            retention=log_retention,
+        )
+        engine = rds.DatabaseInstanceEngine.mysql(version=rds.MysqlEngineVersion.VER_8_4_10)
+        self.instance = rds.DatabaseInstance(
+            self,
+            "Instance",
+            engine=engine,
+            instance_identifier=identifier,
+            vpc=vpc,
+            vpc_subnets=ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_ISOLATED),
+            security_groups=[security_group],
+            port=PORT,
+            publicly_accessible=False,
+            database_name=self.NAME,
+            credentials=rds.Credentials.from_secret(self._secret),
+            instance_type=instance_type,
+            allocated_storage=storage_gib,
+            max_allocated_storage=5 * storage_gib,
+            storage_encrypted=True,
+            storage_encryption_key=key,
+            storage_type=rds.StorageType.GP3,
+            parameter_group=rds.ParameterGroup(
+                self, "Parameters", engine=engine, parameters=PARAMETERS
+            ),
+            multi_az=multi_az,
+            backup_retention=Duration.days(backup_days),
+            copy_tags_to_snapshot=True,
+            auto_minor_version_upgrade=True,
+            cloudwatch_logs_exports=["error"],
+            deletion_protection=deletion_protection,
+            removal_policy=removal_policy,
+        )
+        self.instance.node.add_dependency(error_log)
+
+    @property
+    def secret(self) -> secretsmanager.ISecret:
+        """User, password, host, port and database name, as JSON."""
+        secret = self.instance.secret
+        assert secret is not None
+        return secret
+
+    @property
+    def connections(self) -> ec2.Connections:
+        """Who may connect: nobody until a later stack says so."""
+        return self.instance.connections
+
+    def grant_read_secret(self, grantee: iam.IGrantable) -> iam.Grant:
+        """Let `grantee` read the secret, and have Secrets Manager decrypt it."""
+        read = iam.Grant.add_to_principal(
+            grantee=grantee,
+            actions=["secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret"],
+            resource_arns=[self.secret.secret_arn],
+        )
+        return read.combine(grant_through(self._key, grantee, "secretsmanager", "kms:Decrypt"))
+
+
+def _faults(storage_gib: int, backup_days: int) -> list[Fault]:
+    faults = []
+    if not 20 <= storage_gib <= 65536:
+        faults.append(
+            Fault("storage_gib", str(storage_gib), "20 to 65536 GiB", "Choose one in the range.")
+        )
+    if not 1 <= backup_days <= 35:
+        faults.append(
+            Fault("backup_days", str(backup_days), "1 to 35 days", "Choose one in the range.")
+        )
+    return faults

@@ -1,0 +1,254 @@
+"""A SageMaker endpoint that serves one released model from an image of ours."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from aws_cdk import Stack
+from aws_cdk import aws_ecr as ecr
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_logs as logs
+from aws_cdk import aws_sagemaker as sagemaker
+from constructs import Construct, IConstruct
+
+from mlops_constructs.acknowledgment import acknowledge_grant
+from mlops_constructs.artifact_store import ArtifactStore
+from mlops_constructs.faults import Fault, raise_faults
+from mlops_constructs.naming import Naming
+from mlops_constructs.private_network import PrivateNetwork
+
+
+class ModelEndpoint(Construct):
+    """A SageMaker endpoint, read straight from where MLflow keeps the model.
+
+    The container has no network at all: SageMaker fetches the image and the model for it, through
+    the VPC. Model and endpoint configuration are named by the content of what they hold, so that
+    the same input gives the same names, and every change makes new ones beside the old.
+
+    Parameters
+    ----------
+    scope, construct_id
+        Where the construct stands in the tree.
+    naming
+        What the endpoint's name starts with.
+    name
+        Name of the endpoint in the configuration.
+    network
+        Where the model runs.
+    repository
+        Repository of the image.
+    image_digest
+        Digest of the image, ``sha256:...``.
+    artifacts
+        The store that holds the model.
+    model_prefix
+        Where the model's files stand in the store, with a slash at the end.
+    model_digest
+        Digest of the model's files. The container refuses to serve others.
+    key
+        Encrypts the volumes of the instances.
+    log_key
+        Encrypts the containers' logs.
+    log_retention
+        How long logs are kept.
+    instance_type
+        SageMaker instance type, such as ``ml.m5.large``.
+    instance_count
+        Number of instances.
+
+    Attributes
+    ----------
+    endpoint_name : str
+        Name of the endpoint, to invoke it by.
+    role : aws_cdk.aws_iam.IRole
+        The execution role.
+
+    Raises
+    ------
+    FaultsError
+        With every fault of the arguments.
+
+    Examples
+    --------
+    >>> endpoint = ModelEndpoint(  # doctest: +SKIP
+    ...     stack, "Endpoint", naming=naming, name="iris", network=network, repository=repository,
+    ...     image_digest="sha256:...", artifacts=artifacts, model_digest="sha256:...",
+    ...     model_prefix="mlflow/1/models/m-1/artifacts/", key=key, log_key=log_key,
+    ...     log_retention=logs.RetentionDays.ONE_YEAR)
+    >>> endpoint.grant_invoke(function)  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        naming: Naming,
+        name: str,
+        network: PrivateNetwork,
+        repository: ecr.IRepository,
+        image_digest: str,
+        artifacts: ArtifactStore,
+        model_prefix: str,
+        model_digest: str,
+        key: kms.IKey,
+        log_key: kms.IKey,
+        log_retention: logs.RetentionDays,
+        instance_type: str = "ml.m5.large",
+        instance_count: int = 2,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        raise_faults(self.node.path, _faults(model_prefix, instance_type, instance_count))
+        self.endpoint_name = naming.endpoint(name)
+        log_group = logs.LogGroup(
+            self,
+            "Log",
+            # SageMaker writes to the group of this name, and makes it without a key if it is not
+            # there.
+            log_group_name=f"/aws/sagemaker/Endpoints/{self.endpoint_name}",
+            encryption_key=log_key,
+            retention=log_retention,
+        )
+        self.role = self._execution_role(log_group)
+        repository.grant_pull(self.role)
+        artifacts.grant_read(self.role, model_prefix)
+        network.grant_attach(self.role)
+
+        group = network.security_group(self, "ModelGroup", "Model containers")
+        network.connect_to_s3(group)
+        model_properties: dict[str, Any] = {
+            "execution_role_arn": self.role.role_arn,
+            "enable_network_isolation": True,
+            "primary_container": sagemaker.CfnModel.ContainerDefinitionProperty(
+                image=repository.repository_uri_for_digest(image_digest),
+                environment={"MODEL_DIGEST": model_digest},
+                model_data_source=sagemaker.CfnModel.ModelDataSourceProperty(
+                    s3_data_source=sagemaker.CfnModel.S3DataSourceProperty(
+                        s3_uri=artifacts.uri(model_prefix),
+                        s3_data_type="S3Prefix",
+                        compression_type="None",
+                    )
+                ),
+            ),
+            "vpc_config": sagemaker.CfnModel.VpcConfigProperty(
+                subnets=[subnet.subnet_id for subnet in network.vpc.isolated_subnets],
+                security_group_ids=[group.security_group_id],
+            ),
+        }
+        model = sagemaker.CfnModel(
+            self,
+            "Model",
+            model_name=self._content_name(model_properties),
+            **model_properties,
+        )
+        # SageMaker reads the image and the model with the role while it creates the model.
+        model.node.add_dependency(self.role)
+        config_properties: dict[str, Any] = {
+            "kms_key_id": key.key_id,
+            "production_variants": [
+                sagemaker.CfnEndpointConfig.ProductionVariantProperty(
+                    variant_name="main",
+                    model_name=model.attr_model_name,
+                    instance_type=instance_type,
+                    initial_instance_count=instance_count,
+                    initial_variant_weight=1,
+                )
+            ],
+        }
+        config = sagemaker.CfnEndpointConfig(
+            self,
+            "Config",
+            endpoint_config_name=self._content_name({**config_properties, "m": model_properties}),
+            **config_properties,
+        )
+        endpoint = sagemaker.CfnEndpoint(
+            self,
+            "Endpoint",
+            endpoint_name=self.endpoint_name,
+            endpoint_config_name=config.attr_endpoint_config_name,
+        )
+        endpoint.node.add_dependency(log_group)
+
+    def grant_invoke(self, grantee: iam.IGrantable) -> iam.Grant:
+        """Let `grantee` invoke the endpoint."""
+        return _grant_invoke(grantee, self, self.endpoint_name)
+
+    @staticmethod
+    def grant_invoke_any(grantee: iam.IRole, naming: Naming) -> iam.Grant:
+        """Let `grantee` invoke every endpoint of the environment, those to come too.
+
+        Parameters
+        ----------
+        grantee
+            Who invokes: something that serves all endpoints and is not deployed with each.
+        naming
+            What the names of the endpoints start with.
+        """
+        endpoints = naming.endpoint("*")
+        acknowledge_grant(
+            grantee,
+            "One API serves the endpoints of the environment, those to come too.",
+            f"AwsSolutions-IAM5[Resource::{_endpoint_arn(grantee, endpoints)}]",
+        )
+        return _grant_invoke(grantee, grantee, endpoints)
+
+    def _content_name(self, properties: Mapping[str, Any]) -> str:
+        """A name that changes whenever `properties` do: SageMaker updates neither in place."""
+        content = json.dumps(Stack.of(self).resolve(properties), sort_keys=True)
+        return f"{self.endpoint_name}-{hashlib.sha256(content.encode()).hexdigest()[:8]}"
+
+    def _execution_role(self, log_group: logs.ILogGroup) -> iam.Role:
+        """What SageMaker needs to place a model in a VPC and to write its logs.
+
+        https://docs.aws.amazon.com/sagemaker/latest/dg/sagemaker-roles.html
+        """
+        stack = Stack.of(self)
+        role = iam.Role(
+            self,
+            "Role",
+            assumed_by=iam.ServicePrincipal(
+                "sagemaker.amazonaws.com",
+                conditions={"StringEquals": {"aws:SourceAccount": stack.account}},
+            ),
+            description=f"Runs the model of {self.endpoint_name}",
+        )
+        log_group.grant(
+            role, "logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"
+        )
+        return role
+
+
+def _grant_invoke(grantee: iam.IGrantable, scope: IConstruct, endpoint: str) -> iam.Grant:
+    return iam.Grant.add_to_principal(
+        grantee=grantee,
+        actions=["sagemaker:InvokeEndpoint"],
+        resource_arns=[_endpoint_arn(scope, endpoint)],
+    )
+
+
+def _endpoint_arn(scope: IConstruct, endpoint: str) -> str:
+    return Stack.of(scope).format_arn(
+        service="sagemaker", resource="endpoint", resource_name=endpoint
+    )
+
+
+def _faults(model_prefix: str, instance_type: str, instance_count: int) -> list[Fault]:
+    faults = []
+    if not model_prefix.endswith("/") or model_prefix.startswith("/"):
+        faults.append(
+            Fault(
+                "model_prefix",
+                f"'{model_prefix}'",
+                "the start of the model's keys, with a slash at its end alone",
+                "SageMaker reads every key that starts so: end it where the folder ends.",
+            )
+        )
+    if not instance_type.startswith("ml."):
+        faults.append(
+            Fault("instance_type", f"'{instance_type}'", "a type that starts with 'ml.'", "Add it.")
+        )
+    if instance_count < 1:
+        faults.append(Fault("instance_count", str(instance_count), "1 or more", "Run one."))
+    return faults

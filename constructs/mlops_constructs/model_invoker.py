@@ -1,0 +1,120 @@
+"""The function between the API and the SageMaker endpoints."""
+
+from pathlib import Path
+
+from aws_cdk import Duration
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
+from constructs import Construct
+
+from mlops_constructs.model_endpoint import ModelEndpoint
+from mlops_constructs.naming import Naming
+from mlops_constructs.private_network import PrivateNetwork
+
+# API Gateway waits 29 s; the function gives up a second before, so that the caller learns why.
+# https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
+TIMEOUT = Duration.seconds(28)
+
+
+class ModelInvoker(Construct):
+    """A Lambda function in the VPC that invokes any endpoint of the environment by its name.
+
+    Parameters
+    ----------
+    scope, construct_id
+        Where the construct stands in the tree.
+    naming
+        What the names of the endpoints start with: the function may invoke no other.
+    network
+        Where the function runs.
+    source
+        Folder of the function's code, which holds ``invoker/handler.py``.
+    log_key
+        Encrypts the logs and the function's settings.
+    log_retention
+        How long logs are kept.
+
+    Attributes
+    ----------
+    function : aws_cdk.aws_lambda.Function
+        The function.
+
+    Examples
+    --------
+    >>> invoker = ModelInvoker(  # doctest: +SKIP
+    ...     stack, "Invoker", naming=naming, network=network, source=Path("lambda/invoker"),
+    ...     log_key=key, log_retention=logs.RetentionDays.ONE_YEAR)
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        naming: Naming,
+        network: PrivateNetwork,
+        source: Path,
+        log_key: kms.IKey,
+        log_retention: logs.RetentionDays,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        log_group = logs.LogGroup(self, "Log", encryption_key=log_key, retention=log_retention)
+        role = iam.Role(
+            self,
+            "Role",
+            assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
+            description="Invokes the model endpoints",
+        )
+        log_group.grant_write(role)
+        network.grant_attach(role)
+        ModelEndpoint.grant_invoke_any(role, naming)
+        group = network.security_group(self, "FunctionGroup", "Model invoker")
+        network.connect_to_aws(group)
+        self.function = lambda_.Function(
+            self,
+            "Function",
+            description="Passes a request of the API to the SageMaker endpoint it names",
+            code=lambda_.Code.from_asset(
+                str(source), exclude=["**/__pycache__", "**/*.pyc"]
+            ),
+            handler="invoker.handler.handler",
+            runtime=lambda_.Runtime.PYTHON_3_14,
+            architecture=lambda_.Architecture.ARM_64,
+            memory_size=512,
+            timeout=TIMEOUT,
+            environment={
+                "ENDPOINT_PREFIX": naming.endpoint(""),
+                "READ_SECONDS": str(int(TIMEOUT.to_seconds()) - 2),
+            },
+            role=role,
+            vpc=network.vpc,
+            vpc_subnets=ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_ISOLATED),
+            security_groups=[group],
+            log_group=log_group,
+            logging_format=lambda_.LoggingFormat.JSON,
+        )
+        self._deny_network_interfaces_to_code(role)
+
+    def _deny_network_interfaces_to_code(self, role: iam.Role) -> None:
+        """Keep for the Lambda service what only the service needs.
+
+        https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html
+        """
+        iam.Policy(
+            self,
+            "CodeMakesNoInterfaces",
+            roles=[role],
+            statements=[
+                iam.PolicyStatement(
+                    effect=iam.Effect.DENY,
+                    actions=["ec2:*NetworkInterface*", "ec2:*PrivateIpAddresses"],
+                    resources=["*"],
+                    conditions={
+                        "ArnEquals": {"lambda:SourceFunctionArn": self.function.function_arn}
+                    },
+                )
+            ],
+        )

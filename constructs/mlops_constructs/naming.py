@@ -1,0 +1,51 @@
+"""The names that an outside contract needs, and that earlier stacks name as patterns."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Naming:
+    """What the names of one environment of one platform start with.
+
+    Earlier stacks (endpoint policies, the API's function) must name what later stacks create.
+    So everything of an environment stands under one prefix, and its roles under one IAM path.
+
+    Parameters
+    ----------
+    platform
+        Name of the platform, such as ``mlops``.
+    environment
+        Name of the environment.
+
+    Examples
+    --------
+    >>> naming = Naming("mlops", "blue")
+    >>> naming.prefix, naming.namespace, naming.iam_path
+    ('mlops-blue', 'mlops/blue', '/mlops/blue/')
+    """
+
+    platform: str
+    environment: str
+
+    @property
+    def prefix(self) -> str:
+        """What names of buckets, models, endpoints and APIs start with."""
+        return f"{self.platform}-{self.environment}"
+
+    @property
+    def namespace(self) -> str:
+        """The namespace of the image repositories."""
+        return f"{self.platform}/{self.environment}"
+
+    @property
+    def iam_path(self) -> str:
+        """The IAM path that every role lives under."""
+        return f"/{self.platform}/{self.environment}/"
+
+    def endpoint(self, name: str) -> str:
+        """The SageMaker endpoint called `name` in the configuration."""
+        return f"{self.prefix}-{name}"
+
+    def repository(self, image: str) -> str:
+        """The repository of the image called `image` in the configuration."""
+        return f"{self.namespace}/{image}"

@@ -1,0 +1,209 @@
+"""MLflow on Fargate behind an internal network load balancer."""
+
+from aws_cdk import Duration, Stack
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_ecr as ecr
+from aws_cdk import aws_ecs as ecs
+from aws_cdk import aws_elasticloadbalancingv2 as elb
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_logs as logs
+from constructs import Construct
+
+from mlops_constructs.acknowledgment import acknowledge
+from mlops_constructs.artifact_store import MODELS_PREFIX, ArtifactStore
+from mlops_constructs.faults import Fault, raise_faults
+from mlops_constructs.metadata_database import MetadataDatabase
+from mlops_constructs.private_network import PrivateNetwork
+
+PORT = 5000
+"""Where the server listens, and the load balancer too."""
+
+USER = "10001"
+"""The image's own user, which is not root."""
+
+SCRATCH = "scratch"
+"""The volume for temporary files, as the root file system is read-only."""
+
+
+class TrackingServer(Construct):
+    """An MLflow tracking server that clients inside the VPC reach by one address.
+
+    The server keeps metadata in the database and files in the bucket. Clients send files through
+    the server, so that they need no rights on the bucket. No secret enters the task definition:
+    the server reads the database's secret with its own role when it starts.
+
+    Parameters
+    ----------
+    scope, construct_id
+        Where the construct stands in the tree.
+    network
+        Where the server runs, and whose clients may call it.
+    repository
+        Repository of the server's image.
+    digest
+        Digest of the image, ``sha256:...``.
+    database
+        Holds the metadata.
+    artifacts
+        Holds the files.
+    log_key
+        Encrypts the logs.
+    log_retention
+        How long logs are kept.
+    cpu
+        CPU units of a task; 1024 are one vCPU.
+    memory_mib
+        Memory of a task, in MiB; Fargate pairs it with `cpu`.
+    tasks
+        Tasks that run at once.
+    workers
+        Server processes in each task.
+
+    Attributes
+    ----------
+    service : aws_cdk.aws_ecs.FargateService
+        The service.
+    load_balancer : aws_cdk.aws_elasticloadbalancingv2.NetworkLoadBalancer
+        The load balancer.
+    uri : str
+        The address for ``mlflow.set_tracking_uri``.
+
+    Raises
+    ------
+    FaultsError
+        With every fault of the arguments.
+
+    Examples
+    --------
+    >>> tracking = TrackingServer(  # doctest: +SKIP
+    ...     stack, "Mlflow", network=network, repository=repository, digest="sha256:...",
+    ...     database=database, artifacts=artifacts, log_key=key,
+    ...     log_retention=logs.RetentionDays.ONE_YEAR)
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        network: PrivateNetwork,
+        repository: ecr.IRepository,
+        digest: str,
+        database: MetadataDatabase,
+        artifacts: ArtifactStore,
+        log_key: kms.IKey,
+        log_retention: logs.RetentionDays,
+        cpu: int = 1024,
+        memory_mib: int = 2048,
+        tasks: int = 2,
+        workers: int = 2,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        raise_faults(self.node.path, _faults(tasks, workers))
+        server_group = network.security_group(self, "ServerGroup", "MLflow tasks")
+        balancer_group = network.security_group(self, "BalancerGroup", "MLflow load balancer")
+        network.connect_to_aws(server_group)
+        server_group.connections.allow_to_default_port(database.instance, "Keeps metadata")
+        server_group.connections.allow_from(balancer_group, ec2.Port.tcp(PORT), "Is called")
+        balancer_group.connections.allow_from(network.clients, ec2.Port.tcp(PORT), "Is called")
+
+        isolated = ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_ISOLATED)
+        self.load_balancer = elb.NetworkLoadBalancer(
+            self,
+            "LoadBalancer",
+            vpc=network.vpc,
+            vpc_subnets=isolated,
+            internet_facing=False,
+            cross_zone_enabled=True,
+            security_groups=[balancer_group],
+        )
+        self.load_balancer.log_access_logs(artifacts.access_logs, "tracking")
+        self.uri = f"http://{self.load_balancer.load_balancer_dns_name}:{PORT}"
+
+        cluster = ecs.Cluster(
+            self,
+            "Cluster",
+            vpc=network.vpc,
+            container_insights_v2=ecs.ContainerInsights.ENABLED,
+        )
+        self._task = ecs.FargateTaskDefinition(
+            self, "Task", cpu=cpu, memory_limit_mib=memory_mib, volumes=[ecs.Volume(name=SCRATCH)]
+        )
+        database.grant_read_secret(self._task.task_role)
+        artifacts.grant_read_write(self._task.task_role, f"{MODELS_PREFIX}/")
+        self._add_container(
+            image=ecs.ContainerImage.from_ecr_repository(repository, digest),
+            environment={
+                "AWS_DEFAULT_REGION": Stack.of(self).region,
+                "DATABASE_SECRET_ARN": database.secret.secret_full_arn or "",
+                "ARTIFACTS_DESTINATION": artifacts.uri(MODELS_PREFIX),
+                "ALLOWED_HOSTS": self.load_balancer.load_balancer_dns_name,
+                "WORKERS": str(workers),
+            },
+            log_group=logs.LogGroup(self, "Log", encryption_key=log_key, retention=log_retention),
+        )
+        self.service = ecs.FargateService(
+            self,
+            "Service",
+            cluster=cluster,
+            task_definition=self._task,
+            desired_count=tasks,
+            min_healthy_percent=100,
+            max_healthy_percent=200,
+            circuit_breaker=ecs.DeploymentCircuitBreaker(enable=True, rollback=True),
+            health_check_grace_period=Duration.seconds(120),
+            assign_public_ip=False,
+            vpc_subnets=isolated,
+            security_groups=[server_group],
+        )
+        self.load_balancer.add_listener("Listener", port=PORT).add_targets(
+            "Tasks",
+            port=PORT,
+            targets=[self.service],
+            deregistration_delay=Duration.seconds(30),
+            health_check=elb.HealthCheck(protocol=elb.Protocol.HTTP, path="/health"),
+        )
+
+    def _add_container(
+        self, *, image: ecs.ContainerImage, environment: dict[str, str], log_group: logs.ILogGroup
+    ) -> None:
+        """The server's container: not root, nothing writable but a scratch volume."""
+        linux = ecs.LinuxParameters(self, "Linux", init_process_enabled=True)
+        linux.drop_capabilities(ecs.Capability.ALL)
+        container = self._task.add_container(
+            "Mlflow",
+            image=image,
+            command=["tracking-server"],
+            environment=environment,
+            user=USER,
+            readonly_root_filesystem=True,
+            linux_parameters=linux,
+            logging=ecs.LogDrivers.aws_logs(
+                stream_prefix="mlflow",
+                log_group=log_group,
+                mode=ecs.AwsLogDriverMode.NON_BLOCKING,
+            ),
+            port_mappings=[ecs.PortMapping(container_port=PORT)],
+        )
+        container.add_mount_points(
+            ecs.MountPoint(container_path="/tmp", source_volume=SCRATCH, read_only=False)
+        )
+        acknowledge(
+            self._task.obtain_execution_role(),
+            "A token for ECR names no repository; pulling does.",
+            "AwsSolutions-IAM5[Resource::*]",
+        )
+        acknowledge(
+            self._task,
+            "The variables name resources, and none is secret: the server reads its secret itself.",
+            "AwsSolutions-ECS2",
+        )
+
+
+def _faults(tasks: int, workers: int) -> list[Fault]:
+    named = {"tasks": tasks, "workers": workers}
+    return [
+        Fault(name, str(count), "1 or more", "Run at least one.")
+        for name, count in named.items()
+        if count < 1
+    ]

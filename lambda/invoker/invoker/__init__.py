@@ -1,0 +1,1 @@
+"""Passes a request of the API to the SageMaker endpoint it names."""

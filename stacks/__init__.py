@@ -1,0 +1,1 @@
+"""The stacks of the platform, and the configuration they are built from."""

@@ -1,0 +1,73 @@
+"""The Api stack: one private API for every endpoint."""
+
+from pathlib import Path
+
+from aws_cdk import CfnOutput
+from aws_cdk import aws_apigateway as apigateway
+from constructs import Construct
+from mlops_constructs.inference_api import InferenceApi
+from mlops_constructs.model_invoker import ModelInvoker
+
+from stacks.config import Environment
+from stacks.network import NetworkStack
+from stacks.platform_stack import PlatformStack
+
+INVOKER_SOURCE = Path(__file__).parent.parent / "lambda" / "invoker"
+
+AUTHORIZATION = {
+    "iam": apigateway.AuthorizationType.IAM,
+    "api_key": apigateway.AuthorizationType.NONE,
+}
+
+
+class ApiStack(PlatformStack):
+    """The invoker and the API in front of it. A new endpoint changes nothing here.
+
+    Parameters
+    ----------
+    scope, construct_id
+        Where the stack stands.
+    environment
+        The environment it belongs to.
+    network
+        Where the invoker runs, and the endpoint that the API answers through.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        environment: Environment,
+        network: NetworkStack,
+    ) -> None:
+        super().__init__(
+            scope,
+            construct_id,
+            environment=environment,
+            holds="Private inference API",
+        )
+        invoker = ModelInvoker(
+            self,
+            "Invoker",
+            naming=environment.naming,
+            network=network.network,
+            source=INVOKER_SOURCE,
+            log_key=network.log_key,
+            log_retention=self.log_retention,
+        )
+        api = InferenceApi(
+            self,
+            "Api",
+            naming=environment.naming,
+            invoker=invoker.function,
+            vpc_endpoint=network.network.interface_endpoints["execute-api"],
+            log_key=network.log_key,
+            log_retention=self.log_retention,
+            authorization=AUTHORIZATION[environment.api.authorization],
+            rate=environment.api.rate,
+            burst=environment.api.burst,
+        )
+        self.opt_out("api.authorization", api, "AwsSolutions-APIG4")
+        CfnOutput(self, "InvocationUrl", value=api.invocation_url)
+        CfnOutput(self, "ApiKeyId", value=api.key.key_id)

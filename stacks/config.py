@@ -1,0 +1,216 @@
+"""The configuration of one environment: parsed once, every fault reported together."""
+
+import difflib
+from ipaddress import IPv4Network
+from pathlib import Path
+from typing import Annotated, Literal
+
+from mlops_constructs.faults import Fault, raise_faults
+from mlops_constructs.naming import Naming
+from pydantic import BaseModel, ConfigDict, Field
+
+from stacks.checks import CHECKS
+from stacks.document import read_document
+from stacks.forms import private_network, quantity, text, whole_number
+from stacks.validation import validated
+
+MEMORY = {"GiB": 1024.0, "MiB": 1.0}
+STORAGE = {"GiB": 1.0, "TiB": 1024.0}
+DAYS = {"days": 1.0, "weeks": 7.0}
+
+Name = Annotated[
+    str,
+    text(
+        r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*",
+        allowed="lower-case letters, digits and single hyphens",
+        fix="Rename it, such as 'fraud-score'.",
+    ),
+]
+Reason = Annotated[
+    str,
+    text(
+        r"\S(?:.*\S)?(?<=.{20})",
+        allowed="a reason of at least 20 characters",
+        fix="Say why this environment may do without the safe default.",
+    ),
+]
+
+class Section(BaseModel):
+    """A mapping of the file: unknown keys are faults, and nothing changes after parsing."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Network(Section):
+    """The VPC: isolated subnets only, one in each zone."""
+
+    cidr: Annotated[IPv4Network, private_network(16, 24)]
+    zones: Annotated[
+        list[
+            Annotated[
+                str,
+                text(
+                    r"[a-z]{2}(?:-[a-z]+)+-\d[a-z]",
+                    allowed="an availability zone of the region",
+                    fix="Write the region and a letter, such as 'ap-northeast-1a'.",
+                ),
+            ]
+        ],
+        Field(min_length=2, max_length=6),
+    ]
+    subnet_prefix: Annotated[int, whole_number(18, 28)] = 24
+    avoid_cidrs: Annotated[
+        list[Annotated[IPv4Network, private_network(8, 28)]],
+        Field(description="Networks used elsewhere that this one must not overlap."),
+    ] = []
+    s3_prefix_list: Annotated[
+        str,
+        text(
+            r"pl-[0-9a-f]{8,17}",
+            allowed="the id of the region's managed prefix list for S3",
+            fix="Ask: aws ec2 describe-managed-prefix-lists"
+            " --filters Name=prefix-list-name,Values=com.amazonaws.<region>.s3",
+        ),
+    ]
+
+
+class Database(Section):
+    """RDS for MySQL 8.4, MLflow's metadata."""
+
+    instance: Annotated[
+        str,
+        text(
+            r"db\.[a-z0-9]+\.[a-z0-9]+",
+            allowed="an RDS instance class",
+            fix="Write it with its 'db.', such as 'db.t4g.medium'.",
+        ),
+    ] = "db.t4g.medium"
+    storage: Annotated[int, quantity(STORAGE, minimum="20 GiB", maximum="64 TiB")] = 20
+    multi_az: bool = True
+    backup_retention: Annotated[int, quantity(DAYS, minimum="1 days", maximum="35 days")] = 35
+
+
+class Data(Section):
+    """What keeps state: keys, buckets, repositories, the database."""
+
+    removal: Literal["retain", "destroy"] = "retain"
+    deletion_protection: bool = True
+    database: Database = Database()
+
+
+class Tracking(Section):
+    """The MLflow server on Fargate."""
+
+    image: Name = "mlflow"
+    cpu: Annotated[int, quantity({"vCPU": 1024.0}, minimum="0.25 vCPU", maximum="4 vCPU")] = 1024
+    memory: Annotated[int, quantity(MEMORY, minimum="512 MiB", maximum="30 GiB")] = 2048
+    tasks: Annotated[int, whole_number(1, 10)] = 2
+    workers: Annotated[int, whole_number(1, 8)] = 2
+
+
+class Endpoint(Section):
+    """One SageMaker endpoint, serving one registered model from an image of ours."""
+
+    image: Name
+    model: Annotated[
+        str,
+        text(
+            r"models:/[A-Za-z0-9][\w.-]*(?:@[A-Za-z][\w-]*|/\d+)",
+            allowed="a registered model with an alias or a version",
+            fix="Write 'models:/<name>@<alias>' or 'models:/<name>/<version>'.",
+        ),
+    ]
+    instance: Annotated[
+        str,
+        text(
+            r"ml\.[a-z0-9-]+\.[a-z0-9]+",
+            allowed="a SageMaker instance type",
+            fix="Write it with its 'ml.', such as 'ml.m5.large'.",
+        ),
+    ] = "ml.m5.large"
+    instances: Annotated[int, whole_number(1, 100)] = 2
+
+
+class Api(Section):
+    """The one private API in front of every endpoint."""
+
+    authorization: Literal["iam", "api_key"] = Field(
+        "iam", description="'iam' asks for a signed request and a key, 'api_key' for the key alone."
+    )
+    rate: Annotated[
+        int, quantity({"requests/s": 1.0}, minimum="1 requests/s", maximum="10000 requests/s")
+    ] = 50
+    burst: Annotated[
+        int, quantity({"requests": 1.0}, minimum="1 requests", maximum="5000 requests")
+    ] = 100
+
+
+class Environment(Section):
+    """One environment of the platform, as `environments/<name>.yaml` describes it.
+
+    Its name is the file's.
+    """
+
+    name: Annotated[Name, Field(exclude=True)]
+    platform: Name = "private-mlops"
+    account: Annotated[
+        str,
+        text(r"\d{12}", allowed="an AWS account id", fix="Write its 12 digits in quotes."),
+    ]
+    region: Annotated[
+        str,
+        text(
+            r"[a-z]{2}(?:-[a-z]+)+-\d",
+            allowed="an AWS region",
+            fix="Write it as AWS does, such as 'ap-northeast-1'.",
+        ),
+    ]
+    log_retention: Annotated[int, quantity(DAYS, minimum="1 days", maximum="1827 days")] = 365
+    images: Annotated[list[Name], Field(min_length=1)]
+    network: Network
+    data: Data = Data()
+    tracking: Tracking = Tracking()
+    endpoints: dict[Name, Endpoint] = {}
+    api: Api = Api()
+    opt_outs: Annotated[
+        dict[str, Reason], Field(description="Why a safe default does not hold, by its key.")
+    ] = {}
+
+    @property
+    def naming(self) -> Naming:
+        """What the names of the environment start with."""
+        return Naming(self.platform, self.name)
+
+
+def load_environment(name: str, folder: Path) -> Environment:
+    """Read and validate one environment.
+
+    Parameters
+    ----------
+    name
+        Name of the environment: the file is `<folder>/<name>.yaml`.
+    folder
+        Folder of the environments.
+
+    Raises
+    ------
+    FaultsError
+        With every fault of the file; or one that lists the environments there are.
+
+    Examples
+    --------
+    >>> load_environment("local", Path("environments")).region
+    'ap-northeast-1'
+    """
+    path = folder / f"{name}.yaml"
+    if not path.is_file():
+        known = sorted(file.stem for file in folder.glob("*.yaml"))
+        near = difflib.get_close_matches(name, known, n=1)
+        fix = f"Did you mean '{near[0]}'?" if near else f"Choose one of them, or write {path}."
+        raise_faults("env", [Fault("env", f"'{name}'", " or ".join(known), fix)])
+    return validated(
+        Environment,
+        read_document(path).with_name(name),
+        path,
+        *CHECKS,
+    )

@@ -1,0 +1,99 @@
+"""The Data stack: whatever keeps state."""
+
+from aws_cdk import CfnOutput
+from aws_cdk import aws_ec2 as ec2
+from constructs import Construct
+from mlops_constructs.artifact_store import ArtifactStore
+from mlops_constructs.encryption_key import EncryptionKey
+from mlops_constructs.image_repository import ImageRepository
+from mlops_constructs.metadata_database import MetadataDatabase
+
+from stacks.config import Environment
+from stacks.network import NetworkStack
+from stacks.platform_stack import PlatformStack
+
+
+class DataStack(PlatformStack):
+    """Keys, buckets, image repositories and the database.
+
+    Parameters
+    ----------
+    scope, construct_id
+        Where the stack stands.
+    environment
+        The environment it belongs to.
+    network
+        The network that the database runs in.
+
+    Attributes
+    ----------
+    key : aws_cdk.aws_kms.IKey
+        Encrypts data at rest.
+    artifacts : mlops_constructs.artifact_store.ArtifactStore
+        Runs' files and models.
+    images : dict of str to mlops_constructs.image_repository.ImageRepository
+        The repository of each image.
+    database : mlops_constructs.metadata_database.MetadataDatabase
+        MLflow's metadata.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        environment: Environment,
+        network: NetworkStack,
+    ) -> None:
+        super().__init__(
+            scope,
+            construct_id,
+            environment=environment,
+            holds="Keys, buckets, image repositories, database",
+            termination_protection=environment.data.deletion_protection,
+        )
+        self.key = EncryptionKey(
+            self, "DataKey", description="Data at rest", removal_policy=self.removal_policy
+        ).key
+        self.artifacts = ArtifactStore(
+            self,
+            "Artifacts",
+            naming=environment.naming,
+            key=self.key,
+            log_days=environment.log_retention,
+            removal_policy=self.removal_policy,
+        )
+        self.images = {
+            image: ImageRepository(
+                self,
+                f"{image.title().replace('-', '')}Image",
+                naming=environment.naming,
+                image=image,
+                key=self.key,
+                removal_policy=self.removal_policy,
+            )
+            for image in environment.images
+        }
+        database = environment.data.database
+        self.database = MetadataDatabase(
+            self,
+            "Database",
+            vpc=network.network.vpc,
+            security_group=network.network.security_group(
+                self, "DatabaseGroup", "MLflow database"
+            ),
+            naming=environment.naming,
+            key=self.key,
+            log_key=network.log_key,
+            log_retention=self.log_retention,
+            instance_type=ec2.InstanceType(database.instance.removeprefix("db.")),
+            storage_gib=database.storage,
+            backup_days=database.backup_retention,
+            multi_az=database.multi_az,
+            deletion_protection=environment.data.deletion_protection,
+            removal_policy=self.removal_policy,
+        )
+        self.opt_out("data.removal", self)
+        self.opt_out("data.deletion_protection", self.database, "AwsSolutions-RDS10")
+        self.opt_out("data.database.multi_az", self.database, "AwsSolutions-RDS3")
+        CfnOutput(self, "ArtifactBucket", value=self.artifacts.bucket.bucket_name)

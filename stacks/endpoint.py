@@ -1,0 +1,68 @@
+"""An Endpoint stack: one SageMaker endpoint, redeployed by itself."""
+
+from aws_cdk import CfnOutput
+from constructs import Construct
+from mlops_constructs.model_endpoint import ModelEndpoint
+
+from stacks.config import Environment
+from stacks.data import DataStack
+from stacks.network import NetworkStack
+from stacks.platform_stack import PlatformStack
+from stacks.releases import Release
+
+
+class EndpointStack(PlatformStack):
+    """One endpoint, serving the model version that its release names.
+
+    Parameters
+    ----------
+    scope, construct_id
+        Where the stack stands.
+    environment
+        The environment it belongs to.
+    name
+        Name of the endpoint in the configuration.
+    release
+        What it serves.
+    network
+        Where the model runs.
+    data
+        Where the model and its image are kept.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        environment: Environment,
+        name: str,
+        release: Release,
+        network: NetworkStack,
+        data: DataStack,
+    ) -> None:
+        super().__init__(
+            scope,
+            construct_id,
+            environment=environment,
+            holds=f"Endpoint {name}: model {release.model} version {release.version}",
+        )
+        settings = environment.endpoints[name]
+        endpoint = ModelEndpoint(
+            self,
+            "Endpoint",
+            naming=environment.naming,
+            name=name,
+            network=network.network,
+            repository=data.images[settings.image].repository,
+            image_digest=release.image,
+            artifacts=data.artifacts,
+            model_prefix=release.prefix,
+            model_digest=release.digest,
+            key=data.key,
+            log_key=network.log_key,
+            log_retention=self.log_retention,
+            instance_type=settings.instance,
+            instance_count=settings.instances,
+        )
+        CfnOutput(self, "EndpointName", value=endpoint.endpoint_name)

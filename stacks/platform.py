@@ -1,0 +1,74 @@
+"""All stacks of one environment, in the order they are deployed."""
+
+from pathlib import Path
+
+from aws_cdk import App
+
+from stacks.api import ApiStack
+from stacks.config import Environment
+from stacks.data import DataStack
+from stacks.endpoint import EndpointStack
+from stacks.network import NetworkStack
+from stacks.releases import load_images, load_release
+from stacks.tracking import TrackingStack
+
+
+def build_platform(app: App, environment: Environment, releases: Path) -> list[str]:
+    """Add the stacks of `environment` to `app`.
+
+    Parameters
+    ----------
+    app
+        The app.
+    environment
+        The environment.
+    releases
+        Folder of the releases: what is not released there is left out.
+
+    Returns
+    -------
+    list of str
+        What was left out, and the command that mends it.
+
+    Examples
+    --------
+    >>> build_platform(App(), environment, Path("releases"))  # doctest: +SKIP
+    ["Endpoint-iris: not released yet; run 'make release ENV=dev ENDPOINT=iris'"]
+    """
+    images = load_images(releases, environment.name)
+    network = NetworkStack(app, "Network", environment=environment)
+    data = DataStack(app, "Data", environment=environment, network=network)
+    left_out = []
+    image = environment.tracking.image
+    if image in images:
+        TrackingStack(
+            app,
+            "Tracking",
+            environment=environment,
+            network=network,
+            data=data,
+            digest=images[image],
+        )
+    else:
+        left_out.append(
+            f"Tracking: image '{image}' is not pushed yet; run 'make images ENV={environment.name}'"
+        )
+    for name in sorted(environment.endpoints):
+        release = load_release(releases, environment.name, name)
+        if release:
+            EndpointStack(
+                app,
+                f"Endpoint-{name}",
+                environment=environment,
+                name=name,
+                release=release,
+                network=network,
+                data=data,
+            )
+        else:
+            left_out.append(
+                f"Endpoint-{name}: not released yet;"
+                f" run 'make release ENV={environment.name} ENDPOINT={name}'"
+            )
+    ApiStack(app, "Api", environment=environment, network=network)
+    return left_out

@@ -1,0 +1,101 @@
+"""What every stack of the platform has in common: its name, its target, where its roles live."""
+
+from typing import Any
+
+import jsii
+from aws_cdk import Environment as Target
+from aws_cdk import IPropertyInjector, RemovalPolicy, Stack, Tags
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_logs as logs
+from constructs import Construct, IConstruct
+from mlops_constructs.acknowledgment import acknowledge
+
+from stacks.checks import LOG_RETENTION
+from stacks.config import Environment
+
+
+class PlatformStack(Stack):
+    """A stack of one environment.
+
+    Parameters
+    ----------
+    scope, construct_id
+        Where the stack stands; its name is the environment's prefix and `construct_id`.
+    environment
+        The environment it belongs to.
+    holds
+        What the stack holds, in a few words.
+    termination_protection
+        Refuses to be deleted: no.
+
+    Attributes
+    ----------
+    log_retention : aws_cdk.aws_logs.RetentionDays
+        How long the environment keeps logs.
+    removal_policy : aws_cdk.RemovalPolicy
+        What happens to state with its stack.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        environment: Environment,
+        holds: str,
+        termination_protection: bool = False,
+    ) -> None:
+        super().__init__(
+            scope,
+            construct_id,
+            stack_name=f"{environment.naming.prefix}-{construct_id}",
+            description=f"{holds} ({environment.naming.prefix})",
+            env=Target(account=environment.account, region=environment.region),
+            property_injectors=[_RolesUnderOnePath(environment.naming.iam_path)],
+            termination_protection=termination_protection,
+        )
+        self.log_retention = logs.RetentionDays[LOG_RETENTION[environment.log_retention]]
+        self.removal_policy = RemovalPolicy[environment.data.removal.upper()]
+        Tags.of(self).add("platform", environment.platform)
+        Tags.of(self).add("environment", environment.name)
+        self._reasons = environment.opt_outs
+        self._zones = environment.network.zones
+
+    @property
+    def availability_zones(self) -> list[str]:
+        """The environment's zones, so that synth need not ask AWS for the region's."""
+        return self._zones
+
+    def opt_out(self, key: str, construct: IConstruct, *findings: str) -> None:
+        """Carry out what the environment opts out of with `key`, if it does.
+
+        The reason becomes metadata of the template, so that `cdk diff` shows it, and the
+        acknowledgment of what cdk-nag finds.
+
+        Parameters
+        ----------
+        key
+            Key of the configuration.
+        construct
+            What its unsafe value is about.
+        findings
+            What cdk-nag finds in it.
+        """
+        if key in self._reasons:
+            acknowledge(construct, self._reasons[key], *findings)
+            self.add_metadata(f"OptOut:{key}", self._reasons[key])
+
+
+@jsii.implements(IPropertyInjector)
+class _RolesUnderOnePath:
+    """Gives every role of a stack the IAM path that policies of earlier stacks name."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    @property
+    def construct_unique_id(self) -> str:
+        return iam.Role.PROPERTY_INJECTION_ID
+
+    def inject(self, original_props: Any, *, id: str, scope: Construct) -> Any:
+        return {**original_props, "path": self._path}
