@@ -96,4 +96,14 @@ class DataStack(PlatformStack):
         self.opt_out("data.removal", self)
         self.opt_out("data.deletion_protection", self.database, "AwsSolutions-RDS10")
         self.opt_out("data.database.multi_az", self.database, "AwsSolutions-RDS3")
+        self.share(
+            self.key.key_arn,
+            self.artifacts.bucket.bucket_name,
+            self.artifacts.access_logs.bucket_name,
+            *(image.repository.repository_arn for image in self.images.values()),
+            *(image.repository.repository_name for image in self.images.values()),
+            self.database.group.security_group_id,
+            self.database.instance.db_instance_endpoint_port,
+            self.database.secret.secret_arn,
+        )
         CfnOutput(self, "ArtifactBucket", value=self.artifacts.bucket.bucket_name)

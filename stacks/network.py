@@ -62,3 +62,10 @@ class NetworkStack(PlatformStack):
             log_key=self.log_key,
             log_retention=self.log_retention,
         )
+        self.share(
+            self.log_key.key_arn,
+            self.network.vpc.vpc_id,
+            *(subnet.subnet_id for subnet in self.network.vpc.isolated_subnets),
+            *(group.security_group_id for group in self.network.groups),
+            self.network.interface_endpoints["execute-api"].vpc_endpoint_id,
+        )

@@ -48,7 +48,7 @@ class PlatformStack(Stack):
         super().__init__(
             scope,
             construct_id,
-            stack_name=f"{environment.naming.prefix}-{construct_id}",
+            stack_name=environment.naming.stack(construct_id),
             description=f"{holds} ({environment.naming.prefix})",
             env=Target(account=environment.account, region=environment.region),
             property_injectors=[_RolesUnderOnePath(environment.naming.iam_path)],
@@ -65,6 +65,19 @@ class PlatformStack(Stack):
     def availability_zones(self) -> list[str]:
         """The environment's zones, so that synth need not ask AWS for the region's."""
         return self._zones
+
+    def share(self, *values: str) -> None:
+        """Export what later stacks refer to, whether any of them is there yet or not.
+
+        So a new endpoint changes nothing here, and its stack can be deployed by itself.
+
+        Parameters
+        ----------
+        values
+            References to resources of this stack.
+        """
+        for value in values:
+            self.export_value(value)
 
     def opt_out(self, key: str, construct: IConstruct, *findings: str) -> None:
         """Carry out what the environment opts out of with `key`, if it does.

@@ -10,9 +10,6 @@ from mlops_constructs.acknowledgment import acknowledge_grant
 from mlops_constructs.encryption_key import grant_through
 from mlops_constructs.naming import Naming
 
-MODELS_PREFIX = "mlflow"
-"""Where MLflow keeps its files inside the bucket."""
-
 
 class ArtifactStore(Construct):
     """A versioned, encrypted bucket for artifacts, and one for the access logs of all buckets.
@@ -72,7 +69,7 @@ class ArtifactStore(Construct):
             ],
             removal_policy=removal_policy,
         )
-        name = f"{naming.prefix}-artifacts-{account}"
+        name = naming.artifact_bucket(account)
         self._arn = f"arn:{Stack.of(self).partition}:s3:::{name}"
         self._key = key
         self.bucket = s3.Bucket(
@@ -92,6 +89,33 @@ class ArtifactStore(Construct):
                 s3.LifecycleRule(abort_incomplete_multipart_upload_after=Duration.days(7))
             ],
             removal_policy=removal_policy,
+        )
+
+        self._allow_delivery_of_logs()
+
+    def _allow_delivery_of_logs(self) -> None:
+        """Let the load balancers of this account deliver their access logs.
+
+        https://docs.aws.amazon.com/elasticloadbalancing/latest/network/enable-access-logs.html
+        """
+        stack = Stack.of(self)
+        delivery = iam.ServicePrincipal("delivery.logs.amazonaws.com")
+        source = {"StringEquals": {"aws:SourceAccount": stack.account}}
+        self.access_logs.add_to_resource_policy(
+            iam.PolicyStatement(
+                principals=[delivery],
+                actions=["s3:PutObject"],
+                resources=[self.access_logs.arn_for_objects(f"*/AWSLogs/{stack.account}/*")],
+                conditions=source,
+            )
+        )
+        self.access_logs.add_to_resource_policy(
+            iam.PolicyStatement(
+                principals=[delivery],
+                actions=["s3:GetBucketAcl"],
+                resources=[self.access_logs.bucket_arn],
+                conditions=source,
+            )
         )
 
     def uri(self, prefix: str) -> str:

@@ -62,6 +62,8 @@ class MetadataDatabase(Construct):
     ----------
     instance : aws_cdk.aws_rds.DatabaseInstance
         The database.
+    group : aws_cdk.aws_ec2.ISecurityGroup
+        Its group.
     secret : aws_cdk.aws_secretsmanager.ISecret
         User, password, host, port and database name, as JSON.
 
@@ -102,6 +104,7 @@ class MetadataDatabase(Construct):
         super().__init__(scope, construct_id)
         raise_faults(self.node.path, _faults(storage_gib, backup_days))
         self._key = key
+        self.group = security_group
         self._secret = rds.DatabaseSecret(self, "Secret", username="mlflow", encryption_key=key)
         self._secret.apply_removal_policy(removal_policy)
         acknowledge(

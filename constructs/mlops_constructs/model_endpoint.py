@@ -146,7 +146,7 @@ class ModelEndpoint(Construct):
         # SageMaker reads the image and the model with the role while it creates the model.
         model.node.add_dependency(self.role)
         config_properties: dict[str, Any] = {
-            "kms_key_id": key.key_id,
+            "kms_key_id": key.key_arn,
             "production_variants": [
                 sagemaker.CfnEndpointConfig.ProductionVariantProperty(
                     variant_name="main",

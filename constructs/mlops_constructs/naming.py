@@ -3,6 +3,10 @@
 from dataclasses import dataclass
 
 
+MODELS_PREFIX = "mlflow"
+"""Where MLflow keeps its files inside the artifact bucket."""
+
+
 @dataclass(frozen=True)
 class Naming:
     """What the names of one environment of one platform start with.
@@ -41,6 +45,14 @@ class Naming:
     def iam_path(self) -> str:
         """The IAM path that every role lives under."""
         return f"/{self.platform}/{self.environment}/"
+
+    def artifact_bucket(self, account: str) -> str:
+        """The bucket of runs' files and models, in an account."""
+        return f"{self.prefix}-artifacts-{account}"
+
+    def stack(self, construct_id: str) -> str:
+        """The name of the stack that stands as `construct_id` in the app."""
+        return f"{self.prefix}-{construct_id}"
 
     def endpoint(self, name: str) -> str:
         """The SageMaker endpoint called `name` in the configuration."""

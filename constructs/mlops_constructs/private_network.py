@@ -119,6 +119,11 @@ class PrivateNetwork(Construct):
             for service in sorted(services)
         }
 
+    @property
+    def groups(self) -> list[ec2.ISecurityGroup]:
+        """The groups that rules of later stacks name: of the endpoints, and of the clients."""
+        return [self._endpoints_group, self.clients]
+
     def security_group(
         self, scope: Construct, construct_id: str, description: str
     ) -> ec2.SecurityGroup:

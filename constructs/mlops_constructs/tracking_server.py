@@ -10,9 +10,10 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from mlops_constructs.acknowledgment import acknowledge
-from mlops_constructs.artifact_store import MODELS_PREFIX, ArtifactStore
+from mlops_constructs.artifact_store import ArtifactStore
 from mlops_constructs.faults import Fault, raise_faults
 from mlops_constructs.metadata_database import MetadataDatabase
+from mlops_constructs.naming import MODELS_PREFIX
 from mlops_constructs.private_network import PrivateNetwork
 
 PORT = 5000
@@ -117,7 +118,13 @@ class TrackingServer(Construct):
             cross_zone_enabled=True,
             security_groups=[balancer_group],
         )
-        self.load_balancer.log_access_logs(artifacts.access_logs, "tracking")
+        logged_to = {
+            "enabled": "true",
+            "bucket": artifacts.access_logs.bucket_name,
+            "prefix": "tracking",
+        }
+        for attribute, value in logged_to.items():
+            self.load_balancer.set_attribute(f"access_logs.s3.{attribute}", value)
         self.uri = f"http://{self.load_balancer.load_balancer_dns_name}:{PORT}"
 
         cluster = ecs.Cluster(

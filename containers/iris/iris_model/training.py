@@ -137,7 +137,7 @@ def train(hyperparameters: Hyperparameters, rows: pd.DataFrame) -> dict[str, flo
     Raises
     ------
     TrainingError
-        Where the rows hold one species alone, or are too few to keep some apart.
+        Where the rows hold one species alone, or the model folder is not empty.
     """
     test = _every_nth(len(rows), hyperparameters.test_share)
     train_rows, test_rows = rows[~test], rows[test] if test.any() else rows
@@ -157,6 +157,8 @@ def train(hyperparameters: Hyperparameters, rows: pd.DataFrame) -> dict[str, flo
         "test_accuracy": _accuracy(model, test_rows),
     }
     paths.model().mkdir(parents=True, exist_ok=True)
+    if any(paths.model().iterdir()):
+        raise TrainingError(f"{paths.model()} holds files already: start with an empty folder.")
     save(regression, paths.model())
     paths.metrics().parent.mkdir(parents=True, exist_ok=True)
     paths.metrics().write_text(json.dumps(measured), encoding="utf-8")

@@ -57,7 +57,7 @@ class Settings:
             for name in ("DATABASE_SECRET_ARN", "ARTIFACTS_DESTINATION", "ALLOWED_HOSTS")
             if not environment.get(name)
         ]
-        numbers = {"WORKERS": "2", "MLFLOW_PORT": "5000"}
+        numbers = {"WORKERS": "2", "PORT": "5000"}
         for name, default in numbers.items():
             numbers[name] = environment.get(name, default)
             if not numbers[name].isdecimal() or int(numbers[name]) < 1:
@@ -73,6 +73,6 @@ class Settings:
             allowed_hosts=tuple(environment["ALLOWED_HOSTS"].split(",")),
             workers=int(numbers["WORKERS"]),
             host=environment.get("MLFLOW_HOST", "127.0.0.1"),
-            port=int(numbers["MLFLOW_PORT"]),
+            port=int(numbers["PORT"]),
             certificates=certificates,
         )

@@ -1,0 +1,1 @@
+"""The same platform on this machine: an embedded AWS that runs what the stacks declare."""

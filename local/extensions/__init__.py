@@ -1,0 +1,43 @@
+"""The resource types and services that the emulator lacks, run for real where this machine can."""
+
+from local.extensions import hooks
+from local.extensions.database import DbInstance
+from local.extensions.load_balancer import Listener, LoadBalancer, LoadBalancers
+from local.extensions.network import FlowLog, SecurityGroupRule
+from local.extensions.sagemaker import SageMaker, SageMakerResource
+from local.extensions.tasks import Service
+from local.host import Host
+
+
+def extend(host: Host) -> None:
+    """Add everything to the emulator of this process.
+
+    Parameters
+    ----------
+    host
+        What the resources run on.
+
+    Raises
+    ------
+    ContractError
+        Where the emulator is not as we know it.
+    """
+    hooks.verify()
+    hooks.let_resources_block()
+    balancers = LoadBalancers(host)
+    sagemaker = SageMaker(host)
+    hooks.add_service("sagemaker", "SageMaker.", sagemaker.answer)
+    resources: dict[str, hooks.Resource] = {
+        "AWS::EC2::SecurityGroupIngress": SecurityGroupRule(host, "ingress"),
+        "AWS::EC2::SecurityGroupEgress": SecurityGroupRule(host, "egress"),
+        "AWS::EC2::FlowLog": FlowLog(host),
+        "AWS::RDS::DBInstance": DbInstance(host),
+        "AWS::ElasticLoadBalancingV2::LoadBalancer": LoadBalancer(),
+        "AWS::ElasticLoadBalancingV2::Listener": Listener(balancers),
+        "AWS::ECS::Service": Service(host, balancers),
+        "AWS::SageMaker::Model": SageMakerResource(sagemaker, "Model"),
+        "AWS::SageMaker::EndpointConfig": SageMakerResource(sagemaker, "EndpointConfig"),
+        "AWS::SageMaker::Endpoint": SageMakerResource(sagemaker, "Endpoint"),
+    }
+    for resource_type, resource in resources.items():
+        hooks.add_resource(resource_type, resource)

@@ -1,0 +1,199 @@
+"""The contract with the emulator: every private thing of it that we touch, in one place.
+
+ministack has no public way to add a resource type or a service. `verify` says at start what has
+changed under us; tests/local/test_emulator_contract.py says it before.
+"""
+
+import importlib.metadata
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, NamedTuple, Protocol
+
+from ministack import app
+from ministack.core import router
+from ministack.core.responses import get_account_id, get_region
+from ministack.services import alb, rds
+from ministack.services.cloudformation import provisioners, stacks
+
+PINNED = "1.5.33"
+
+REPLACED = (
+    "AWS::ECS::Service",
+    "AWS::ElasticLoadBalancingV2::Listener",
+    "AWS::ElasticLoadBalancingV2::LoadBalancer",
+    "AWS::RDS::DBInstance",
+)
+"""Types that the emulator records, and that we run besides."""
+
+ADDED = (
+    "AWS::EC2::FlowLog",
+    "AWS::EC2::SecurityGroupEgress",
+    "AWS::EC2::SecurityGroupIngress",
+    "AWS::SageMaker::Endpoint",
+    "AWS::SageMaker::EndpointConfig",
+    "AWS::SageMaker::Model",
+)
+"""Types that the emulator does not know."""
+
+Properties = Mapping[str, Any]
+Attributes = dict[str, Any]
+Service = Callable[
+    [str, str, Mapping[str, str], bytes, Mapping[str, Any]],
+    Awaitable[tuple[int, dict[str, str], bytes]],
+]
+
+
+class ContractError(Exception):
+    """What of the emulator is no longer as we know it."""
+
+
+class Created(NamedTuple):
+    """What CloudFormation learns of a resource.
+
+    Parameters
+    ----------
+    physical_id
+        Its name in its service: what ``Ref`` gives.
+    attributes
+        What ``Fn::GetAtt`` gives.
+    """
+
+    physical_id: str
+    attributes: Attributes
+
+
+class Resource(Protocol):
+    """A resource type that CloudFormation can create here."""
+
+    def create(self, logical_id: str, properties: Properties, stack: str) -> Created:
+        """Create one; raise where it cannot be, and CloudFormation rolls back."""
+        ...
+
+    def update(
+        self, physical_id: str, old: Properties, new: Properties, stack: str, logical_id: str
+    ) -> Created:
+        """Change one, or create its successor: CloudFormation deletes the old id later."""
+        ...
+
+    def delete(self, physical_id: str, properties: Properties) -> None:
+        """Delete one."""
+        ...
+
+
+_BLOCKING: set[str] = set()
+
+
+def verify() -> None:
+    """Make sure that the emulator is as we know it.
+
+    Raises
+    ------
+    ContractError
+        With everything that has changed.
+    """
+    version = importlib.metadata.version("ministack")
+    changes = [] if version == PINNED else [f"its version is {version}, not {PINNED}"]
+    handlers = getattr(provisioners, "_RESOURCE_HANDLERS", {})
+    for resource_type in REPLACED:
+        missing = {"create", "update", "delete"} - set(handlers.get(resource_type, ()))
+        if missing:
+            changes.append(f"{resource_type} has no handler to {' or '.join(sorted(missing))}")
+    for resource_type in ADDED:
+        if resource_type in handlers:
+            changes.append(f"{resource_type} is now its own: decide whose to use")
+    tables = {
+        "provisioners._RESOURCE_HANDLERS": getattr(provisioners, "_RESOURCE_HANDLERS", None),
+        "app.SERVICE_HANDLERS": getattr(app, "SERVICE_HANDLERS", None),
+        "router.SERVICE_PATTERNS": getattr(router, "SERVICE_PATTERNS", None),
+    }
+    changes += [f"{name} is no table" for name, table in tables.items() if not isinstance(table, dict)]
+    if not callable(getattr(stacks, "_runs_on_worker_thread", None)):
+        changes.append("stacks._runs_on_worker_thread is gone")
+    for store, module in (("_instances", rds), ("_lbs", alb)):
+        if not hasattr(module, store):
+            changes.append(f"{module.__name__}.{store} is gone")
+    if changes:
+        raise ContractError(f"ministack is not as this platform knows it: {'; '.join(changes)}")
+
+
+def add_resource(resource_type: str, resource: Resource) -> None:
+    """Have CloudFormation make `resource_type` through `resource`, each call in its own thread.
+
+    Parameters
+    ----------
+    resource_type
+        Such as ``AWS::SageMaker::Endpoint``.
+    resource
+        What makes it.
+    """
+    provisioners._RESOURCE_HANDLERS[resource_type] = {
+        "create": resource.create,
+        "update": resource.update,
+        "update_with_logical_id": True,
+        "delete": resource.delete,
+    }
+    _BLOCKING.add(resource_type)
+
+
+def add_service(name: str, target_prefix: str, handler: Service) -> None:
+    """Have the emulator pass a service's requests to `handler`.
+
+    Parameters
+    ----------
+    name
+        The service, as requests are signed for it.
+    target_prefix
+        What its operations start with in ``X-Amz-Target``.
+    handler
+        Answers a request.
+    """
+    router.SERVICE_PATTERNS[name] = {"target_prefixes": [target_prefix]}
+    app.SERVICE_HANDLERS[name] = handler
+
+
+def let_resources_block() -> None:
+    """Give each added type a thread of its own, as CloudFormation's custom resources have."""
+    original = stacks._runs_on_worker_thread
+    stacks._runs_on_worker_thread = lambda kind: kind in _BLOCKING or original(kind)
+
+
+def account_and_region() -> tuple[str, str]:
+    """Whom the current request is for."""
+    return get_account_id(), get_region()
+
+
+class Original:
+    """A resource type as the emulator itself makes it: a record, and nothing that runs.
+
+    Parameters
+    ----------
+    resource_type
+        The type, asked for before `add_resource` replaces it.
+    """
+
+    def __init__(self, resource_type: str) -> None:
+        self._handlers = dict(provisioners._RESOURCE_HANDLERS[resource_type])
+
+    def create(self, logical_id: str, properties: Properties, stack: str) -> Created:
+        """Record one."""
+        return Created(*self._handlers["create"](logical_id, properties, stack))
+
+    def update(
+        self, physical_id: str, old: Properties, new: Properties, stack: str, logical_id: str
+    ) -> Created:
+        """Record the change of one."""
+        named = (logical_id,) if self._handlers.get("update_with_logical_id") else ()
+        return Created(*self._handlers["update"](physical_id, old, new, stack, *named))
+
+    def delete(self, physical_id: str, properties: Properties) -> None:
+        """Forget one."""
+        self._handlers["delete"](physical_id, properties)
+
+
+def set_database_address(instance: str, host: str, port: int) -> None:
+    """Correct where the emulator says that a database instance answers."""
+    rds._instances[instance]["Endpoint"].update({"Address": host, "Port": port})
+
+
+def set_balancer_name(arn: str, name: str) -> None:
+    """Correct by what name the emulator says that a load balancer is reached."""
+    alb._lbs[arn]["DNSName"] = name

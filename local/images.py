@@ -1,0 +1,160 @@
+"""Images without a container engine: each a virtual environment made from the image's own files.
+
+The versions are those of the image's lock file, and the commands those it has on its PATH. What
+an image has beyond that, its user, its read-only root and its network, a process does not have.
+"""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from operations.errors import OperationError
+from local.state import ROOT
+
+CONTAINERS = ROOT / "containers"
+STORE = ROOT / ".local" / "images"
+IGNORED = shutil.ignore_patterns("__pycache__", "*.egg-info", "build")
+
+
+@dataclass(frozen=True)
+class ProcessImage:
+    """An image that is run as a process.
+
+    Parameters
+    ----------
+    name
+        Name of the image: a folder of `containers/`.
+    digest
+        Digest of what it is made from.
+    """
+
+    name: str
+    digest: str
+
+    @property
+    def folder(self) -> Path:
+        """Where it is installed."""
+        return STORE / f"{self.name}-{self.digest.removeprefix('sha256:')[:12]}"
+
+    @property
+    def installed(self) -> bool:
+        """Whether it is."""
+        return (self.folder / "installed").is_file()
+
+    def command(self, words: list[str]) -> list[str]:
+        """A command of the image, with the program's whole path.
+
+        Raises
+        ------
+        OperationError
+            Where the image has no such program.
+        """
+        program = self.folder / "bin" / words[0]
+        if not program.is_file():
+            raise OperationError(
+                f"The image '{self.name}' has no program '{words[0]}'.",
+                f"Name one of containers/{self.name}/pyproject.toml in the task or the model.",
+            )
+        return [str(program), *words[1:]]
+
+    def environment(self, base: dict[str, str]) -> dict[str, str]:
+        """`base`, with the image's programs first on the PATH."""
+        return {**base, "PATH": f"{self.folder / 'bin'}{os.pathsep}{base['PATH']}"}
+
+
+def current_image(name: str) -> ProcessImage:
+    """The image as its files are now.
+
+    Parameters
+    ----------
+    name
+        Name of the image.
+
+    Raises
+    ------
+    OperationError
+        Where there is no such folder.
+    """
+    folder = CONTAINERS / name
+    if not (folder / "Dockerfile").is_file():
+        raise OperationError(
+            f"There is no containers/{name}/Dockerfile.",
+            f"Make one, or remove '{name}' from the images of the environment.",
+        )
+    digest = hashlib.sha256(f"python {sys.version_info[:2]}\n".encode())
+    for path in sorted(folder.rglob("*")):
+        relative = path.relative_to(folder)
+        ignored = any(part in IGNORED(str(folder), relative.parts) for part in relative.parts)
+        if path.is_file() and not ignored:
+            digest.update(f"{relative.as_posix()}\n".encode())
+            digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return ProcessImage(name, f"sha256:{digest.hexdigest()}")
+
+
+def find_image(reference: str) -> ProcessImage:
+    """The installed image that a stack names, by repository and digest.
+
+    Parameters
+    ----------
+    reference
+        ``<registry>/<platform>/<env>/<image>@sha256:<digest>``.
+
+    Raises
+    ------
+    OperationError
+        Where the reference has no digest, or that image was never installed.
+    """
+    repository, _, digest = reference.partition("@")
+    image = ProcessImage(repository.rpartition("/")[2], digest)
+    if not digest or not image.installed:
+        raise OperationError(
+            f"CannotPullContainerError: {reference} is not installed here.",
+            "Deploy again with 'make demo', which installs the images that the release names.",
+        )
+    return image
+
+
+def install_image(name: str, say: Callable[[str], None] = lambda _: None) -> ProcessImage:
+    """Install an image as its files are now; do nothing where it is.
+
+    Parameters
+    ----------
+    name
+        Name of the image.
+    say
+        Told what is being installed.
+
+    Raises
+    ------
+    OperationError
+        Where it cannot be installed.
+    """
+    image = current_image(name)
+    if image.installed:
+        return image
+    say(f"installing {name}")
+    shutil.rmtree(image.folder, ignore_errors=True)
+    source = CONTAINERS / name
+    to_venv = ("--python", str(image.folder), "--compile-bytecode")
+    _uv("venv", "--python", sys.executable, str(image.folder))
+    _uv("pip", "install", *to_venv, "--require-hashes", "-r", str(source / "requirements.lock"))
+    # Built from a copy: building leaves files behind.
+    copy = image.folder / "source"
+    shutil.copytree(source, copy, ignore=IGNORED)
+    _uv("pip", "install", *to_venv, "--no-deps", str(copy))
+    (image.folder / "installed").touch()
+    return image
+
+
+def _uv(*words: str) -> None:
+    result = subprocess.run(["uv", "--quiet", *words], capture_output=True, text=True)
+    if result.returncode:
+        raise OperationError(
+            f"'uv {' '.join(words[:2])}' failed: {result.stderr.strip()}",
+            "Mend what it says, then try again: the installation starts anew.",
+        )

@@ -1,0 +1,198 @@
+"""The local platform from outside: start the embedded AWS, deploy into it, ask it things."""
+
+import json
+import os
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from operations.errors import OperationError
+from operations.records import write_images
+from stacks.config import Environment, load_environment
+
+from local.host import Host, aws_environment
+from local.images import install_image
+from local.processes import Process, ProcessError
+from local.state import ROOT, StateFolder, check_port, free_port
+
+ENVIRONMENT = "local"
+START_SECONDS = 60
+
+
+class LocalPlatform:
+    """A running embedded AWS, and the commands that deploy into it.
+
+    Parameters
+    ----------
+    state
+        The folder that everything is kept in.
+    url
+        Address of the emulator.
+    environment
+        What is deployed.
+    """
+
+    def __init__(self, state: StateFolder, url: str, environment: Environment) -> None:
+        self.state = state
+        self.url = url
+        self.environment = environment
+        self._host = Host(state, url)
+
+    def client(self, service: str) -> Any:
+        """A client of the embedded AWS."""
+        return self._host.client(service, self.environment.region)
+
+    def address(self, part: str) -> str:
+        """The loopback address that stands for a part, such as ``database``.
+
+        Raises
+        ------
+        OperationError
+            Where no such part runs.
+        """
+        known = self.addresses()
+        if part not in known:
+            listed = ", ".join(known) or "nothing"
+            raise OperationError(f"'{part}' does not run; {listed} does.", "Deploy its stack.")
+        return known[part]
+
+    def addresses(self) -> dict[str, str]:
+        """The loopback address that stands for each part that runs."""
+        if not self.state.addresses.is_file():
+            return {}
+        known: dict[str, str] = json.loads(self.state.addresses.read_text(encoding="utf-8"))
+        return known
+
+    def tracking_uri(self) -> str:
+        """The address of MLflow: the loopback port of its load balancer."""
+        return next(
+            (address for part, address in self.addresses().items() if part.endswith(":5000")), ""
+        ) or self.address("MLflow")
+
+    def outputs(self, stack: str) -> dict[str, str]:
+        """The outputs of a deployed stack, by their names.
+
+        Parameters
+        ----------
+        stack
+            Its id in the app, such as ``Api``.
+        """
+        name = self.environment.naming.stack(stack)
+        described = self.client("cloudformation").describe_stacks(StackName=name)
+        return {
+            output["OutputKey"]: output["OutputValue"]
+            for output in described["Stacks"][0].get("Outputs", [])
+        }
+
+    def install_images(self, say: Any = lambda _: None) -> None:
+        """Install the environment's images as their files are now, and record their digests."""
+        digests = {image: install_image(image, say).digest for image in self.environment.images}
+        write_images(self.state.releases, ENVIRONMENT, digests)
+
+    def cdk(self, *words: str, say: Any = lambda _: None) -> None:
+        """Run the cdk CLI against the embedded AWS.
+
+        Parameters
+        ----------
+        words
+            Its command and options.
+        say
+            Told each line of its output.
+
+        Raises
+        ------
+        OperationError
+            Where it fails, with what it said last.
+        """
+        log = self.state.logs / "cdk.log"
+        environment = {
+            **os.environ,
+            **aws_environment(self.url, self.environment.region),
+            # The CLI remembers which account a key belongs to, and would mistake one for another.
+            "CDK_HOME": str(self.state.run / "cdk-home"),
+            "CDK_DISABLE_CLI_TELEMETRY": "true",
+            "CI": "true",
+        }
+        command = ["cdk", *words, "-c", f"env={ENVIRONMENT}"]
+        command += ["-c", f"releases={self.state.releases}"]
+        command += ["--output", str(self.state.run / "cdk.out"), "--no-color"]
+        lines: list[str] = []
+        with (
+            log.open("a", encoding="utf-8") as record,
+            subprocess.Popen(
+                command,
+                cwd=ROOT,
+                env=environment,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                start_new_session=True,
+            ) as process,
+        ):
+            assert process.stdout is not None
+            try:
+                for line in process.stdout:
+                    record.write(line)
+                    if line.strip():
+                        lines.append(line.strip())
+                        say(line.strip())
+            except BaseException:
+                os.killpg(process.pid, 15)
+                raise
+        if process.returncode:
+            said = "\n".join(lines[-12:])
+            raise OperationError(
+                f"'cdk {words[0]}' failed:\n{said}\n", f"Its whole output is in {log}."
+            )
+
+
+@contextmanager
+def running_platform(state: StateFolder, port: int = 0) -> Iterator[LocalPlatform]:
+    """Start the embedded AWS; stop it and all that it runs at the end, whatever that is.
+
+    Parameters
+    ----------
+    state
+        The folder that everything is kept in.
+    port
+        Where it listens, on 127.0.0.1; a free port where 0.
+
+    Raises
+    ------
+    OperationError
+        Where the folder or the port is taken, or the emulator does not start.
+    """
+    environment = load_environment(ENVIRONMENT, ROOT / "environments")
+    if port:
+        check_port(port)
+    with state.owned():
+        port = port or free_port()
+        log = state.logs / "emulator.log"
+        emulator = Process(
+            [sys.executable, "-m", "local.emulator", str(state.path), str(port)],
+            log,
+            {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(state.run)},
+            ROOT,
+        )
+        url = f"http://127.0.0.1:{port}"
+        try:
+            emulator.wait_until(lambda: _healthy(url), START_SECONDS)
+            yield LocalPlatform(state, url, environment)
+        except ProcessError as error:
+            raise OperationError(
+                f"The embedded AWS did not start: {error}.", f"Its whole output is in {log}."
+            ) from error
+        finally:
+            emulator.stop(seconds=30)
+
+
+def _healthy(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{url}/_ministack/health", timeout=2) as answer:
+            return bool(answer.status == 200)
+    except (OSError, urllib.error.HTTPError):
+        return False

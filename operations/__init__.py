@@ -1,0 +1,1 @@
+"""The commands that an operator or a pipeline runs: images, releases, deployments."""

@@ -1,0 +1,62 @@
+"""Writing what was released, so that synth can read it and ask nobody."""
+
+from pathlib import Path
+
+from pydantic import BaseModel
+from ruamel.yaml import YAML
+from stacks.releases import ImageDigests, Release, record_path
+from stacks.checks import IMAGES_RECORD
+
+
+def write_images(folder: Path, environment: str, digests: dict[str, str]) -> Path:
+    """Record the digest of each image of an environment.
+
+    Parameters
+    ----------
+    folder
+        Folder of the releases.
+    environment
+        Name of the environment.
+    digests
+        The digest of each image.
+
+    Returns
+    -------
+    pathlib.Path
+        The record.
+    """
+    path = record_path(folder, environment, IMAGES_RECORD)
+    return _write(path, ImageDigests(images=dict(sorted(digests.items()))))
+
+
+def write_release(folder: Path, environment: str, endpoint: str, release: Release) -> Path:
+    """Record what an endpoint serves.
+
+    Parameters
+    ----------
+    folder
+        Folder of the releases.
+    environment, endpoint
+        Names of the environment and of the endpoint.
+    release
+        What it serves.
+
+    Returns
+    -------
+    pathlib.Path
+        The record.
+    """
+    return _write(record_path(folder, environment, endpoint), release)
+
+
+def _write(path: Path, record: BaseModel) -> Path:
+    """Write a record as a whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    yaml = YAML()
+    yaml.default_flow_style = False
+    partial = path.with_suffix(".partial")
+    with partial.open("w", encoding="utf-8") as file:
+        file.write("# Written by a command; synth reads it. Keep it in version control.\n")
+        yaml.dump(record.model_dump(), file)
+    partial.replace(path)
+    return path

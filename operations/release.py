@@ -1,0 +1,139 @@
+"""`make release`: what a model's alias means now, resolved and written down before synth."""
+
+import hashlib
+from typing import Any
+
+from mlflow.exceptions import MlflowException
+from mlflow.tracking import MlflowClient
+from mlops_constructs.naming import MODELS_PREFIX
+from stacks.config import Environment
+from stacks.releases import Release
+
+from operations.errors import OperationError
+
+PROXIED = "mlflow-artifacts:/"
+
+
+def resolve_release(
+    environment: Environment, endpoint: str, images: dict[str, str], mlflow: MlflowClient, s3: Any
+) -> Release:
+    """What an endpoint would serve if it was released now.
+
+    Parameters
+    ----------
+    environment
+        The environment.
+    endpoint
+        Name of the endpoint.
+    images
+        The digest of each image that was pushed.
+    mlflow
+        A client of the environment's tracking server.
+    s3
+        A client of S3.
+
+    Raises
+    ------
+    OperationError
+        Where the endpoint, the image, the model version or its files are not there.
+
+    Examples
+    --------
+    >>> resolve_release(environment, "iris", images, client, s3).version  # doctest: +SKIP
+    3
+    """
+    if endpoint not in environment.endpoints:
+        known = ", ".join(sorted(environment.endpoints)) or "none"
+        raise OperationError(
+            f"There is no endpoint '{endpoint}' in environments/{environment.name}.yaml.",
+            f"Choose one of: {known}.",
+        )
+    settings = environment.endpoints[endpoint]
+    if settings.image not in images:
+        raise OperationError(
+            f"The image '{settings.image}' of endpoint '{endpoint}' is not pushed yet.",
+            f"Run 'make images ENV={environment.name}' first.",
+        )
+    name, version, uri = _model_version(mlflow, settings.model)
+    bucket, prefix = _place(uri, environment)
+    return Release(
+        model=name,
+        version=version,
+        source=f"s3://{bucket}/{prefix}",
+        digest=prefix_digest(s3, bucket, prefix),
+        image=images[settings.image],
+    )
+
+
+def prefix_digest(s3: Any, bucket: str, prefix: str) -> str:
+    """The SHA-256 digest of the objects below a prefix: of their names and what they hold.
+
+    It is what a model container computes of the folder that SageMaker makes from them; see
+    `containers/iris/iris_model/integrity.py`.
+
+    Parameters
+    ----------
+    s3
+        A client of S3.
+    bucket, prefix
+        Where the objects are.
+
+    Raises
+    ------
+    OperationError
+        Where there is none.
+    """
+    names = sorted(
+        entry["Key"].removeprefix(prefix)
+        for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+        for entry in page.get("Contents", [])
+        if not entry["Key"].endswith("/")
+    )
+    if not names:
+        raise OperationError(
+            f"There is no file below s3://{bucket}/{prefix}.",
+            "Log the model again: its version is registered, but its files are gone.",
+        )
+    total = hashlib.sha256()
+    for name in names:
+        content = hashlib.sha256()
+        for chunk in s3.get_object(Bucket=bucket, Key=prefix + name)["Body"].iter_chunks(2**20):
+            content.update(chunk)
+        total.update(f"{content.hexdigest()}  {name}\n".encode())
+    return f"sha256:{total.hexdigest()}"
+
+
+def _model_version(mlflow: MlflowClient, reference: str) -> tuple[str, int, str]:
+    """Name, version and address of the files that a ``models:/`` reference means."""
+    name, _, alias = reference.removeprefix("models:/").partition("@")
+    name, _, number = name.partition("/")
+    try:
+        if alias:
+            number = str(mlflow.get_model_version_by_alias(name, alias).version)
+        return name, int(number), mlflow.get_model_version_download_uri(name, number)
+    except MlflowException as error:
+        if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+            raise OperationError(
+                f"'{reference}' is not in the registry: {error.message}",
+                f"Register the model, or set the alias: MlflowClient().set_registered_model_alias("
+                f"'{name}', '{alias or 'champion'}', <version>).",
+            ) from error
+        raise OperationError(
+            f"MLflow could not be asked for '{reference}': {error.message}",
+            "Check the tracking address, and that this machine reaches it: it is private.",
+        ) from error
+
+
+def _place(uri: str, environment: Environment) -> tuple[str, str]:
+    """Bucket and prefix of a model's files."""
+    bucket = environment.naming.artifact_bucket(environment.account)
+    if uri.startswith(PROXIED):
+        path = uri.removeprefix(PROXIED).lstrip("/").rstrip("/")
+        return bucket, f"{MODELS_PREFIX}/{path}/"
+    here = f"s3://{bucket}/"
+    if uri.startswith(here):
+        return bucket, f"{uri.removeprefix(here).rstrip('/')}/"
+    raise OperationError(
+        f"The model's files are at {uri}, which is not the environment's bucket {bucket}.",
+        "Log the model to this environment's tracking server, and register it there.",
+    )
