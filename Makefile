@@ -19,5 +19,8 @@ lock: install ## Pin the transitive versions anew
 synth: install ## Synthesize the environment ENV into build/cdk.out
 	@cdk synth --quiet --output build/cdk.out -c env=$(ENV)
 
+demo: install ## Deploy all of it on this machine and ask the model (KEEP=0 PORT= STATE=)
+	@python -m local demo $(if $(filter 0,$(KEEP)),--no-keep) $(if $(PORT),--port $(PORT)) $(if $(STATE),--state $(STATE))
+
 clean: ## Remove what was installed and built
 	rm -rf .venv node_modules build .local

@@ -105,7 +105,7 @@ def installed_server() -> ServerProgram | None:
         if program:
             said = subprocess.run([program, "--version"], capture_output=True, text=True).stdout
             kind = "mariadb" if "MariaDB" in said else "mysql"
-            version = said.partition("Ver ")[2].split(" ")[0]
+            version = said.partition("Ver ")[2].split(" ")[0].partition("-")[0]
             return ServerProgram(kind, (program,), f"{_TITLES[kind]} {version}")
     return None
 

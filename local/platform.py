@@ -5,9 +5,11 @@ import os
 import subprocess
 import sys
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from operations.errors import OperationError
@@ -17,6 +19,7 @@ from stacks.config import Environment, load_environment
 from local.host import Host, aws_environment
 from local.images import install_image
 from local.processes import Process, ProcessError
+from local.progress import Say
 from local.state import ROOT, StateFolder, check_port, free_port
 
 ENVIRONMENT = "local"
@@ -34,13 +37,18 @@ class LocalPlatform:
         Address of the emulator.
     environment
         What is deployed.
+    emulator
+        The embedded AWS.
     """
 
-    def __init__(self, state: StateFolder, url: str, environment: Environment) -> None:
+    def __init__(
+        self, state: StateFolder, url: str, environment: Environment, emulator: Process
+    ) -> None:
         self.state = state
         self.url = url
         self.environment = environment
         self._host = Host(state, url)
+        self._emulator = emulator
 
     def client(self, service: str) -> Any:
         """A client of the embedded AWS."""
@@ -68,10 +76,27 @@ class LocalPlatform:
         return known
 
     def tracking_uri(self) -> str:
-        """The address of MLflow: the loopback port of its load balancer."""
-        return next(
-            (address for part, address in self.addresses().items() if part.endswith(":5000")), ""
-        ) or self.address("MLflow")
+        """The address of MLflow: where the load balancer that its stack names listens here."""
+        declared = self.outputs("Tracking")["TrackingUri"]
+        return self.address(declared.removeprefix("http://"))
+
+    def endpoint_name(self, endpoint: str) -> str:
+        """The name in SageMaker of an endpoint of the configuration."""
+        return self.environment.naming.endpoint(endpoint)
+
+    def invocation_url(self, endpoint: str) -> str:
+        """The address to post to, as the emulator serves the API's private one."""
+        declared = urllib.parse.urlsplit(self.outputs("Api")["InvocationUrl"])
+        api = (declared.hostname or "").partition(".")[0]
+        stage, _, path = declared.path.lstrip("/").partition("/")
+        resource = urllib.parse.unquote(path).replace("{endpoint}", endpoint)
+        return f"{self.url}/restapis/{api}/{stage}/_user_request_/{resource}"
+
+    def api_key(self) -> str:
+        """The value of the API's key."""
+        key = self.outputs("Api")["ApiKeyId"]
+        value: str = self.client("apigateway").get_api_key(apiKey=key, includeValue=True)["value"]
+        return value
 
     def outputs(self, stack: str) -> dict[str, str]:
         """The outputs of a deployed stack, by their names.
@@ -88,12 +113,54 @@ class LocalPlatform:
             for output in described["Stacks"][0].get("Outputs", [])
         }
 
-    def install_images(self, say: Any = lambda _: None) -> None:
+    def program_environment(self, folder: Path) -> dict[str, str]:
+        """The environment of a program that uses the platform, with `folder` as its home."""
+        return self._host.environment(self.environment.region, folder)
+
+    def wait(self) -> None:
+        """Wait until the embedded AWS ends, which it does not by itself.
+
+        Raises
+        ------
+        OperationError
+            Where it does.
+        """
+        status = self._emulator.wait()
+        raise OperationError(
+            f"The embedded AWS ended with status {status}: {self._emulator.last_words()}.",
+            f"Its whole output is in {self._emulator.log}.",
+        )
+
+    def bootstrap(self, say: Say) -> None:
+        """Run `cdk bootstrap` for the environment's account and region."""
+        target = f"aws://{self.environment.account}/{self.environment.region}"
+        self.cdk("bootstrap", target, say=say)
+
+    def deploy(self, *stacks: str, say: Say = lambda _: None) -> None:
+        """Run `cdk deploy` for stacks by their ids, without those they stand on."""
+        options = ("--exclusively", "--require-approval", "never", "--progress", "events")
+        self.cdk("deploy", *stacks, *options, "--concurrency", "4", say=say)
+
+    def deployment_seconds(self, stack: str) -> float:
+        """How long CloudFormation worked on a stack, the last time.
+
+        Parameters
+        ----------
+        stack
+            Its id in the app, such as ``Api``.
+        """
+        name = self.environment.naming.stack(stack)
+        events = self.client("cloudformation").describe_stack_events(StackName=name)["StackEvents"]
+        own = [event["Timestamp"] for event in events if event["LogicalResourceId"] == name]
+        taken: float = (max(own) - min(own)).total_seconds()
+        return taken
+
+    def install_images(self, say: Say = lambda _: None) -> None:
         """Install the environment's images as their files are now, and record their digests."""
         digests = {image: install_image(image, say).digest for image in self.environment.images}
         write_images(self.state.releases, ENVIRONMENT, digests)
 
-    def cdk(self, *words: str, say: Any = lambda _: None) -> None:
+    def cdk(self, *words: str, say: Say = lambda _: None) -> None:
         """Run the cdk CLI against the embedded AWS.
 
         Parameters
@@ -181,7 +248,7 @@ def running_platform(state: StateFolder, port: int = 0) -> Iterator[LocalPlatfor
         url = f"http://127.0.0.1:{port}"
         try:
             emulator.wait_until(lambda: _healthy(url), START_SECONDS)
-            yield LocalPlatform(state, url, environment)
+            yield LocalPlatform(state, url, environment, emulator)
         except ProcessError as error:
             raise OperationError(
                 f"The embedded AWS did not start: {error}.", f"Its whole output is in {log}."

@@ -163,5 +163,4 @@ class Listener:
 
     def _listen(self, arn: str, properties: Properties) -> None:
         group = properties["DefaultActions"][0]["TargetGroupArn"]
-        balancer = properties["LoadBalancerArn"].split("/")[-2]
-        self._balancers.listen(arn, f"{balancer}:{properties['Port']}", group)
+        self._balancers.listen(arn, f"{LoadBalancer.NAME}:{properties['Port']}", group)
