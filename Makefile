@@ -4,8 +4,9 @@ PYTHON ?= python3
 ENV ?= local
 export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/node_modules/.bin:$(PATH)
 export CDK_DISABLE_CLI_TELEMETRY := true
+build_options = $(if $(ENGINE),--engine $(ENGINE)) $(foreach name,BASE_IMAGE RDS_CA_BUNDLE,$(if $($(name)),--build-arg $(name)=$($(name))))
 .DEFAULT_GOAL := help
-.PHONY: help install lock demo test check synth bench clean
+.PHONY: help install lock demo test check synth schema images release deploy bench clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -21,6 +22,18 @@ synth: install ## Synthesize the environment ENV into build/cdk.out
 
 demo: install ## Deploy all of it on this machine and ask the model (KEEP=0 PORT= STATE=)
 	@python -m local demo $(if $(filter 0,$(KEEP)),--no-keep) $(if $(PORT),--port $(PORT)) $(if $(STATE),--state $(STATE))
+
+schema: install ## Write environments/schema.json anew from the configuration's model
+	@python -m operations schema
+
+images: install ## Build and push the images of ENV, and record their digests (ENGINE= BASE_IMAGE= RDS_CA_BUNDLE=)
+	@python -m operations images --env $(ENV) $(build_options)
+
+release: install ## Record what the model alias of ENDPOINT means now in ENV (TRACKING_URI=)
+	@python -m operations release --env $(ENV) --endpoint $(ENDPOINT) $(if $(TRACKING_URI),--tracking-uri $(TRACKING_URI))
+
+deploy: install ## Deploy ENV on AWS: what holds state, the images, the rest
+	@python -m operations deploy --env $(ENV) $(build_options)
 
 clean: ## Remove what was installed and built
 	rm -rf .venv node_modules build .local

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from mlops_constructs.faults import FaultsError
-from operations.errors import OperationError
 from rich.console import Console
 
 from local.state import ROOT, StateFolder
+from mlops_constructs.faults import FaultsError
+from operations.errors import OperationError
 
 app = typer.Typer(add_completion=False, help=__doc__, no_args_is_help=True)
 INTERRUPTED = 130
@@ -30,9 +30,8 @@ def demo(
     port: Annotated[
         int, typer.Option(min=0, max=65535, help="Port of the embedded AWS; 0 finds a free one.")
     ] = 0,
-    state: Annotated[
-        Path, typer.Option(help="Folder that everything is kept in.")
-    ] = ROOT / ".local",
+    state: Annotated[Path, typer.Option(help="Folder that everything is kept in.")] = ROOT
+    / ".local",
 ) -> None:
     """Deploy the platform, train and register a model, serve it, and ask it."""
     # Where nobody watches, lines may be as long as they like.

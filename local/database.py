@@ -10,9 +10,9 @@ from pathlib import Path
 import pymysql
 
 from local.certificates import make_certificates
-from operations.errors import OperationError
 from local.processes import Process
 from local.state import free_port
+from operations.errors import OperationError
 
 IMAGE = "mysql:8.4"
 PACKAGES = ("mariadb-server-core", "mariadb-client-core")
@@ -203,9 +203,7 @@ class DatabaseServer:
         return True
 
 
-def _installed_command(
-    program: ServerProgram, folder: Path, port: int, log: Path
-) -> Sequence[str]:
+def _installed_command(program: ServerProgram, folder: Path, port: int, log: Path) -> Sequence[str]:
     """Create the data folder with the server's own tool, and say how to start on it."""
     data = folder / "data"
     me = ["--user=root"] if os.geteuid() == 0 else []
@@ -234,9 +232,7 @@ def _installed_command(
     ]
 
 
-def _container_command(
-    program: ServerProgram, folder: Path, port: int, log: Path
-) -> Sequence[str]:
+def _container_command(program: ServerProgram, folder: Path, port: int, _: Path) -> Sequence[str]:
     """Run the official image, which creates its data folder itself."""
     # The image's own user reads the key and the statements.
     for name in ("server.key", "start.sql"):

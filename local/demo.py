@@ -11,18 +11,18 @@ from pathlib import Path
 from typing import Any
 
 from mlflow.tracking import MlflowClient
-from operations.errors import OperationError
-from operations.records import write_release
-from operations.release import resolve_release
 from rich.console import Console
 from rich.table import Table
-from stacks.releases import load_images
 
 from local.database import ServerProgram, find_server
 from local.images import current_image
 from local.platform import ENVIRONMENT, LocalPlatform, running_platform
 from local.progress import Steps
 from local.state import ROOT, StateFolder
+from operations.errors import OperationError
+from operations.records import write_release
+from operations.release import resolve_release
+from stacks.releases import load_images
 
 ENDPOINT = "iris"
 PETAL = {"petal_length": 0.4, "petal_width": 1.4}

@@ -41,7 +41,7 @@ def aws_environment(url: str, region: str) -> dict[str, str]:
 
 
 class Host:
-    """This machine: where resources run what the stacks declare.
+    """The machine that resources run on what the stacks declare.
 
     Parameters
     ----------

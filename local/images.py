@@ -4,7 +4,6 @@ The versions are those of the image's lock file, and the commands those it has o
 an image has beyond that, its user, its read-only root and its network, a process does not have.
 """
 
-import hashlib
 import os
 import shutil
 import subprocess
@@ -13,12 +12,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from operations.errors import OperationError
 from local.state import ROOT
+from operations.contexts import IGNORED, context_digest
+from operations.errors import OperationError
 
 CONTAINERS = ROOT / "containers"
 STORE = ROOT / ".local" / "images"
-IGNORED = shutil.ignore_patterns("__pycache__", "*.egg-info", "build")
 
 
 @dataclass(frozen=True)
@@ -86,14 +85,7 @@ def current_image(name: str) -> ProcessImage:
             f"There is no containers/{name}/Dockerfile.",
             f"Make one, or remove '{name}' from the images of the environment.",
         )
-    digest = hashlib.sha256(f"python {sys.version_info[:2]}\n".encode())
-    for path in sorted(folder.rglob("*")):
-        relative = path.relative_to(folder)
-        ignored = any(part in IGNORED(str(folder), relative.parts) for part in relative.parts)
-        if path.is_file() and not ignored:
-            digest.update(f"{relative.as_posix()}\n".encode())
-            digest.update(hashlib.sha256(path.read_bytes()).digest())
-    return ProcessImage(name, f"sha256:{digest.hexdigest()}")
+    return ProcessImage(name, context_digest(folder, f"python {sys.version_info[:2]}"))
 
 
 def find_image(reference: str) -> ProcessImage:

@@ -12,15 +12,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from operations.errors import OperationError
-from operations.records import write_images
-from stacks.config import Environment, load_environment
-
 from local.host import Host, aws_environment
 from local.images import install_image
 from local.processes import Process, ProcessError
 from local.progress import Say
 from local.state import ROOT, StateFolder, check_port, free_port
+from operations.errors import OperationError
+from operations.records import write_images
+from stacks.config import Environment, load_environment
 
 ENVIRONMENT = "local"
 START_SECONDS = 60

@@ -1,5 +1,6 @@
 """Programs that the platform runs, each in a process group of its own."""
 
+import contextlib
 import os
 import shutil
 import signal
@@ -104,10 +105,8 @@ class Process:
     def stop(self, seconds: float = 10) -> None:
         """End the whole group: politely, and after `seconds` without mercy."""
         self._signal(signal.SIGTERM)
-        try:
+        with contextlib.suppress(subprocess.TimeoutExpired):
             self._popen.wait(seconds)
-        except subprocess.TimeoutExpired:
-            pass
         self._signal(signal.SIGKILL)
         self._popen.wait()
 

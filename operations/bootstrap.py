@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
@@ -25,7 +26,7 @@ INPUTS = (
 UV = "uv==0.13.8"
 
 
-def main():
+def main() -> None:
     """Bring .venv and node_modules to what the pinned files say; do nothing where they are."""
     if sys.version_info < (3, 11):
         stop(
@@ -53,7 +54,7 @@ def main():
     STAMP.write_text(wanted)
 
 
-def fingerprint():
+def fingerprint() -> str:
     """What is pinned, as one digest."""
     digest = hashlib.sha256(str(sys.version_info[:2]).encode())
     for name in INPUTS:
@@ -61,7 +62,7 @@ def fingerprint():
     return digest.hexdigest()
 
 
-def make_venv():
+def make_venv() -> None:
     """Create .venv; on Debian, install what its python3 lacks for that first."""
     attempt = subprocess.run(
         [sys.executable, "-m", "venv", "--clear", str(VENV)], capture_output=True, text=True
@@ -83,8 +84,8 @@ def make_venv():
     )
 
 
-def uv_environment():
-    """uv's settings, taken from pip's where only those are set, as for a mirror of PyPI."""
+def uv_environment() -> "dict[str, str]":
+    """Uv's settings, taken from pip's where only those are set, as for a mirror of PyPI."""
     env = dict(os.environ)
     for pip_name, uv_name in (("PIP_INDEX_URL", "UV_DEFAULT_INDEX"), ("PIP_CERT", "SSL_CERT_FILE")):
         if pip_name in env:
@@ -92,7 +93,7 @@ def uv_environment():
     return env
 
 
-def run(*command, env=None, quiet=False):
+def run(*command: object, env: "dict[str, str] | None" = None, quiet: bool = False) -> None:
     """Run a command of the installation; stop with its output where it fails."""
     words = [str(word) for word in command]
     result = subprocess.run(
@@ -105,17 +106,18 @@ def run(*command, env=None, quiet=False):
     )
     if result.returncode != 0:
         stop(
-            "%s\n'%s' ended with status %d." % (result.stdout or "", " ".join(words), result.returncode),
+            "%s\n'%s' ended with status %d."
+            % (result.stdout or "", " ".join(words), result.returncode),
             "Mend what it says above, then run make again: the installation goes on from there.",
         )
 
 
-def say(text):
+def say(text: str) -> None:
     """Print a line of progress."""
     print(text, flush=True)
 
 
-def stop(what, fix):
+def stop(what: str, fix: str) -> NoReturn:
     """End with what happened and what to do."""
     print("\n%s\n%s" % (what.strip(), fix), file=sys.stderr)
     sys.exit(1)

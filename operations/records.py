@@ -4,8 +4,9 @@ from pathlib import Path
 
 from pydantic import BaseModel
 from ruamel.yaml import YAML
-from stacks.releases import ImageDigests, Release, record_path
+
 from stacks.checks import IMAGES_RECORD
+from stacks.releases import ImageDigests, Release, record_path
 
 
 def write_images(folder: Path, environment: str, digests: dict[str, str]) -> Path:

@@ -5,11 +5,11 @@ from typing import Any
 
 from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
+
 from mlops_constructs.naming import MODELS_PREFIX
+from operations.errors import OperationError
 from stacks.config import Environment
 from stacks.releases import Release
-
-from operations.errors import OperationError
 
 PROXIED = "mlflow-artifacts:/"
 

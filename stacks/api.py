@@ -5,9 +5,9 @@ from pathlib import Path
 from aws_cdk import CfnOutput
 from aws_cdk import aws_apigateway as apigateway
 from constructs import Construct
+
 from mlops_constructs.inference_api import InferenceApi
 from mlops_constructs.model_invoker import ModelInvoker
-
 from stacks.config import Environment
 from stacks.network import NetworkStack
 from stacks.platform_stack import PlatformStack

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping
 
 from mlops_constructs.faults import Fault
-
 from stacks.validation import Check, Parts
 
 # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-tasks-services.html

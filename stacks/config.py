@@ -3,12 +3,12 @@
 import difflib
 from ipaddress import IPv4Network
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
 
 from mlops_constructs.faults import Fault, raise_faults
 from mlops_constructs.naming import Naming
-from pydantic import BaseModel, ConfigDict, Field
-
 from stacks.checks import CHECKS
 from stacks.document import read_document
 from stacks.forms import private_network, quantity, text, whole_number
@@ -34,6 +34,7 @@ Reason = Annotated[
         fix="Say why this environment may do without the safe default.",
     ),
 ]
+
 
 class Section(BaseModel):
     """A mapping of the file: unknown keys are faults, and nothing changes after parsing."""
@@ -180,6 +181,20 @@ class Environment(Section):
     def naming(self) -> Naming:
         """What the names of the environment start with."""
         return Naming(self.platform, self.name)
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON schema of an environment's file, for editors."""
+    schema = Environment.model_json_schema()
+    del schema["properties"]["name"]
+    schema["required"].remove("name")
+    for section in (schema, *schema["$defs"].values()):
+        for field in section["properties"].values():
+            # A quantity's default is a number here, but text with its unit in the file.
+            if field.get("type") == "string" and not isinstance(field.get("default"), str):
+                field.pop("default", None)
+    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    return schema
 
 
 def load_environment(name: str, folder: Path) -> Environment:

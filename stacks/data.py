@@ -3,11 +3,11 @@
 from aws_cdk import CfnOutput
 from aws_cdk import aws_ec2 as ec2
 from constructs import Construct
+
 from mlops_constructs.artifact_store import ArtifactStore
 from mlops_constructs.encryption_key import EncryptionKey
 from mlops_constructs.image_repository import ImageRepository
 from mlops_constructs.metadata_database import MetadataDatabase
-
 from stacks.config import Environment
 from stacks.network import NetworkStack
 from stacks.platform_stack import PlatformStack
@@ -79,9 +79,7 @@ class DataStack(PlatformStack):
             self,
             "Database",
             vpc=network.network.vpc,
-            security_group=network.network.security_group(
-                self, "DatabaseGroup", "MLflow database"
-            ),
+            security_group=network.network.security_group(self, "DatabaseGroup", "MLflow database"),
             naming=environment.naming,
             key=self.key,
             log_key=network.log_key,

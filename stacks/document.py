@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mlops_constructs.faults import Fault, FaultsError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+
+from mlops_constructs.faults import Fault, FaultsError
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,9 @@ def _keys(node: Node, prefix: str = "") -> Iterator[tuple[str, int]]:
 
 def _syntax_fault(error: MarkedYAMLError | UnicodeDecodeError) -> Fault:
     if isinstance(error, UnicodeDecodeError):
-        return Fault("(file)", f"bytes that are not UTF-8: {error.reason}", "UTF-8 text", "Re-save.")
+        return Fault(
+            "(file)", f"bytes that are not UTF-8: {error.reason}", "UTF-8 text", "Re-save."
+        )
     mark = error.problem_mark
     return Fault(
         "(file)",

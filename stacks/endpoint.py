@@ -2,8 +2,8 @@
 
 from aws_cdk import CfnOutput
 from constructs import Construct
-from mlops_constructs.model_endpoint import ModelEndpoint
 
+from mlops_constructs.model_endpoint import ModelEndpoint
 from stacks.config import Environment
 from stacks.data import DataStack
 from stacks.network import NetworkStack

@@ -76,7 +76,7 @@ def whole_number(minimum: int, maximum: int) -> Form:
     """A whole number in a range, both ends included."""
 
     def read(value: Any) -> int:
-        if not isinstance(value, int) or isinstance(value, bool):
+        if type(value) is not int:
             raise ValueError("Give a whole number, without quotes or a unit.")
         if not minimum <= value <= maximum:
             raise ValueError

@@ -1,9 +1,9 @@
 """The Network stack: the VPC, its endpoints, its flow logs, and the key of all logs."""
 
 from constructs import Construct
+
 from mlops_constructs.encryption_key import EncryptionKey
 from mlops_constructs.private_network import PrivateNetwork
-
 from stacks.config import Environment
 from stacks.platform_stack import PlatformStack
 

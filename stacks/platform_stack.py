@@ -8,8 +8,8 @@ from aws_cdk import IPropertyInjector, RemovalPolicy, Stack, Tags
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
 from constructs import Construct, IConstruct
-from mlops_constructs.acknowledgment import acknowledge
 
+from mlops_constructs.acknowledgment import acknowledge
 from stacks.checks import LOG_RETENTION
 from stacks.config import Environment
 
@@ -110,5 +110,5 @@ class _RolesUnderOnePath:
     def construct_unique_id(self) -> str:
         return iam.Role.PROPERTY_INJECTION_ID
 
-    def inject(self, original_props: Any, *, id: str, scope: Construct) -> Any:
+    def inject(self, original_props: Any, *, id: str, scope: Construct) -> Any:  # noqa: A002
         return {**original_props, "path": self._path}

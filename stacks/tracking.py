@@ -2,8 +2,8 @@
 
 from aws_cdk import CfnOutput
 from constructs import Construct
-from mlops_constructs.tracking_server import TrackingServer
 
+from mlops_constructs.tracking_server import TrackingServer
 from stacks.config import Environment
 from stacks.data import DataStack
 from stacks.network import NetworkStack

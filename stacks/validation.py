@@ -10,11 +10,11 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args, get_origin
 
-from mlops_constructs.faults import Fault, FaultsError
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
+from mlops_constructs.faults import Fault, FaultsError
 from stacks.document import Document
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -58,9 +58,7 @@ def validated(model: type[Model], document: Document, path: Path, *checks: Check
     return value
 
 
-def _valid_parts(
-    model: type[BaseModel], data: Any, prefix: str = ""
-) -> Iterator[tuple[str, Any]]:
+def _valid_parts(model: type[BaseModel], data: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
     """The dotted path and the value of each field below `model` that is valid by itself."""
     given = data if isinstance(data, Mapping) else {}
     for name, field in model.model_fields.items():
@@ -92,9 +90,8 @@ def _read(adapter: TypeAdapter[Any], written: Any) -> Any:
 
 def _section_of(field: FieldInfo) -> tuple[type[BaseModel] | None, bool]:
     """The model a field holds, and whether it holds several of it by name."""
-    annotation = field.annotation
-    named = get_origin(annotation) is dict
-    held = get_args(annotation)[1] if named else annotation
+    named = get_origin(field.annotation) is dict
+    held: Any = get_args(field.annotation)[1] if named else field.annotation
     is_model = isinstance(held, type) and issubclass(held, BaseModel)
     return (held if is_model else None), named
 
@@ -137,7 +134,9 @@ def _fault(details: ErrorDetails, model: type[BaseModel]) -> Fault:
         case "too_short" | "too_long":
             least, most = context.get("min_length"), context.get("max_length")
             allowed = f"at least {least}" if most is None else f"at most {most}"
-            return Fault(path, f"{context['actual_length']} entries", allowed, "Add or remove some.")
+            return Fault(
+                path, f"{context['actual_length']} entries", allowed, "Add or remove some."
+            )
         case "model_type" | "dict_type":
             return Fault(path, given, "a mapping of keys and values", "Indent its keys below it.")
         case "list_type":

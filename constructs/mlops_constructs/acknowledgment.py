@@ -43,4 +43,4 @@ def acknowledge_grant(grantee: iam.IGrantable, reason: str, *findings: str) -> N
     """
     principal = grantee.grant_principal
     if Construct.is_construct(principal):
-        acknowledge(cast(IConstruct, principal), reason, *findings)
+        acknowledge(cast("IConstruct", principal), reason, *findings)

@@ -6,9 +6,7 @@ from aws_cdk import aws_kms as kms
 from constructs import Construct
 
 
-def grant_through(
-    key: kms.IKey, grantee: iam.IGrantable, service: str, *actions: str
-) -> iam.Grant:
+def grant_through(key: kms.IKey, grantee: iam.IGrantable, service: str, *actions: str) -> iam.Grant:
     """Let `grantee` use `key`, but only through a service that asks in its name.
 
     The CDK's own grants name `grantee` in the key's policy where they can, and so turn the arrow

@@ -23,8 +23,15 @@ def s3_policy(stack: Stack, naming: Naming) -> list[iam.PolicyStatement]:
     return [
         _own_account(
             stack,
-            ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:ListBucket"]
-            + ["s3:AbortMultipartUpload", "s3:ListMultipartUploadParts", "s3:GetBucketLocation"],
+            [
+                "s3:AbortMultipartUpload",
+                "s3:DeleteObject",
+                "s3:GetBucketLocation",
+                "s3:GetObject",
+                "s3:ListBucket",
+                "s3:ListMultipartUploadParts",
+                "s3:PutObject",
+            ],
             [f"arn:{stack.partition}:s3:::{naming.prefix}-*"],
         ),
         # ECR keeps image layers in a bucket of its own and hands out links it signed itself.
@@ -32,9 +39,7 @@ def s3_policy(stack: Stack, naming: Naming) -> list[iam.PolicyStatement]:
         iam.PolicyStatement(
             principals=[iam.AnyPrincipal()],
             actions=["s3:GetObject"],
-            resources=[
-                f"arn:{stack.partition}:s3:::prod-{stack.region}-starport-layer-bucket/*"
-            ],
+            resources=[f"arn:{stack.partition}:s3:::prod-{stack.region}-starport-layer-bucket/*"],
         ),
     ]
 
@@ -43,8 +48,12 @@ def _ecr(stack: Stack, naming: Naming) -> list[iam.PolicyStatement]:
     return [
         _own_account(
             stack,
-            ["ecr:BatchCheckLayerAvailability", "ecr:GetDownloadUrlForLayer"]
-            + ["ecr:BatchGetImage", "ecr:DescribeImages"],
+            [
+                "ecr:BatchCheckLayerAvailability",
+                "ecr:BatchGetImage",
+                "ecr:DescribeImages",
+                "ecr:GetDownloadUrlForLayer",
+            ],
             [
                 stack.format_arn(
                     service="ecr",
@@ -58,7 +67,7 @@ def _ecr(stack: Stack, naming: Naming) -> list[iam.PolicyStatement]:
     ]
 
 
-def _execute_api(stack: Stack, naming: Naming) -> list[iam.PolicyStatement]:
+def _execute_api(stack: Stack, _: Naming) -> list[iam.PolicyStatement]:
     # A caller with a key alone has no identity: the API's own policy and method decide about it.
     return [
         iam.PolicyStatement(
@@ -69,7 +78,7 @@ def _execute_api(stack: Stack, naming: Naming) -> list[iam.PolicyStatement]:
     ]
 
 
-def _logs(stack: Stack, naming: Naming) -> list[iam.PolicyStatement]:
+def _logs(stack: Stack, _: Naming) -> list[iam.PolicyStatement]:
     log_groups = stack.format_arn(
         service="logs",
         resource="log-group",
@@ -79,7 +88,7 @@ def _logs(stack: Stack, naming: Naming) -> list[iam.PolicyStatement]:
     return [_own_account(stack, ["logs:CreateLogStream", "logs:PutLogEvents"], [log_groups])]
 
 
-def _secretsmanager(stack: Stack, naming: Naming) -> list[iam.PolicyStatement]:
+def _secretsmanager(stack: Stack, _: Naming) -> list[iam.PolicyStatement]:
     secrets = stack.format_arn(
         service="secretsmanager",
         resource="secret",
@@ -95,8 +104,11 @@ def _sagemaker_api(stack: Stack, naming: Naming) -> list[iam.PolicyStatement]:
     return [
         _own_account(
             stack,
-            [f"sagemaker:{verb}{noun}" for noun in ("Model", "EndpointConfig", "Endpoint")
-             for verb in ("Create", "Describe", "Delete")]
+            [
+                f"sagemaker:{verb}{noun}"
+                for noun in ("Model", "EndpointConfig", "Endpoint")
+                for verb in ("Create", "Describe", "Delete")
+            ]
             + ["sagemaker:UpdateEndpoint", "sagemaker:AddTags"],
             [
                 stack.format_arn(

@@ -38,9 +38,7 @@ class Fault:
 
     def __str__(self) -> str:
         place = f"{self.path} (line {self.line})" if self.line else self.path
-        return (
-            f"{place}\n  given:   {self.given}\n  allowed: {self.allowed}\n  fix:     {self.fix}"
-        )
+        return f"{place}\n  given:   {self.given}\n  allowed: {self.allowed}\n  fix:     {self.fix}"
 
 
 class FaultsError(Exception):

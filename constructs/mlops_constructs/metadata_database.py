@@ -75,8 +75,8 @@ class MetadataDatabase(Construct):
     Examples
     --------
     >>> database = MetadataDatabase(  # doctest: +SKIP
-    ...     stack, "Database", vpc=vpc, security_group=group, naming=naming, key=key, log_key=log_key,
-    ...     instance_type=ec2.InstanceType("t4g.medium"),
+    ...     stack, "Database", vpc=vpc, security_group=group, naming=naming,
+    ...     key=key, log_key=log_key, instance_type=ec2.InstanceType("t4g.medium"),
     ...     log_retention=logs.RetentionDays.ONE_YEAR)
     >>> database.grant_read_secret(task_role)  # doctest: +SKIP
     """

@@ -77,9 +77,7 @@ class ModelInvoker(Construct):
             self,
             "Function",
             description="Passes a request of the API to the SageMaker endpoint it names",
-            code=lambda_.Code.from_asset(
-                str(source), exclude=["**/__pycache__", "**/*.pyc"]
-            ),
+            code=lambda_.Code.from_asset(str(source), exclude=["**/__pycache__", "**/*.pyc"]),
             handler="invoker.handler.handler",
             runtime=lambda_.Runtime.PYTHON_3_14,
             architecture=lambda_.Architecture.ARM_64,

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-
 MODELS_PREFIX = "mlflow"
 """Where MLflow keeps its files inside the artifact bucket."""
 

@@ -108,15 +108,12 @@ class PrivateNetwork(Construct):
         )
         self._s3_prefix_list = ec2.Peer.prefix_list(s3_prefix_list)
         self._log_flows(log_key, log_retention)
-        self._endpoints_group = self.security_group(
-            self, "EndpointsGroup", "Interface endpoints"
-        )
+        self._endpoints_group = self.security_group(self, "EndpointsGroup", "Interface endpoints")
         self.clients = self.security_group(self, "ClientsGroup", "What may call the platform")
         self.connect_to_aws(self.clients)
         self.s3_endpoint = self._add_s3_endpoint(naming)
         self.interface_endpoints = {
-            service: self._add_interface_endpoint(service, naming)
-            for service in sorted(services)
+            service: self._add_interface_endpoint(service, naming) for service in sorted(services)
         }
 
     @property
@@ -190,8 +187,11 @@ class PrivateNetwork(Construct):
         describe = iam.Grant.add_to_principal(
             grantee=grantee,
             actions=[
-                f"ec2:Describe{what}"
-                for what in ("DhcpOptions", "NetworkInterfaces", "SecurityGroups", "Subnets", "Vpcs")
+                "ec2:DescribeDhcpOptions",
+                "ec2:DescribeNetworkInterfaces",
+                "ec2:DescribeSecurityGroups",
+                "ec2:DescribeSubnets",
+                "ec2:DescribeVpcs",
             ],
             resource_arns=["*"],
         )
@@ -204,9 +204,7 @@ class PrivateNetwork(Construct):
         return create.combine(describe)
 
     def _log_flows(self, log_key: kms.IKey, log_retention: logs.RetentionDays) -> None:
-        log_group = logs.LogGroup(
-            self, "FlowLogs", encryption_key=log_key, retention=log_retention
-        )
+        log_group = logs.LogGroup(self, "FlowLogs", encryption_key=log_key, retention=log_retention)
         role = iam.Role(
             self,
             "FlowLogsRole",
@@ -227,9 +225,7 @@ class PrivateNetwork(Construct):
             endpoint.add_to_policy(statement)
         return endpoint
 
-    def _add_interface_endpoint(
-        self, service: str, naming: Naming
-    ) -> ec2.InterfaceVpcEndpoint:
+    def _add_interface_endpoint(self, service: str, naming: Naming) -> ec2.InterfaceVpcEndpoint:
         words = service.replace(".", "-").split("-")
         endpoint = self.vpc.add_interface_endpoint(
             "".join(word.capitalize() for word in words) + "Endpoint",

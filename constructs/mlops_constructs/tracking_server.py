@@ -193,7 +193,11 @@ class TrackingServer(Construct):
             port_mappings=[ecs.PortMapping(container_port=PORT)],
         )
         container.add_mount_points(
-            ecs.MountPoint(container_path="/tmp", source_volume=SCRATCH, read_only=False)
+            ecs.MountPoint(
+                container_path="/tmp",  # noqa: S108 - the container's own, on its own volume
+                source_volume=SCRATCH,
+                read_only=False,
+            )
         )
         acknowledge(
             self._task.obtain_execution_role(),

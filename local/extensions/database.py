@@ -3,12 +3,11 @@
 from typing import Any
 
 from local.database import DatabaseServer, find_server
-from operations.errors import OperationError
 from local.extensions import hooks
 from local.extensions.hooks import Created, Properties
 from local.host import Host
 from local.processes import Process
-
+from operations.errors import OperationError
 
 
 class DbInstance:

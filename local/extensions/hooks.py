@@ -105,7 +105,9 @@ def verify() -> None:
         "app.SERVICE_HANDLERS": getattr(app, "SERVICE_HANDLERS", None),
         "router.SERVICE_PATTERNS": getattr(router, "SERVICE_PATTERNS", None),
     }
-    changes += [f"{name} is no table" for name, table in tables.items() if not isinstance(table, dict)]
+    changes += [
+        f"{name} is no table" for name, table in tables.items() if not isinstance(table, dict)
+    ]
     if not callable(getattr(stacks, "_runs_on_worker_thread", None)):
         changes.append("stacks._runs_on_worker_thread is gone")
     for store, module in (("_instances", rds), ("_lbs", alb)):

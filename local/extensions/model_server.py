@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from operations.errors import OperationError
 from local.host import Host
 from local.images import find_image
 from local.processes import Process, ProcessError
 from local.servers import Server
+from operations.errors import OperationError
 
 START_SECONDS = 60
 

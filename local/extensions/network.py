@@ -48,9 +48,7 @@ class SecurityGroupRule:
 
 def _permission(properties: Properties) -> dict[str, Any]:
     """A rule in the form of EC2's API."""
-    described = (
-        {"Description": properties["Description"]} if properties.get("Description") else {}
-    )
+    described = {"Description": properties["Description"]} if properties.get("Description") else {}
     permission: dict[str, Any] = {"IpProtocol": str(properties.get("IpProtocol", "-1"))}
     for port in ("FromPort", "ToPort"):
         if port in properties:
@@ -82,8 +80,8 @@ class FlowLog:
 
     def create(self, logical_id: str, properties: Properties, stack: str) -> Created:
         """Record the flow log."""
-        taken = ("ResourceType", "TrafficType", "LogDestinationType", "LogGroupName")
-        taken += ("LogDestination", "DeliverLogsPermissionArn")
+        taken = ["ResourceType", "TrafficType", "LogDestinationType", "LogGroupName"]
+        taken += ["LogDestination", "DeliverLogsPermissionArn"]
         given = {name: properties[name] for name in taken if name in properties}
         made = self._client().create_flow_logs(ResourceIds=[properties["ResourceId"]], **given)
         flow_log = made["FlowLogIds"][0]

@@ -10,11 +10,13 @@ import logging
 import re
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import botocore.session
 import httpx
+from botocore.model import StructureShape
 from botocore.validate import ParamValidator
 
 from local.extensions.hooks import Created, Properties, account_and_region
@@ -106,20 +108,20 @@ class SageMaker:
             Where it is not served here, or its request does not fit.
         """
         verb, kind = _split(operation)
+        work: Callable[[Mapping[str, Any]], Record]
         if operation == "UpdateEndpoint":
             work = self._update_endpoint
         elif operation in ("AddTags", "ListTags", "DeleteTags"):
             work = getattr(self, f"_{verb.lower()}_tags")
         elif kind in self.KINDS and verb in ("Create", "Describe", "Delete", "List"):
-            return getattr(self, f"_{verb.lower()}")(kind, self._checked(operation, request))
+            work = partial(getattr(self, f"_{verb.lower()}"), kind)
         else:
             raise RefusedError(
                 "UnknownOperationException",
                 f"sagemaker:{operation} does not run on this machine, and nothing pretends that it"
                 " did. Deploy to an account to use it.",
             )
-        answer: Record = work(self._checked(operation, request))
-        return answer
+        return work(self._checked(operation, request))
 
     def wait(self, endpoint: str) -> Record:
         """Wait until an endpoint is settled.
@@ -134,15 +136,19 @@ class SageMaker:
 
     def accepted(self, operation: str, properties: Mapping[str, Any]) -> Record:
         """Of `properties`, those that an operation takes."""
-        known = self._operations[operation].input_shape.members
+        known = self._input(operation).members
         return {name: value for name, value in properties.items() if name in known}
 
     def _checked(self, operation: str, request: Mapping[str, Any]) -> Mapping[str, Any]:
-        shape = self._operations[operation].input_shape
-        report = ParamValidator().validate(dict(request), shape)
+        report = ParamValidator().validate(dict(request), self._input(operation))
         if report.has_errors():
             raise RefusedError("ValidationException", report.generate_report())
         return request
+
+    def _input(self, operation: str) -> StructureShape:
+        shape = self._operations[operation].input_shape
+        assert shape is not None
+        return shape
 
     def _create(self, kind: str, request: Mapping[str, Any]) -> Record:
         name = request[f"{kind}Name"]
@@ -150,7 +156,7 @@ class SageMaker:
         arn = f"arn:aws:sagemaker:{region}:{account}:{_noun(kind)}/{name}"
         if name in self._records[kind]:
             raise RefusedError(
-                "ValidationException", f"Cannot create already existing {_noun(kind)} \"{arn}\"."
+                "ValidationException", f'Cannot create already existing {_noun(kind)} "{arn}".'
             )
         record = {**request, f"{kind}Arn": arn, "CreationTime": time.time()}
         self._tags[arn] = {tag["Key"]: tag["Value"] for tag in record.pop("Tags", [])}
@@ -170,9 +176,7 @@ class SageMaker:
 
     def _list(self, kind: str, request: Mapping[str, Any]) -> Record:
         contained = request.get("NameContains", "")
-        found = [
-            record for name, record in self._records[kind].items() if contained in name
-        ]
+        found = [record for name, record in self._records[kind].items() if contained in name]
         return {f"{kind}s": found}
 
     def _delete(self, kind: str, request: Mapping[str, Any]) -> Record:
@@ -195,7 +199,7 @@ class SageMaker:
         if record["EndpointStatus"] not in ("InService", "Failed"):
             raise RefusedError(
                 "ValidationException",
-                f"Cannot update in-progress endpoint \"{record['EndpointArn']}\".",
+                f'Cannot update in-progress endpoint "{record["EndpointArn"]}".',
             )
         record["EndpointStatus"] = "Updating"
         self._bring_up(record, request["EndpointConfigName"])
@@ -219,14 +223,14 @@ class SageMaker:
     def _tags_of(self, request: Mapping[str, Any]) -> dict[str, str]:
         arn = request["ResourceArn"]
         if arn not in self._tags:
-            raise RefusedError("ValidationException", f"Could not find \"{arn}\".")
+            raise RefusedError("ValidationException", f'Could not find "{arn}".')
         return self._tags[arn]
 
     def _found(self, kind: str, name: str) -> Record:
         if name not in self._records[kind]:
             account, region = account_and_region()
             arn = f"arn:aws:sagemaker:{region}:{account}:{_noun(kind)}/{name}"
-            raise RefusedError("ValidationException", f"Could not find {_noun(kind)} \"{arn}\".")
+            raise RefusedError("ValidationException", f'Could not find {_noun(kind)} "{arn}".')
         return self._records[kind][name]
 
     def _bring_up(self, record: Record, config_name: str) -> None:
@@ -294,7 +298,9 @@ class SageMaker:
                 headers={name: headers[name] for name in passed if name in headers},
             )
         except httpx.HTTPError as error:
-            raise RefusedError("ServiceUnavailable", f"The model server died: {error}", 503) from error
+            raise RefusedError(
+                "ServiceUnavailable", f"The model server died: {error}", 503
+            ) from error
         if answer.is_success:
             given = {
                 "Content-Type": answer.headers.get("content-type", "application/octet-stream"),
@@ -335,9 +341,7 @@ class SageMakerResource:
         """Create one, and wait until it is settled."""
         name = properties.get(f"{self._kind}Name") or f"{stack}-{logical_id}"
         request = self._sagemaker.accepted(f"Create{self._kind}", properties)
-        made = self._sagemaker.do(
-            f"Create{self._kind}", {**request, f"{self._kind}Name": name}
-        )
+        made = self._sagemaker.do(f"Create{self._kind}", {**request, f"{self._kind}Name": name})
         if self._kind == "Endpoint":
             record = self._sagemaker.wait(name)
             if record["EndpointStatus"] == "Failed":

@@ -3,7 +3,6 @@
 import itertools
 from typing import Any
 
-from operations.errors import OperationError
 from local.extensions import hooks
 from local.extensions.hooks import Created, Properties, account_and_region
 from local.extensions.load_balancer import LoadBalancers
@@ -11,6 +10,7 @@ from local.host import Host
 from local.images import find_image
 from local.processes import Process
 from local.servers import Server
+from operations.errors import OperationError
 
 START_SECONDS = 120
 

@@ -67,6 +67,10 @@ def application(model: PyFuncModel) -> Starlette:
         The loaded model: an application without one does not exist, so that ``/ping`` is honest.
     """
 
+    def predict(rows: pd.DataFrame) -> pd.DataFrame:
+        predictions: pd.DataFrame = model.predict(rows)
+        return predictions
+
     async def ping(_: Request) -> Response:
         return Response(status_code=200)
 
@@ -77,7 +81,7 @@ def application(model: PyFuncModel) -> Starlette:
             kind = request.headers.get("content-type", JSON) if accepted == "*/*" else accepted
             write = _choose(kind, WRITERS, 406)
             rows, single = read(await _body(request))
-            return write(await run_in_threadpool(model.predict, rows), single)
+            return write(await run_in_threadpool(predict, rows), single)
         except RequestError as error:
             return JSONResponse({"error": str(error)}, error.status)
         except Exception:

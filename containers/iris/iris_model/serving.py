@@ -9,6 +9,7 @@ import sys
 
 import mlflow.pyfunc
 import uvicorn
+from mlflow.pyfunc import PyFuncModel
 
 from iris_model import paths
 from iris_model.application import application
@@ -60,7 +61,7 @@ class ModelError(Exception):
     """Why there is no model to serve."""
 
 
-def load_model() -> mlflow.pyfunc.PyFuncModel:
+def load_model() -> PyFuncModel:
     """Load the model folder through MLflow, after checking that it is the released one.
 
     Raises
@@ -76,7 +77,8 @@ def load_model() -> mlflow.pyfunc.PyFuncModel:
     if wanted and wanted != found:
         raise ModelError(f"The model in {folder} is {found}, but {wanted} was released.")
     try:
-        return mlflow.pyfunc.load_model(str(folder))
+        model: PyFuncModel = mlflow.pyfunc.load_model(str(folder))
+        return model
     except Exception as error:
         raise ModelError(f"The model in {folder} cannot be loaded: {error}") from error
 

@@ -60,7 +60,7 @@ def main() -> NoReturn:
         print(f"tracking-server: {error}", file=sys.stderr)
         sys.exit(1)
     words = command(settings, database.uri)
-    os.execvp(words[0], words)
+    os.execvp(words[0], words)  # noqa: S606 - words of our own, and no shell wanted
 
 
 if __name__ == "__main__":

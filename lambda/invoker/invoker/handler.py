@@ -22,15 +22,13 @@ INVOKER = Invoker(
 )
 
 
-def handler(event: dict[str, Any], context: object) -> dict[str, Any]:
+def handler(event: dict[str, Any], _: object) -> dict[str, Any]:
     """Answer one request.
 
     Parameters
     ----------
     event
         A request as API Gateway's proxy integration gives it.
-    context
-        Lambda's context.
     """
     request_id = str(event.get("requestContext", {}).get("requestId", ""))
     try:

@@ -69,7 +69,7 @@ def _explained(error: ClientError, endpoint: str) -> RequestError:
     code = error.response["Error"].get("Code", "")
     message = error.response["Error"].get("Message", "")
     if code == "ModelError":
-        status = int(error.response.get("OriginalStatusCode", 500))
+        status = int(str(error.response.get("OriginalStatusCode", 500)))
         if 400 <= status < 500:
             said = str(error.response.get("OriginalMessage", message))
             return RequestError(status, f"The model refused the request: {said}")

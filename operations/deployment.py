@@ -1,0 +1,230 @@
+"""`make deploy`: a whole environment on AWS, in the order that its parts need."""
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+from mlflow.tracking import MlflowClient
+
+from operations.errors import OperationError
+from operations.images import BuildSettings, missing_images, push_images
+from operations.records import write_images, write_release
+from operations.release import resolve_release
+from stacks.config import Environment
+from stacks.releases import load_images, load_release
+
+Say = Callable[[str], None]
+Cdk = Callable[..., None]
+
+
+class Deployment:
+    """Deploys one environment.
+
+    Parameters
+    ----------
+    environment
+        The environment.
+    session
+        A boto3 session with rights on its account.
+    root
+        Folder of the app, with `containers/`.
+    releases
+        Folder of the releases.
+    settings
+        How images are built.
+    cdk
+        Runs the cdk CLI with the words it is given.
+    say
+        Told what is being done.
+    """
+
+    def __init__(
+        self,
+        environment: Environment,
+        session: Any,
+        *,
+        root: Path,
+        releases: Path,
+        settings: BuildSettings,
+        cdk: Cdk,
+        say: Say,
+    ) -> None:
+        self._environment = environment
+        self._session = session
+        self._root = root
+        self._releases = releases
+        self._settings = settings
+        self._cdk = cdk
+        self._say = say
+
+    def run(self) -> list[str]:
+        """Deploy what holds state, then the images, then what runs them.
+
+        Returns
+        -------
+        list of str
+            The endpoints that are not deployed yet, each with the reason.
+
+        Raises
+        ------
+        OperationError
+            Where a step fails. What is deployed stays, and the next run goes on from there.
+        """
+        self._say("Network and Data")
+        self._cdk("deploy", "Network", "Data")
+        self._say("Images")
+        self.push_images()
+        self._say("Tracking and Api")
+        self._cdk("deploy", "Tracking", "Api")
+        waiting = self._release_new_endpoints()
+        names = [name for name in sorted(self._environment.endpoints) if self._released(name)]
+        if names:
+            self._say(f"Endpoints: {', '.join(names)}")
+            self._cdk("deploy", *(f"Endpoint-{name}" for name in names))
+        return waiting
+
+    def push_images(self) -> None:
+        """Build and push what is not in ECR yet, and record the digests.
+
+        Raises
+        ------
+        OperationError
+            Where an image cannot be built or pushed.
+        """
+        ecr = self._session.client("ecr")
+        digests = push_images(
+            self._environment, self._root / "containers", self._settings, ecr, self._say
+        )
+        record = write_images(self._releases, self._environment.name, digests)
+        self._say(f"recorded in {record}")
+
+    def check_images(self) -> None:
+        """Make sure that what synth names is in ECR.
+
+        Raises
+        ------
+        OperationError
+            Where an image is not.
+        """
+        name = self._environment.name
+        recorded = load_images(self._releases, name)
+        missing = missing_images(self._environment, recorded, self._session.client("ecr"))
+        if missing:
+            raise OperationError(
+                f"Not in ECR: {', '.join(missing)}.", f"Run 'make images ENV={name}'."
+            )
+
+    def release(self, endpoint: str, tracking_uri: str = "") -> Path:
+        """Resolve what an endpoint's alias means now, and record it.
+
+        Parameters
+        ----------
+        endpoint
+            Name of the endpoint.
+        tracking_uri
+            Address of MLflow; that of the Tracking stack where empty.
+
+        Raises
+        ------
+        OperationError
+            Where there is nothing to release.
+        """
+        name = self._environment.name
+        release = resolve_release(
+            self._environment,
+            endpoint,
+            load_images(self._releases, name),
+            MlflowClient(tracking_uri or self._tracking_uri()),
+            self._session.client("s3"),
+        )
+        path = write_release(self._releases, name, endpoint, release)
+        self._say(f"{endpoint}: version {release.version} of {release.model}, recorded in {path}")
+        return path
+
+    def _release_new_endpoints(self) -> list[str]:
+        waiting = []
+        for endpoint in sorted(self._environment.endpoints):
+            if not self._released(endpoint):
+                try:
+                    self.release(endpoint)
+                except OperationError as error:
+                    waiting.append(f"Endpoint-{endpoint} is not deployed: {error}")
+        return waiting
+
+    def _released(self, endpoint: str) -> bool:
+        return load_release(self._releases, self._environment.name, endpoint) is not None
+
+    def _tracking_uri(self) -> str:
+        stack = self._environment.naming.stack("Tracking")
+        try:
+            described = self._session.client("cloudformation").describe_stacks(StackName=stack)
+        except ClientError as error:
+            raise OperationError(
+                f"The stack {stack} cannot be read: {error}",
+                "Deploy it first, or name MLflow's address with TRACKING_URI=<address>.",
+            ) from error
+        outputs = described["Stacks"][0].get("Outputs", [])
+        return str(next(o["OutputValue"] for o in outputs if o["OutputKey"] == "TrackingUri"))
+
+
+def check_account(environment: Environment, session: Any) -> None:
+    """Make sure that the credentials are for the environment's own account.
+
+    Parameters
+    ----------
+    environment
+        The environment.
+    session
+        A boto3 session.
+
+    Raises
+    ------
+    OperationError
+        Where there are none, or they are for another account.
+    """
+    try:
+        account = session.client("sts").get_caller_identity()["Account"]
+    except (BotoCoreError, ClientError) as error:
+        raise OperationError(
+            f"AWS cannot be asked who you are: {error}",
+            f"Log in to account {environment.account}, such as with 'aws sso login'.",
+        ) from error
+    if account != environment.account:
+        raise OperationError(
+            f"The credentials are for account {account}, but the environment"
+            f" '{environment.name}' is account {environment.account}.",
+            "Choose another profile with AWS_PROFILE, or another ENV.",
+        )
+
+
+def run_cdk(environment: Environment, root: Path, releases: Path, *words: str) -> None:
+    """Run the cdk CLI on the terminal.
+
+    Parameters
+    ----------
+    environment
+        The environment.
+    root
+        Folder of the app.
+    releases
+        Folder of the releases.
+    words
+        The command and its options.
+
+    Raises
+    ------
+    OperationError
+        Where it fails.
+    """
+    # A log group whose name a service decides may be there already: adopt it.
+    adopt = ["--import-existing-resources"] if words[0] == "deploy" else []
+    context = ["-c", f"env={environment.name}", "-c", f"releases={releases}"]
+    result = subprocess.run(["cdk", *words, *adopt, *context], cwd=root)
+    if result.returncode:
+        raise OperationError(
+            f"'cdk {' '.join(words)}' ended with status {result.returncode}.",
+            "Its output is above. Mend what it says, then run the command again: what is deployed"
+            " is not deployed twice.",
+        )
