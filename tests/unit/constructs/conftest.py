@@ -1,0 +1,104 @@
+"""A stack to put a construct into, and the neighbours that it is given."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from aws_cdk import App, Environment, Stack
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_ecr as ecr
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_logs as logs
+from aws_cdk.assertions import Template
+
+from mlops_constructs.artifact_store import ArtifactStore
+from mlops_constructs.metadata_database import MetadataDatabase
+from mlops_constructs.naming import Naming
+from mlops_constructs.private_network import PrivateNetwork
+
+ACCOUNT, REGION = "123456789012", "eu-west-1"
+RETENTION = logs.RetentionDays.ONE_MONTH
+DIGEST = f"sha256:{'a' * 64}"
+
+
+class Bench:
+    """A stack for the construct under test, and neighbours in a stack of their own."""
+
+    def __init__(self, flags: dict[str, object], output: Path) -> None:
+        app = App(context=flags, outdir=str(output))
+        target = Environment(account=ACCOUNT, region=REGION)
+        self.stack = ZonedStack(app, "Tested", env=target)
+        self.neighbours = ZonedStack(app, "Neighbours", env=target)
+        self.naming = Naming("mlops", "blue")
+        self.key = kms.Key(self.neighbours, "Key")
+        self._network: PrivateNetwork | None = None
+
+    @property
+    def network(self) -> PrivateNetwork:
+        if self._network is None:
+            self._network = PrivateNetwork(
+                self.neighbours,
+                "Network",
+                cidr="10.1.0.0/16",
+                zones=["eu-west-1a", "eu-west-1b"],
+                services={"execute-api": "clients call", "logs": "tasks log"},
+                naming=self.naming,
+                s3_prefix_list="pl-6da54004",
+                log_key=self.key,
+                log_retention=RETENTION,
+            )
+        return self._network
+
+    def repository(self) -> ecr.IRepository:
+        return ecr.Repository(self.neighbours, "Repository")
+
+    def artifacts(self) -> ArtifactStore:
+        return ArtifactStore(self.neighbours, "Artifacts", naming=self.naming, key=self.key)
+
+    def database(self) -> MetadataDatabase:
+        return MetadataDatabase(
+            self.neighbours,
+            "Database",
+            vpc=self.network.vpc,
+            security_group=self.network.security_group(self.neighbours, "Group", "Database"),
+            naming=self.naming,
+            key=self.key,
+            log_key=self.key,
+            instance_type=ec2.InstanceType("t4g.medium"),
+            log_retention=RETENTION,
+        )
+
+    def role(self, construct_id: str = "Role") -> iam.Role:
+        return iam.Role(
+            self.stack, construct_id, assumed_by=iam.ServicePrincipal("lambda.amazonaws.com")
+        )
+
+    def template(self) -> Template:
+        return Template.from_stack(self.stack)
+
+
+class ZonedStack(Stack):
+    """A stack that knows its zones, so that nothing is looked up."""
+
+    @property
+    def availability_zones(self) -> list[str]:
+        return ["eu-west-1a", "eu-west-1b", "eu-west-1c"]
+
+
+@pytest.fixture
+def bench(feature_flags: dict[str, object], tmp_path: Path) -> Bench:
+    return Bench(feature_flags, tmp_path / "cdk.out")
+
+
+@pytest.fixture
+def statements() -> Callable[[Template], list[dict[str, object]]]:
+    """Every statement of the identity policies of a template."""
+
+    def collect(template: Template) -> list[dict[str, object]]:
+        found: list[dict[str, object]] = []
+        for policy in template.find_resources("AWS::IAM::Policy").values():
+            found += policy["Properties"]["PolicyDocument"]["Statement"]
+        return found
+
+    return collect

@@ -1,0 +1,130 @@
+from collections.abc import Callable
+
+import pytest
+from aws_cdk import RemovalPolicy
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk.assertions import Match, Template
+
+from mlops_constructs.faults import FaultsError
+from mlops_constructs.metadata_database import MetadataDatabase
+from tests.unit.constructs.conftest import RETENTION, Bench
+
+INSTANCE = "AWS::RDS::DBInstance"
+
+
+def database(bench: Bench, **changes: object) -> MetadataDatabase:
+    arguments: dict[str, object] = {
+        "vpc": bench.network.vpc,
+        "security_group": bench.network.security_group(bench.stack, "Group", "Database"),
+        "naming": bench.naming,
+        "key": bench.key,
+        "log_key": bench.key,
+        "instance_type": ec2.InstanceType("t4g.medium"),
+        "log_retention": RETENTION,
+    }
+    return MetadataDatabase(bench.stack, "Database", **{**arguments, **changes})  # type: ignore[arg-type]
+
+
+class TestDefault:
+    @pytest.fixture
+    def template(self, bench: Bench) -> Template:
+        database(bench)
+        return bench.template()
+
+    def test_is_private_encrypted_and_has_a_standby(self, template: Template) -> None:
+        template.has_resource_properties(
+            INSTANCE,
+            {
+                "Engine": "mysql",
+                "EngineVersion": Match.string_like_regexp(r"^8\.4\."),
+                "PubliclyAccessible": False,
+                "StorageEncrypted": True,
+                "KmsKeyId": Match.any_value(),
+                "MultiAZ": True,
+                "BackupRetentionPeriod": 35,
+            },
+        )
+
+    def test_is_kept_and_protected(self, template: Template) -> None:
+        template.has_resource(
+            INSTANCE, {"DeletionPolicy": "Retain", "Properties": {"DeletionProtection": True}}
+        )
+
+    def test_asks_for_tls_and_lets_mlflow_create_triggers(self, template: Template) -> None:
+        template.has_resource_properties(
+            "AWS::RDS::DBParameterGroup",
+            {
+                "Parameters": {
+                    "require_secure_transport": "ON",
+                    "log_bin_trust_function_creators": "1",
+                }
+            },
+        )
+
+    def test_password_is_generated_and_in_no_template(self, template: Template) -> None:
+        template.has_resource_properties(
+            "AWS::SecretsManager::Secret",
+            {"GenerateSecretString": Match.object_like({"GenerateStringKey": "password"})},
+        )
+        instance = next(iter(template.find_resources(INSTANCE).values()))
+        assert "{{resolve:secretsmanager:" in str(instance["Properties"]["MasterUserPassword"])
+
+    def test_error_log_is_encrypted_and_limited(self, template: Template) -> None:
+        template.has_resource_properties(
+            "AWS::Logs::LogGroup",
+            {
+                "LogGroupName": "/aws/rds/instance/mlops-blue-mlflow/error",
+                "RetentionInDays": 30,
+                "KmsKeyId": Match.any_value(),
+            },
+        )
+
+    def test_nobody_may_connect_yet(self, template: Template) -> None:
+        template.resource_count_is("AWS::EC2::SecurityGroupIngress", 0)
+        group = next(iter(template.find_resources("AWS::EC2::SecurityGroup").values()))
+        assert "SecurityGroupIngress" not in group["Properties"]
+
+
+class TestCustom:
+    def test_may_be_small_and_destroyed_on_purpose(self, bench: Bench) -> None:
+        database(
+            bench,
+            multi_az=False,
+            backup_days=1,
+            storage_gib=50,
+            deletion_protection=False,
+            removal_policy=RemovalPolicy.DESTROY,
+        )
+        bench.template().has_resource(
+            INSTANCE,
+            {
+                "DeletionPolicy": "Delete",
+                "Properties": {
+                    "MultiAZ": False,
+                    "BackupRetentionPeriod": 1,
+                    "AllocatedStorage": "50",
+                    "MaxAllocatedStorage": 250,
+                    "DeletionProtection": False,
+                },
+            },
+        )
+
+
+class TestGrants:
+    def test_reading_the_secret_is_no_more(
+        self, bench: Bench, statements: Callable[[Template], list[dict[str, object]]]
+    ) -> None:
+        bench.database().grant_read_secret(bench.role())
+        read, decrypt = statements(bench.template())
+        assert read["Action"] == ["secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue"]
+        assert decrypt["Action"] == "kms:Decrypt"
+        assert decrypt["Condition"] == {
+            "StringEquals": {"kms:ViaService": "secretsmanager.eu-west-1.amazonaws.com"}
+        }
+
+
+class TestBadInput:
+    def test_reports_every_fault_at_once(self, bench: Bench) -> None:
+        with pytest.raises(FaultsError) as raised:
+            database(bench, storage_gib=5, backup_days=0)
+        assert [fault.path for fault in raised.value.faults] == ["storage_gib", "backup_days"]

@@ -1,0 +1,73 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from aws_cdk.assertions import Match, Template
+
+from invoker.settings import Settings
+from mlops_constructs.model_invoker import ModelInvoker
+from tests.conftest import ROOT
+from tests.unit.constructs.conftest import RETENTION, Bench
+
+
+@pytest.fixture
+def template(bench: Bench) -> Template:
+    ModelInvoker(
+        bench.stack,
+        "Invoker",
+        naming=bench.naming,
+        network=bench.network,
+        source=ROOT / "lambda" / "invoker",
+        log_key=bench.key,
+        log_retention=RETENTION,
+    )
+    return bench.template()
+
+
+def function(template: Template) -> dict[str, object]:
+    found: dict[str, object] = next(
+        iter(template.find_resources("AWS::Lambda::Function").values())
+    )["Properties"]
+    return found
+
+
+class TestDefault:
+    def test_runs_in_the_network(self, template: Template) -> None:
+        template.has_resource_properties(
+            "AWS::Lambda::Function",
+            {"VpcConfig": {"SubnetIds": Match.any_value(), "SecurityGroupIds": Match.any_value()}},
+        )
+
+    def test_environment_is_what_the_function_reads(self, template: Template) -> None:
+        variables = function(template)["Environment"]["Variables"]  # type: ignore[index]
+        settings = Settings.read(variables)
+        assert settings.endpoint_prefix == "mlops-blue-"
+        assert settings.read_seconds == 26
+
+    def test_gives_up_before_api_gateway_does(self, template: Template) -> None:
+        timeout = function(template)["Timeout"]
+        assert isinstance(timeout, int)
+        assert timeout < 29
+
+    def test_handler_is_in_its_source(self, template: Template) -> None:
+        module, _, name = str(function(template)["Handler"]).rpartition(".")
+        source = ROOT / "lambda" / "invoker" / Path(*module.split(".")).with_suffix(".py")
+        assert f"def {name}(" in source.read_text()
+
+    def test_invokes_the_endpoints_of_the_environment_alone(
+        self, template: Template, statements: Callable[[Template], list[dict[str, object]]]
+    ) -> None:
+        granted = [s for s in statements(template) if s["Action"] == "sagemaker:InvokeEndpoint"]
+        assert [s["Resource"] for s in granted] == [
+            "arn:aws:sagemaker:eu-west-1:123456789012:endpoint/mlops-blue-*"
+        ]
+
+    def test_its_code_makes_no_network_interfaces(
+        self, template: Template, statements: Callable[[Template], list[dict[str, object]]]
+    ) -> None:
+        (denied,) = [s for s in statements(template) if s["Effect"] == "Deny"]
+        assert "lambda:SourceFunctionArn" in str(denied["Condition"])
+
+    def test_has_no_managed_policy(self, template: Template) -> None:
+        for role in template.find_resources("AWS::IAM::Role").values():
+            assert "ManagedPolicyArns" not in role["Properties"]

@@ -1,0 +1,106 @@
+import pytest
+from aws_cdk.assertions import Match, Template
+
+from mlops_constructs.faults import FaultsError
+from mlops_constructs.tracking_server import TrackingServer
+from tests.unit.constructs.conftest import DIGEST, RETENTION, Bench
+from tracking_server.settings import Settings
+
+TASK = "AWS::ECS::TaskDefinition"
+
+
+def server(bench: Bench, **changes: object) -> TrackingServer:
+    arguments: dict[str, object] = {
+        "network": bench.network,
+        "repository": bench.repository(),
+        "digest": DIGEST,
+        "database": bench.database(),
+        "artifacts": bench.artifacts(),
+        "log_key": bench.key,
+        "log_retention": RETENTION,
+    }
+    return TrackingServer(bench.stack, "Mlflow", **{**arguments, **changes})  # type: ignore[arg-type]
+
+
+def container(template: Template) -> dict[str, object]:
+    task = next(iter(template.find_resources(TASK).values()))
+    (only,) = task["Properties"]["ContainerDefinitions"]
+    found: dict[str, object] = only
+    return found
+
+
+class TestDefault:
+    @pytest.fixture
+    def template(self, bench: Bench) -> Template:
+        server(bench)
+        return bench.template()
+
+    def test_load_balancer_is_internal(self, template: Template) -> None:
+        template.has_resource_properties(
+            "AWS::ElasticLoadBalancingV2::LoadBalancer", {"Scheme": "internal", "Type": "network"}
+        )
+
+    def test_tasks_have_no_public_address(self, template: Template) -> None:
+        template.has_resource_properties(
+            "AWS::ECS::Service",
+            {
+                "DesiredCount": 2,
+                "NetworkConfiguration": {
+                    "AwsvpcConfiguration": Match.object_like({"AssignPublicIp": "DISABLED"})
+                },
+                "DeploymentConfiguration": Match.object_like(
+                    {"DeploymentCircuitBreaker": {"Enable": True, "Rollback": True}}
+                ),
+            },
+        )
+
+    def test_container_is_confined(self, template: Template) -> None:
+        found = container(template)
+        assert found["ReadonlyRootFilesystem"] is True
+        assert found["User"] == "10001"
+        assert found["LinuxParameters"] == {
+            "Capabilities": {"Drop": ["ALL"]},
+            "InitProcessEnabled": True,
+        }
+
+    def test_image_is_named_by_digest(self, template: Template) -> None:
+        assert DIGEST in str(container(template)["Image"])
+
+    def test_no_secret_enters_the_task_definition(self, template: Template) -> None:
+        found = container(template)
+        assert "Secrets" not in found
+        assert "resolve:secretsmanager" not in str(found)
+
+    def test_environment_is_what_the_image_reads(self, template: Template) -> None:
+        given = {
+            variable["Name"]: "x" if isinstance(variable["Value"], dict) else variable["Value"]
+            for variable in container(template)["Environment"]  # type: ignore[attr-defined]
+        }
+        settings = Settings.read({**given, "DATABASE_CA": __file__})
+        assert settings.workers == 2
+        assert settings.port == 5000
+
+    def test_clients_reach_the_balancer_and_only_it_the_tasks(self, template: Template) -> None:
+        sources = [
+            rule["Properties"]["SourceSecurityGroupId"]
+            for rule in template.find_resources("AWS::EC2::SecurityGroupIngress").values()
+            if rule["Properties"].get("FromPort") == 5000
+        ]
+        assert len(sources) == 2
+        assert all("CidrIp" not in str(source) for source in sources)
+
+
+class TestCustom:
+    def test_sizes(self, bench: Bench) -> None:
+        server(bench, cpu=2048, memory_mib=8192, tasks=3, workers=4)
+        template = bench.template()
+        template.has_resource_properties(TASK, {"Cpu": "2048", "Memory": "8192"})
+        template.has_resource_properties("AWS::ECS::Service", {"DesiredCount": 3})
+        assert {"Name": "WORKERS", "Value": "4"} in container(template)["Environment"]  # type: ignore[operator]
+
+
+class TestBadInput:
+    def test_reports_every_fault_at_once(self, bench: Bench) -> None:
+        with pytest.raises(FaultsError) as raised:
+            server(bench, tasks=0, workers=0)
+        assert [fault.path for fault in raised.value.faults] == ["tasks", "workers"]

@@ -1,0 +1,243 @@
+"""The configuration: what is accepted, and everything that is wrong at once."""
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mlops_constructs.faults import FaultsError
+from stacks.config import json_schema, load_environment
+from tests.conftest import ENVIRONMENTS, ROOT
+
+GOOD = """\
+account: "123456789012"
+region: eu-west-1
+images: [iris, mlflow]
+network:
+  cidr: 10.1.0.0/16
+  zones: [eu-west-1a, eu-west-1b]
+  s3_prefix_list: pl-6da54004
+"""
+
+
+def faults(folder: Path, text: str) -> dict[str, str]:
+    """The faults of each path, as text; nothing where there is none."""
+    (folder / "blue.yaml").write_text(text)
+    try:
+        load_environment("blue", folder)
+    except FaultsError as error:
+        texts: dict[str, str] = {}
+        for fault in error.faults:
+            texts[fault.path] = f"{texts.get(fault.path, '')}{fault}"
+        return texts
+    return {}
+
+
+@pytest.mark.parametrize("name", ENVIRONMENTS)
+def test_shipped_environments_are_valid(name: str) -> None:
+    environment = load_environment(name, ROOT / "environments")
+    assert environment.name == name
+
+
+def test_defaults_are_the_safe_values(tmp_path: Path) -> None:
+    (tmp_path / "blue.yaml").write_text(GOOD)
+    environment = load_environment("blue", tmp_path)
+    assert environment.data.removal == "retain"
+    assert environment.data.deletion_protection
+    assert environment.data.database.multi_az
+    assert environment.api.authorization == "iam"
+    assert environment.naming.prefix == "private-mlops-blue"
+
+
+def test_quantities_carry_their_unit(tmp_path: Path) -> None:
+    sized = GOOD + "tracking: {cpu: 0.5 vCPU, memory: 3 GiB}\nlog_retention: 2 weeks\n"
+    (tmp_path / "blue.yaml").write_text(sized)
+    environment = load_environment("blue", tmp_path)
+    assert environment.tracking.cpu == 512
+    assert environment.tracking.memory == 3072
+    assert environment.log_retention == 14
+
+
+def test_schema_that_editors_use_is_current() -> None:
+    committed = json.loads((ROOT / "environments" / "schema.json").read_text())
+    assert committed == json_schema(), "run 'make schema'"
+
+
+class TestFaults:
+    def test_unknown_environment_names_those_there_are(self) -> None:
+        with pytest.raises(FaultsError) as raised:
+            load_environment("prdo", ROOT / "environments")
+        text = str(raised.value)
+        assert "dev or local or prod" in text
+        assert "Did you mean 'prod'?" in text
+
+    @pytest.mark.parametrize(
+        ("path", "changed", "said"),
+        [
+            ("acount", GOOD + "acount: 1\n", "Did you mean 'account'?"),
+            ("account", GOOD.replace('"123456789012"', "123456789012"), "in quotes"),
+            ("region", GOOD.replace("region: eu-west-1", "region: ireland"), "an AWS region"),
+            ("region", GOOD.replace("region: eu-west-1\n", ""), "the key is required"),
+            ("name", GOOD + "name: blue\n", "the file's own name"),
+            ("platform", GOOD + f"platform: {'x' * 40}\n", "at most 38 characters"),
+            ("images", GOOD.replace("[iris, mlflow]", "[]"), "at least 1"),
+            ("images", GOOD.replace("[iris, mlflow]", "[iris, iris, mlflow]"), "'iris' twice"),
+            ("network.cidr", GOOD.replace("10.1.0.0/16", "8.8.0.0/16"), "192.168/16"),
+            ("network.cidr", GOOD.replace("10.1.0.0/16", "10.1.2.3/16"), "'10.1.0.0/16'"),
+            ("network.cidr", GOOD.replace("10.1.0.0/16", "10.0.0.0/8"), "/16 to /24"),
+            ("network.cidr", GOOD.replace("10.1.0.0/16", "ten"), "an address and a prefix"),
+            ("network.zones", GOOD.replace(", eu-west-1b", ""), "at least 2"),
+            ("network.zones.1", GOOD.replace("west-1b", "west-1a"), "each once"),
+            ("network.zones.1", GOOD.replace("eu-west-1b", "us-east-1b"), "a zone of eu-west-1"),
+            ("network.s3_prefix_list", GOOD.replace("pl-6da54004", "s3"), "aws ec2 describe"),
+            (
+                "network.avoid_cidrs.0",
+                GOOD + "  avoid_cidrs: [10.0.0.0/12]\n",
+                "overlaps network.cidr 10.1.0.0/16",
+            ),
+            ("network.subnet_prefix", GOOD + "  subnet_prefix: 28/\n", "a whole number"),
+            (
+                "network.subnet_prefix",
+                GOOD.replace("10.1.0.0/16", "10.1.0.0/24") + "  subnet_prefix: 24\n",
+                "holds 1 of /24",
+            ),
+            ("tracking.memory", GOOD + "tracking: {memory: 2048}\n", "such as '512 MiB'"),
+            ("tracking.memory", GOOD + "tracking: {memory: 2 GB}\n", "GiB or MiB"),
+            ("tracking.memory", GOOD + "tracking: {memory: 16 GiB}\n", "Fargate pairs with it"),
+            ("tracking.cpu", GOOD + "tracking: {cpu: 3 vCPU}\n", "0.25, 0.5, 1, 2, 4 vCPU"),
+            ("tracking.image", GOOD + "tracking: {image: mlfow}\n", "one of images: iris, mlflow"),
+            ("log_retention", GOOD + "log_retention: 31 days\n", "30, 60, 90"),
+            ("data.database.storage", GOOD + "data: {database: {storage: 5 GiB}}\n", "20 GiB to"),
+            ("data.removal", GOOD + "data: {removal: shred}\n", "'retain' or 'destroy'"),
+            ("data.removal", GOOD + "data: {removal: destroy}\n", "both switches"),
+            (
+                "data.deletion_protection",
+                GOOD + "data: {deletion_protection: maybe}\n",
+                "true or false",
+            ),
+            (
+                "api.authorization",
+                GOOD + "api: {authorization: api_key}\n",
+                "opt_outs['api.authorization']",
+            ),
+            (
+                "opt_outs.api.rate",
+                GOOD + "opt_outs: {api.rate: because I say so, really}\n",
+                "api.",
+            ),
+            (
+                "opt_outs.api.authorization",
+                GOOD + "opt_outs: {api.authorization: it is only for the team}\n",
+                "has its safe value",
+            ),
+            (
+                "opt_outs.api.authorization",
+                GOOD + "api: {authorization: api_key}\nopt_outs: {api.authorization: meh}\n",
+                "at least 20 characters",
+            ),
+            (
+                "endpoints.iris.model",
+                GOOD + "endpoints: {iris: {image: iris, model: iris}}\n",
+                "models:/<name>@<alias>",
+            ),
+            (
+                "endpoints.images",
+                GOOD + "endpoints: {images: {image: iris, model: models:/iris/1}}\n",
+                "not 'images'",
+            ),
+            (
+                "endpoints.iris",
+                GOOD
+                + "endpoints:\n  iris: {image: iris, model: models:/iris/1}\n"
+                + "  iris: {image: iris, model: models:/iris/2}\n",
+                "the key on lines 9 and 10",
+            ),
+            ("network", GOOD.partition("network")[0] + "network: none\n", "a mapping"),
+        ],
+    )
+    def test_one(self, path: str, changed: str, said: str, tmp_path: Path) -> None:
+        found = faults(tmp_path, changed)
+        assert path in found
+        assert said in found[path]
+
+    def test_all_at_once_whatever_else_is_wrong(self, tmp_path: Path) -> None:
+        """A rule that spans fields is checked although other fields are broken."""
+        found = faults(
+            tmp_path,
+            """\
+account: 12
+region: eu-west-1
+regin: eu-west-2
+images: [iris]
+network:
+  cidr: 10.1.0.0/16
+  zones: [eu-west-1a, us-east-1c]
+  avoid_cidrs: [10.0.0.0/8]
+  s3_prefix_list: none
+tracking: {cpu: 1 vCPU, memory: 16 GiB, tasks: many}
+data: {removal: destroy}
+endpoints:
+  iris: {image: irish, model: models:/iris@champion, instance: m5.large}
+  iris: {image: iris}
+opt_outs: {nonsense: of no consequence at all}
+""",
+        )
+        assert set(found) == {
+            "account",
+            "regin",
+            "network.zones.1",
+            "network.avoid_cidrs.0",
+            "network.s3_prefix_list",
+            "tracking.image",
+            "tracking.memory",
+            "tracking.tasks",
+            "data.removal",
+            "endpoints.iris",
+            "endpoints.iris.image",
+            "endpoints.iris.instance",
+            "opt_outs.nonsense",
+        }
+
+    def test_each_has_its_line(self, tmp_path: Path) -> None:
+        found = faults(tmp_path, GOOD.replace("10.1.0.0/16", "8.8.0.0/16"))
+        assert found["network.cidr"].startswith("network.cidr (line 5)")
+
+    @pytest.mark.parametrize(
+        ("text", "said"),
+        [
+            ("a: [1, 2\nb: 3\n", "Mend the indentation"),
+            ("- a\n- b\n", "keys and values"),
+            ("", "keys and values"),
+            ("a: *nowhere\n", "Mend the indentation"),
+        ],
+    )
+    def test_what_is_no_mapping_is_said_so(self, text: str, said: str, tmp_path: Path) -> None:
+        assert said in "".join(faults(tmp_path, text).values())
+
+    def test_bytes_that_are_no_text_are_said_so(self, tmp_path: Path) -> None:
+        (tmp_path / "blue.yaml").write_bytes(b"account: \xff\xfe\n")
+        with pytest.raises(FaultsError, match="not UTF-8"):
+            load_environment("blue", tmp_path)
+
+    @given(
+        st.dictionaries(
+            st.sampled_from(["account", "region", "images", "network", "data", "api", "x"]),
+            st.recursive(
+                st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+                lambda inner: (
+                    st.lists(inner, max_size=3)
+                    | st.dictionaries(st.sampled_from(["cidr", "zones", "rate", "y"]), inner)
+                ),
+                max_leaves=6,
+            ),
+        )
+    )
+    def test_whatever_is_given_is_answered_with_faults(
+        self, tmp_path_factory: pytest.TempPathFactory, given: dict[str, object]
+    ) -> None:
+        folder = tmp_path_factory.mktemp("any")
+        (folder / "blue.yaml").write_text(json.dumps(given))
+        with pytest.raises(FaultsError):
+            load_environment("blue", folder)

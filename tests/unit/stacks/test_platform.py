@@ -1,0 +1,153 @@
+"""The stacks of an environment: which there are, and what each of them holds."""
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aws_cdk import App
+from syrupy.assertion import SnapshotAssertion
+from syrupy.extensions.json import JSONSnapshotExtension
+
+from stacks.config import Environment, load_environment
+from stacks.platform import build_platform
+from tests.conftest import ENVIRONMENTS, RELEASES, ROOT
+
+STACKS = ("Network", "Data", "Tracking", "Endpoint-iris", "Api")
+
+
+@cache
+def flags() -> dict[str, object]:
+    context: dict[str, object] = json.loads((ROOT / "cdk.json").read_text())["context"]
+    return context
+
+
+class Synthesized:
+    """The templates of an environment, and what was left out."""
+
+    def __init__(self, environment: Environment, releases: Path, output: Path) -> None:
+        app = App(context=flags(), outdir=str(output))
+        self.left_out = build_platform(app, environment, releases)
+        assembly = app.synth()
+        self.templates: dict[str, dict[str, Any]] = {
+            stack.id: stack.template for stack in assembly.stacks
+        }
+
+
+@pytest.fixture(scope="module")
+def synthesized(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Synthesized]:
+    return {
+        name: Synthesized(
+            load_environment(name, ROOT / "environments"),
+            RELEASES,
+            tmp_path_factory.mktemp(name),
+        )
+        for name in ENVIRONMENTS
+    }
+
+
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory: pytest.TempPathFactory) -> Synthesized:
+    environment = load_environment("dev", ROOT / "environments")
+    return Synthesized(environment, Path("nowhere"), tmp_path_factory.mktemp("bare"))
+
+
+def masked(template: dict[str, Any]) -> dict[str, Any]:
+    """A template without the hashes of its assets: code may change without it."""
+    copy: dict[str, Any] = json.loads(json.dumps(template))
+    for resource in copy["Resources"].values():
+        code = resource["Properties"].get("Code", {}) if "Properties" in resource else {}
+        if "S3Key" in code:
+            code["S3Key"] = "<asset>"
+    return copy
+
+
+@pytest.mark.parametrize("stack", STACKS)
+@pytest.mark.parametrize("name", ["local", "prod"])
+def test_snapshot(
+    name: str, stack: str, synthesized: dict[str, Synthesized], snapshot: SnapshotAssertion
+) -> None:
+    template = masked(synthesized[name].templates[stack])
+    assert template == snapshot(extension_class=JSONSnapshotExtension)
+
+
+@pytest.mark.parametrize("name", ENVIRONMENTS)
+def test_an_environment_is_its_stacks(name: str, synthesized: dict[str, Synthesized]) -> None:
+    assert set(synthesized[name].templates) == set(STACKS)
+    assert synthesized[name].left_out == []
+
+
+class TestBeforeAnythingIsReleased:
+    def test_what_needs_a_release_is_left_out_and_said(self, bare: Synthesized) -> None:
+        assert set(bare.templates) == {"Network", "Data", "Api"}
+        assert bare.left_out == [
+            "Tracking: image 'mlflow' is not pushed yet; run 'make images ENV=dev'",
+            "Endpoint-iris: not released yet; run 'make release ENV=dev ENDPOINT=iris'",
+        ]
+
+    @pytest.mark.parametrize("stack", ["Network", "Data", "Api"])
+    def test_a_release_changes_no_other_stack(
+        self, stack: str, bare: Synthesized, synthesized: dict[str, Synthesized]
+    ) -> None:
+        assert bare.templates[stack] == synthesized["dev"].templates[stack]
+
+
+class TestRules:
+    @pytest.mark.parametrize("name", ENVIRONMENTS)
+    def test_every_role_lives_under_the_environments_path(
+        self, name: str, synthesized: dict[str, Synthesized]
+    ) -> None:
+        paths = {
+            resource["Properties"]["Path"]
+            for template in synthesized[name].templates.values()
+            for resource in template["Resources"].values()
+            if resource["Type"] == "AWS::IAM::Role"
+        }
+        assert paths == {f"/private-mlops/{name}/"}
+
+    @pytest.mark.parametrize("name", ENVIRONMENTS)
+    def test_no_role_has_a_managed_policy_or_every_action(
+        self, name: str, synthesized: dict[str, Synthesized]
+    ) -> None:
+        for template in synthesized[name].templates.values():
+            for resource in template["Resources"].values():
+                properties = resource.get("Properties", {})
+                if resource["Type"] == "AWS::IAM::Role":
+                    assert "ManagedPolicyArns" not in properties
+                if resource["Type"] == "AWS::IAM::Policy":
+                    for statement in properties["PolicyDocument"]["Statement"]:
+                        if statement["Effect"] == "Allow":
+                            assert "*" not in json.dumps(statement["Action"])
+
+    @pytest.mark.parametrize("name", ["dev", "prod"])
+    def test_state_outlives_its_stack(self, name: str, synthesized: dict[str, Synthesized]) -> None:
+        stateful = ("AWS::S3::Bucket", "AWS::KMS::Key", "AWS::ECR::Repository")
+        stateful += ("AWS::RDS::DBInstance", "AWS::SecretsManager::Secret")
+        for template in synthesized[name].templates.values():
+            for resource in template["Resources"].values():
+                if resource["Type"] in stateful:
+                    assert resource["DeletionPolicy"] == "Retain"
+                    assert resource["UpdateReplacePolicy"] == "Retain"
+
+    def test_reasons_for_opting_out_are_in_the_template(
+        self, synthesized: dict[str, Synthesized]
+    ) -> None:
+        data = synthesized["local"].templates["Data"]["Metadata"]
+        assert data["OptOut:data.database.multi_az"].startswith("One machine has one zone")
+        assert "Metadata" not in synthesized["prod"].templates["Data"]
+
+    @pytest.mark.parametrize("name", ENVIRONMENTS)
+    def test_no_image_is_built_by_synth(
+        self, name: str, synthesized: dict[str, Synthesized]
+    ) -> None:
+        images = [
+            text
+            for template in synthesized[name].templates.values()
+            for text in json.dumps(template).split('"')
+            if "sha256:" in text and "amazonaws" not in text
+        ]
+        assert images
+        assert "cdk-hnb659fds-container-assets" not in json.dumps(
+            list(synthesized[name].templates.values())
+        )
