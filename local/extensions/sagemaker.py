@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any
 
 import botocore.session
-import httpx
+import httpx2
 from botocore.model import StructureShape
 from botocore.validate import ParamValidator
 
@@ -68,7 +68,7 @@ class SageMaker:
         self._servers: dict[str, ModelServer] = {}
         self._tags: dict[str, dict[str, str]] = {}
         self._settled: dict[str, threading.Event] = {}
-        self._client = httpx.AsyncClient(timeout=60)
+        self._client = httpx2.AsyncClient(timeout=60)
         loaded = botocore.session.get_session().get_service_model("sagemaker")
         self._operations = {name: loaded.operation_model(name) for name in loaded.operation_names}
 
@@ -297,7 +297,7 @@ class SageMaker:
                 content=body,
                 headers={name: headers[name] for name in passed if name in headers},
             )
-        except httpx.HTTPError as error:
+        except httpx2.HTTPError as error:
             raise RefusedError(
                 "ServiceUnavailable", f"The model server died: {error}", 503
             ) from error
