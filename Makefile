@@ -32,8 +32,8 @@ images: install ## Build and push the images of ENV, and record their digests (E
 release: install ## Record what the model alias of ENDPOINT means now in ENV (TRACKING_URI=)
 	@python -m operations release --env $(ENV) --endpoint $(ENDPOINT) $(if $(TRACKING_URI),--tracking-uri $(TRACKING_URI))
 
-deploy: install ## Deploy ENV on AWS: what holds state, the images, the rest
-	@python -m operations deploy --env $(ENV) $(build_options)
+deploy: install ## Deploy ENV on AWS: what holds state, the images, the rest (PREBUILT=1 builds none)
+	@python -m operations deploy --env $(ENV) $(if $(PREBUILT),--prebuilt,$(build_options))
 
 clean: ## Remove what was installed and built
 	rm -rf .venv node_modules build .local

@@ -16,7 +16,7 @@ from mlops_constructs.faults import FaultsError
 from operations.deployment import Deployment, check_account, run_cdk
 from operations.errors import OperationError
 from operations.images import BuildSettings, find_engine
-from stacks.config import json_schema, load_environment
+from stacks.config import Environment, json_schema, load_environment
 
 ROOT = Path(__file__).resolve().parent.parent
 ENVIRONMENTS = ROOT / "environments"
@@ -42,7 +42,9 @@ def images(
 ) -> None:
     """Build the images with a container engine, push them to ECR, and record their digests."""
     with _errors():
-        _deployment(env, releases, engine, build_arg).push_images()
+        environment = load_environment(env, ENVIRONMENTS)
+        settings = _build_settings(engine, build_arg)
+        _deployment(environment, releases).push_images(settings)
 
 
 @app.command()
@@ -56,7 +58,8 @@ def release(
 ) -> None:
     """Resolve what an endpoint's model alias means now, and record it for synth."""
     with _errors():
-        _deployment(env, releases).release(endpoint, tracking_uri)
+        environment = load_environment(env, ENVIRONMENTS)
+        _deployment(environment, releases).release(endpoint, tracking_uri)
 
 
 @app.command()
@@ -64,11 +67,16 @@ def deploy(
     env: Env,
     engine: Engine = "",
     build_arg: BuildArg = None,
+    prebuilt: Annotated[
+        bool, typer.Option(help="Use the recorded images as they are, and build none.")
+    ] = False,
     releases: Releases = ROOT / "releases",
 ) -> None:
     """Deploy a whole environment on AWS: what holds state, the images, the rest."""
     with _errors():
-        for line in _deployment(env, releases, engine, build_arg).run():
+        environment = load_environment(env, ENVIRONMENTS)
+        build = None if prebuilt else _build_settings(engine, build_arg)
+        for line in _deployment(environment, releases, build).run():
             _say(line)
 
 
@@ -80,12 +88,13 @@ def schema(
     target.write_text(json.dumps(json_schema(), indent=2) + "\n", encoding="utf-8")
 
 
+def _build_settings(engine: str, build_arg: list[str] | None) -> BuildSettings:
+    return BuildSettings(find_engine(engine), tuple(build_arg or ()))
+
+
 def _deployment(
-    env: str, releases: Path, engine: str | None = None, build_arg: list[str] | None = None
+    environment: Environment, releases: Path, build: BuildSettings | None = None
 ) -> Deployment:
-    """The deployment of an environment; with a container engine where `engine` is text."""
-    environment = load_environment(env, ENVIRONMENTS)
-    program = "" if engine is None else find_engine(engine)
     session = boto3.Session(region_name=environment.region)
     check_account(environment, session)
     return Deployment(
@@ -93,7 +102,7 @@ def _deployment(
         session,
         root=ROOT,
         releases=releases,
-        settings=BuildSettings(program, tuple(build_arg or ())),
+        build=build,
         cdk=partial(run_cdk, environment, ROOT, releases),
         say=_say,
     )

@@ -32,8 +32,8 @@ class Deployment:
         Folder of the app, with `containers/`.
     releases
         Folder of the releases.
-    settings
-        How images are built.
+    build
+        How images are built; nothing where the recorded ones are to be used as they are.
     cdk
         Runs the cdk CLI with the words it is given.
     say
@@ -47,7 +47,7 @@ class Deployment:
         *,
         root: Path,
         releases: Path,
-        settings: BuildSettings,
+        build: BuildSettings | None,
         cdk: Cdk,
         say: Say,
     ) -> None:
@@ -55,7 +55,7 @@ class Deployment:
         self._session = session
         self._root = root
         self._releases = releases
-        self._settings = settings
+        self._build = build
         self._cdk = cdk
         self._say = say
 
@@ -75,7 +75,10 @@ class Deployment:
         self._say("Network and Data")
         self._cdk("deploy", "Network", "Data")
         self._say("Images")
-        self.push_images()
+        if self._build:
+            self.push_images(self._build)
+        else:
+            self.check_images()
         self._say("Tracking and Api")
         self._cdk("deploy", "Tracking", "Api")
         waiting = self._release_new_endpoints()
@@ -85,8 +88,13 @@ class Deployment:
             self._cdk("deploy", *(f"Endpoint-{name}" for name in names))
         return waiting
 
-    def push_images(self) -> None:
+    def push_images(self, settings: BuildSettings) -> None:
         """Build and push what is not in ECR yet, and record the digests.
+
+        Parameters
+        ----------
+        settings
+            How images are built.
 
         Raises
         ------
@@ -95,7 +103,7 @@ class Deployment:
         """
         ecr = self._session.client("ecr")
         digests = push_images(
-            self._environment, self._root / "containers", self._settings, ecr, self._say
+            self._environment, self._root / "containers", settings, ecr, self._say
         )
         record = write_images(self._releases, self._environment.name, digests)
         self._say(f"recorded in {record}")

@@ -69,7 +69,7 @@ def application(model: PyFuncModel) -> Starlette:
 
     def predict(rows: pd.DataFrame) -> pd.DataFrame:
         # What `predict` gives is the flavor's to say, and ours gives a table.
-        return cast(pd.DataFrame, model.predict(rows))
+        return cast("pd.DataFrame", model.predict(rows))
 
     async def ping(_: Request) -> Response:
         return Response(status_code=200)

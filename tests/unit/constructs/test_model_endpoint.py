@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from aws_cdk.assertions import Match, Template
@@ -117,7 +118,9 @@ class TestDefault:
 
 
 class TestNames:
-    def test_same_content_same_names(self, feature_flags: dict[str, object], tmp_path) -> None:  # type: ignore[no-untyped-def]
+    def test_same_content_same_names(
+        self, feature_flags: dict[str, object], tmp_path: Path
+    ) -> None:
         def made(folder: str) -> tuple[str, str]:
             bench = Bench(feature_flags, tmp_path / folder)
             endpoint(bench)
@@ -137,7 +140,7 @@ class TestNames:
         self,
         change: dict[str, object],
         feature_flags: dict[str, object],
-        tmp_path,  # type: ignore[no-untyped-def]
+        tmp_path: Path,
     ) -> None:
         old, new = Bench(feature_flags, tmp_path / "old"), Bench(feature_flags, tmp_path / "new")
         endpoint(old)
@@ -150,7 +153,7 @@ class TestNames:
     def test_another_size_is_another_configuration_of_the_same_model(
         self,
         feature_flags: dict[str, object],
-        tmp_path,  # type: ignore[no-untyped-def]
+        tmp_path: Path,
     ) -> None:
         old, new = Bench(feature_flags, tmp_path / "old"), Bench(feature_flags, tmp_path / "new")
         endpoint(old)

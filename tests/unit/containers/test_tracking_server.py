@@ -8,7 +8,6 @@ from typing import Any
 import pymysql
 import pytest
 
-from tracking_server import database as database_module
 from tracking_server.database import (
     Database,
     DatabaseError,
@@ -19,7 +18,7 @@ from tracking_server.database import (
 from tracking_server.server import ENVIRONMENT, command
 from tracking_server.settings import Settings, SettingsError
 
-SECRET = {
+SECRET: dict[str, Any] = {
     "username": "mlflow",
     "password": "p'a\\ss=word",
     "host": "db.internal",
@@ -83,7 +82,7 @@ class TestOptionFile:
         database = open_database(secret, tmp_path / "ca.pem")
         connection = database.connect()
         assert connection.password == b"x#1"
-        assert connection.ctx == {"ca": str(tmp_path / "ca.pem")}
+        assert vars(connection)["ctx"] == {"ca": str(tmp_path / "ca.pem")}
 
     def test_a_secret_that_lacks_a_part_is_named_without_its_values(self) -> None:
         with pytest.raises(DatabaseError) as raised:
@@ -215,7 +214,7 @@ class TestFirstMigration:
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         clock = iter(range(100))
-        monkeypatch.setattr(database_module.time, "monotonic", lambda: next(clock))
+        monkeypatch.setattr("time.monotonic", lambda: next(clock))
 
         def refuse(self: Database) -> Any:
             raise pymysql.OperationalError(2003, "refused")

@@ -122,8 +122,13 @@ class TestRules:
 
     @pytest.mark.parametrize("name", ["dev", "prod"])
     def test_state_outlives_its_stack(self, name: str, synthesized: dict[str, Synthesized]) -> None:
-        stateful = ("AWS::S3::Bucket", "AWS::KMS::Key", "AWS::ECR::Repository")
-        stateful += ("AWS::RDS::DBInstance", "AWS::SecretsManager::Secret")
+        stateful = {
+            "AWS::ECR::Repository",
+            "AWS::KMS::Key",
+            "AWS::RDS::DBInstance",
+            "AWS::S3::Bucket",
+            "AWS::SecretsManager::Secret",
+        }
         for template in synthesized[name].templates.values():
             for resource in template["Resources"].values():
                 if resource["Type"] in stateful:

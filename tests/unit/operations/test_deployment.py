@@ -1,0 +1,179 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError, NoCredentialsError
+
+from operations import deployment
+from operations.deployment import Deployment, check_account, run_cdk
+from operations.errors import OperationError
+from operations.images import BuildSettings
+from stacks.config import Environment
+from stacks.releases import load_images, load_release
+from tests.conftest import ROOT
+from tests.unit.operations.conftest import PLACE, FakeEcr, FakeMlflow, FakeS3
+
+
+class FakeSession:
+    """An account with a registry, a bucket, and the stack that says where MLflow is."""
+
+    def __init__(self, ecr: FakeEcr, account: str = "111111111111") -> None:
+        self.ecr = ecr
+        self.account = account
+        self.objects = {f"mlflow/{PLACE}/MLmodel": b"x"}
+
+    def client(self, service: str) -> Any:
+        return {
+            "ecr": self.ecr,
+            "s3": FakeS3(self.objects),
+            "sts": self,
+            "cloudformation": self,
+        }[service]
+
+    def get_caller_identity(self) -> dict[str, str]:
+        return {"Account": self.account}
+
+    def describe_stacks(self, StackName: str) -> dict[str, Any]:  # noqa: N803
+        assert StackName == "private-mlops-dev-Tracking"
+        output = {"OutputKey": "TrackingUri", "OutputValue": "http://mlflow.internal:5000"}
+        return {"Stacks": [{"Outputs": [output]}]}
+
+
+class Run:
+    """A deployment with fakes, and what it did."""
+
+    def __init__(self, dev: Environment, session: Any, releases: Path, build: bool = True) -> None:
+        self.did: list[str] = []
+        self.releases = releases
+        self.deployment = Deployment(
+            dev,
+            session,
+            root=ROOT,
+            releases=releases,
+            build=BuildSettings("docker") if build else None,
+            cdk=lambda *words: self.did.append(" ".join(words)),
+            say=lambda line: self.did.append(f"# {line}"),
+        )
+
+    @property
+    def cdk(self) -> list[str]:
+        return [line for line in self.did if not line.startswith("#")]
+
+
+@pytest.fixture
+def run(
+    dev: Environment, ecr: FakeEcr, engine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Run:
+    asked: list[str] = []
+
+    def client(uri: str) -> FakeMlflow:
+        asked.append(uri)
+        return FakeMlflow()
+
+    monkeypatch.setattr(deployment, "MlflowClient", client)
+    return Run(dev, FakeSession(ecr), tmp_path / "releases")
+
+
+def test_state_comes_first_then_images_then_what_runs_them(run: Run) -> None:
+    assert run.deployment.run() == []
+    assert run.cdk == [
+        "deploy Network Data",
+        "deploy Tracking Api",
+        "deploy Endpoint-iris",
+    ]
+    pushed = next(i for i, line in enumerate(run.did) if "pushing" in line)
+    assert run.did.index("deploy Network Data") < pushed < run.did.index("deploy Tracking Api")
+    assert set(load_images(run.releases, "dev")) == {"iris", "mlflow"}
+    release = load_release(run.releases, "dev", "iris")
+    assert release is not None
+    assert release.version == 7
+
+
+def test_an_endpoint_without_a_model_waits_and_the_rest_is_deployed(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deployment, "MlflowClient", lambda uri: FakeMlflow(version="none"))
+
+    class Empty(FakeMlflow):
+        def get_model_version_by_alias(self, name: str, alias: str) -> Any:
+            return super().get_model_version_by_alias("other", alias)
+
+    monkeypatch.setattr(deployment, "MlflowClient", lambda uri: Empty())
+    (waiting,) = run.deployment.run()
+    assert waiting.startswith("Endpoint-iris is not deployed: 'models:/iris@champion'")
+    assert run.cdk == ["deploy Network Data", "deploy Tracking Api"]
+
+
+def test_a_release_that_stands_is_not_resolved_anew(run: Run) -> None:
+    run.deployment.run()
+    record = run.releases / "dev" / "iris.yaml"
+    pinned = record.read_text().replace("version: 7", "version: 3")
+    record.write_text(pinned)
+    run.deployment.run()
+    assert record.read_text() == pinned
+
+
+def test_a_failing_step_ends_it(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*words: str) -> None:
+        raise OperationError("'cdk deploy' ended with status 1.", "Mend it.")
+
+    monkeypatch.setattr(run.deployment, "_cdk", fail)
+    with pytest.raises(OperationError):
+        run.deployment.run()
+    assert load_images(run.releases, "dev") == {}
+
+
+def test_recorded_images_may_be_used_as_they_are(
+    run: Run, dev: Environment, ecr: FakeEcr, engine: Path
+) -> None:
+    prebuilt = Run(dev, FakeSession(ecr), run.releases, build=False)
+    with pytest.raises(OperationError, match="Not in ECR: iris, mlflow"):
+        prebuilt.deployment.run()
+    run.deployment.push_images(BuildSettings("docker"))
+    before = engine.read_text()
+    prebuilt.deployment.run()
+    assert engine.read_text() == before
+
+
+class TestAccount:
+    def test_another_account_is_refused(self, dev: Environment, ecr: FakeEcr) -> None:
+        with pytest.raises(OperationError) as raised:
+            check_account(dev, FakeSession(ecr, account="999999999999"))
+        assert "999999999999" in raised.value.what
+        assert "111111111111" in raised.value.what
+
+    def test_no_credentials(self, dev: Environment) -> None:
+        class Session:
+            def client(self, service: str) -> Any:
+                raise NoCredentialsError
+
+        with pytest.raises(OperationError, match="Log in to account 111111111111"):
+            check_account(dev, Session())
+
+
+def test_a_tracking_stack_that_is_not_deployed(
+    dev: Environment, ecr: FakeEcr, engine: Path, tmp_path: Path
+) -> None:
+    class Bare(FakeSession):
+        def describe_stacks(self, StackName: str) -> dict[str, Any]:  # noqa: N803
+            raise ClientError({"Error": {"Code": "ValidationError", "Message": "no"}}, "x")
+
+    with pytest.raises(OperationError, match="TRACKING_URI"):
+        Run(dev, Bare(ecr), tmp_path).deployment.release("iris")
+
+
+def test_cdk_is_told_the_environment_and_the_releases(
+    dev: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "cdk"
+    program.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/said\nexit $(cat {tmp_path}/status)\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    (tmp_path / "status").write_text("0")
+    run_cdk(dev, ROOT, tmp_path / "r", "deploy", "Data")
+    said = (tmp_path / "said").read_text()
+    assert said.startswith("deploy Data --import-existing-resources")
+    assert f"-c env=dev -c releases={tmp_path}/r" in said
+    (tmp_path / "status").write_text("1")
+    with pytest.raises(OperationError, match="ended with status 1"):
+        run_cdk(dev, ROOT, tmp_path / "r", "deploy", "Data")
