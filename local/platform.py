@@ -130,7 +130,7 @@ class LocalPlatform:
             f"Its whole output is in {self._emulator.log}.",
         )
 
-    def bootstrap(self, say: Say) -> None:
+    def bootstrap(self, say: Say = lambda _: None) -> None:
         """Run `cdk bootstrap` for the environment's account and region."""
         target = f"aws://{self.environment.account}/{self.environment.region}"
         self.cdk("bootstrap", target, say=say)

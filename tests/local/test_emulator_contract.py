@@ -1,0 +1,88 @@
+"""What we know of the emulator's insides: this fails when it changes under us."""
+
+import importlib.metadata
+import inspect
+
+import pytest
+from ministack import app
+from ministack.core import router
+from ministack.services import alb, rds
+from ministack.services.cloudformation import provisioners, stacks
+
+from local.extensions import hooks
+
+
+def test_is_the_version_that_we_know() -> None:
+    assert importlib.metadata.version("ministack") == hooks.PINNED
+    hooks.verify()
+
+
+def test_requirements_pin_the_same_version() -> None:
+    from tests.conftest import ROOT
+
+    pins = (ROOT / "requirements-dev.txt").read_text().splitlines()
+    assert f"ministack=={hooks.PINNED}" in pins
+
+
+@pytest.mark.parametrize(
+    ("function", "parameters"),
+    [
+        (provisioners._provision_resource, "resource_type logical_id props stack_name"),
+        (
+            provisioners._delete_resource,
+            "resource_type physical_id props stack_name logical_id",
+        ),
+        (
+            provisioners._update_resource,
+            "resource_type physical_id old_props new_props stack_name logical_id old_attrs",
+        ),
+        (stacks._runs_on_worker_thread, "resource_type"),
+        (router.detect_service, "method path headers query_params"),
+    ],
+)
+def test_functions_take_what_we_give(function: object, parameters: str) -> None:
+    assert callable(function)
+    assert list(inspect.signature(function).parameters) == parameters.split()
+
+
+@pytest.mark.parametrize("resource_type", hooks.REPLACED)
+def test_types_that_we_run_besides_are_recorded_by_it(resource_type: str) -> None:
+    assert {"create", "update", "delete"} <= set(provisioners._RESOURCE_HANDLERS[resource_type])
+
+
+@pytest.mark.parametrize("resource_type", hooks.ADDED)
+def test_types_that_we_add_are_unknown_to_it(resource_type: str) -> None:
+    assert resource_type not in provisioners._RESOURCE_HANDLERS
+
+
+def test_tables_and_stores_are_where_we_reach_for_them() -> None:
+    assert isinstance(app.SERVICE_HANDLERS, dict)
+    assert isinstance(router.SERVICE_PATTERNS, dict)
+    assert hasattr(rds, "_instances")
+    assert hasattr(alb, "_lbs")
+
+
+class TestVerify:
+    """Each change is noticed, and all are told together."""
+
+    def test_another_version(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(hooks, "PINNED", "0.0.1")
+        with pytest.raises(hooks.ContractError, match=r"not 0\.0\.1"):
+            hooks.verify()
+
+    def test_a_handler_that_is_gone_and_one_that_is_new(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        handlers = dict(provisioners._RESOURCE_HANDLERS)
+        del handlers["AWS::ECS::Service"]
+        handlers["AWS::SageMaker::Model"] = {"create": print}
+        monkeypatch.setattr(provisioners, "_RESOURCE_HANDLERS", handlers)
+        with pytest.raises(hooks.ContractError) as raised:
+            hooks.verify()
+        assert "AWS::ECS::Service has no handler" in str(raised.value)
+        assert "AWS::SageMaker::Model is now its own" in str(raised.value)
+
+    def test_a_store_that_is_gone(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.delattr(rds, "_instances")
+        with pytest.raises(hooks.ContractError, match="_instances is gone"):
+            hooks.verify()
