@@ -35,5 +35,21 @@ release: install ## Record what the model alias of ENDPOINT means now in ENV (TR
 deploy: install ## Deploy ENV on AWS: what holds state, the images, the rest (PREBUILT=1 builds none)
 	@python -m operations deploy --env $(ENV) $(if $(PREBUILT),--prebuilt,$(build_options))
 
+check: install ## Run the quick checks: lint, types, unit tests
+	ruff check .
+	ruff format --check .
+	mypy
+	pytest tests/unit
+
+test: install ## Run every test
+	ruff check .
+	ruff format --check .
+	mypy
+	pytest
+
+bench: install ## Measure against named peers; tables go to build/bench
+	@python -m tests.benchmarks.synth
+	@PYTHONPATH=lambda/invoker python -m tests.benchmarks.invoker
+
 clean: ## Remove what was installed and built
 	rm -rf .venv node_modules build .local

@@ -1,0 +1,1 @@
+"""What is measured, as ratios against a named peer in the same run: `make bench`."""
