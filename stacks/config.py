@@ -29,7 +29,7 @@ Name = Annotated[
 Reason = Annotated[
     str,
     text(
-        r"\S(?:.*\S)?(?<=.{20})",
+        r"\S.{18,}\S",
         allowed="a reason of at least 20 characters",
         fix="Say why this environment may do without the safe default.",
     ),

@@ -1,0 +1,163 @@
+"""What the README and the guides say is true: commands, links, examples, names."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from stacks.config import Environment, json_schema, load_environment
+from stacks.document import read_document
+from stacks.releases import Release
+from stacks.validation import validated
+from tests.conftest import ENVIRONMENTS, ROOT
+
+PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
+BLOCK = re.compile(r"^( *)```(\w+)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\[[^\]]+\]\((?!https?:)([^)#]+)(#[^)]*)?\)")
+NAMED = re.compile(r"`((?:[\w.<>-]+/)+[\w.<>-]*)`")
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    return [text for _, kind, text in BLOCK.findall(page.read_text()) if kind == language]
+
+
+def make_commands() -> list[str]:
+    """Every `make` command of every page, in blocks and in sentences."""
+    found: set[str] = set()
+    for page in PAGES:
+        for line in "\n".join(blocks(page, "sh")).splitlines():
+            if line.strip().startswith("make "):
+                found.add(line.partition("#")[0].strip())
+        found |= set(re.findall(r"`(make [^`]+)`", page.read_text()))
+    return sorted(found)
+
+
+def test_there_is_something_to_check() -> None:
+    assert "make demo" in make_commands()
+    assert len(PAGES) > 10
+
+
+@pytest.mark.parametrize("command", make_commands())
+def test_every_make_command_exists(command: str) -> None:
+    result = subprocess.run(
+        ["make", "--dry-run", *command.split()[1:]], cwd=ROOT, capture_output=True, text=True
+    )
+    assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_leads_somewhere(page: Path) -> None:
+    missing = [t for t, _ in LINK.findall(page.read_text()) if not (page.parent / t).exists()]
+    assert missing == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_path_that_is_named_exists(page: Path) -> None:
+    """A path in backticks is one of the checkout, unless it is another machine's or made later."""
+    elsewhere = ("/", "<", "releases/", "build/", ".local/", "s3:", "models:", "mysql")
+    missing = [
+        path
+        for path in NAMED.findall(page.read_text())
+        if not path.startswith(elsewhere)
+        and not (ROOT / path.partition("<")[0]).exists()
+        and "*" not in path
+    ]
+    assert missing == []
+
+
+def test_the_example_environment_is_valid(tmp_path: Path) -> None:
+    small, opting_out = blocks(ROOT / "docs" / "configuration.md", "yaml")
+    (tmp_path / "small.yaml").write_text(small)
+    assert load_environment("small", tmp_path).endpoints["iris"].model == "models:/iris@champion"
+    (tmp_path / "out.yaml").write_text(small + opting_out)
+    assert not load_environment("out", tmp_path).data.database.multi_az
+
+
+def test_the_example_release_is_valid(tmp_path: Path) -> None:
+    (example,) = blocks(ROOT / "docs" / "models.md", "yaml")
+    path = tmp_path / "iris.yaml"
+    path.write_text(example)
+    assert validated(Release, read_document(path), path).version == 3
+
+
+def test_every_key_of_the_configuration_is_explained() -> None:
+    page = (ROOT / "docs" / "configuration.md").read_text()
+    schema = json_schema()
+    keys = set()
+
+    def walk(section: dict[str, object], prefix: str) -> None:
+        properties = section["properties"]
+        assert isinstance(properties, dict)
+        for name, field in properties.items():
+            by_name = [entry.get("$ref") for entry in field.get("patternProperties", {}).values()]
+            inner = field.get("$ref") or next(iter(by_name), None)
+            if inner:
+                below = f"{prefix}{name}.<name>." if by_name else f"{prefix}{name}."
+                walk(schema["$defs"][inner.rpartition("/")[2]], below)
+            else:
+                keys.add(f"{prefix}{name}")
+
+    walk(schema, "")
+    assert [key for key in sorted(keys) if f"`{key}`" not in page] == []
+
+
+def test_defaults_that_are_named_are_the_defaults() -> None:
+    rows = re.findall(
+        r"^\| `([\w.]+)` \| `([^`]+)` \|",
+        (ROOT / "docs" / "configuration.md").read_text(),
+        re.MULTILINE,
+    )
+    small = YAML(typ="safe").load(blocks(ROOT / "docs" / "configuration.md", "yaml")[0])
+    given = Environment.model_validate({**small, "name": "small"})
+    units = {"GiB": 1, "days": 1, "requests/s": 1, "requests": 1}
+    checked = 0
+    for path, written in rows:
+        value: object = given
+        for part in path.split("."):
+            value = getattr(value, part)
+        number, _, unit = written.partition(" ")
+        expected = str(int(number) * units[unit]) if unit in units else written
+        assert str(value).lower() == expected, path
+        checked += 1
+    assert checked >= 10
+
+
+def test_the_table_of_stacks_is_complete() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    for module in (ROOT / "stacks").glob("*.py"):
+        if "Stack(PlatformStack)" in module.read_text():
+            assert f"`stacks/{module.name}`" in page
+    for module in (ROOT / "constructs" / "mlops_constructs").glob("*.py"):
+        if "(Construct)" in module.read_text():
+            assert module.name in page
+
+
+def test_every_decision_is_listed_and_of_the_same_form() -> None:
+    folder = ROOT / "docs" / "adr"
+    listed = (folder / "README.md").read_text()
+    for page in folder.glob("0*.md"):
+        assert page.name in listed
+        text = page.read_text()
+        for heading in ("## Context", "## Decision", "## Consequences"):
+            assert heading in text, page.name
+        assert len(text.splitlines()) < 70, f"{page.name} is longer than a page"
+
+
+@pytest.mark.parametrize("name", ENVIRONMENTS)
+def test_every_environment_tells_editors_its_schema(name: str) -> None:
+    first = (ROOT / "environments" / f"{name}.yaml").read_text().splitlines()[0]
+    assert first == "# yaml-language-server: $schema=schema.json"
+
+
+def test_nothing_pretends() -> None:
+    """No mark of unfinished work anywhere but where such words are looked for."""
+    marks = "TO" + "DO|FIX" + "ME|Not" + "Implemented|st" + "ub"
+    result = subprocess.run(
+        ["git", "grep", "-nE", marks, "--", ":!*.lock", ":!constraints.txt", ":!package-lock.json"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+    )
+    assert result.stdout == ""
