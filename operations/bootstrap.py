@@ -79,7 +79,7 @@ def make_venv() -> None:
         return
     stop(
         "%s cannot make a virtual environment: %s"
-        % (sys.executable, (attempt.stderr or attempt.stdout).strip().splitlines()[0]),
+        % (sys.executable, " ".join((attempt.stderr or attempt.stdout).split("\n\n")[0].split())),
         "Install it, then run make again: sudo %s" % " ".join(install),
     )
 

@@ -55,6 +55,7 @@ def _write(path: Path, record: BaseModel) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     yaml = YAML()
     yaml.default_flow_style = False
+    yaml.width = 4096
     partial = path.with_suffix(".partial")
     with partial.open("w", encoding="utf-8") as file:
         file.write("# Written by a command; synth reads it. Keep it in version control.\n")
