@@ -4,6 +4,7 @@ The versions are those of the image's lock file, and the commands those it has o
 an image has beyond that, its user, its read-only root and its network, a process does not have.
 """
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from local.state import ROOT
+from operations.bootstrap import uv_environment
 from operations.contexts import IGNORED, context_digest
 from operations.errors import OperationError
 
@@ -127,11 +129,19 @@ def install_image(name: str, say: Callable[[str], None] = lambda _: None) -> Pro
         Where it cannot be installed.
     """
     image = current_image(name)
-    if image.installed:
-        return image
-    say(f"installing {name}")
+    STORE.mkdir(parents=True, exist_ok=True)
+    with (STORE / "lock").open("w") as lock:
+        # Of two platforms that start at once, the second waits and finds the work done.
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not image.installed:
+            say(f"installing {name}")
+            _install(image)
+    return image
+
+
+def _install(image: ProcessImage) -> None:
     shutil.rmtree(image.folder, ignore_errors=True)
-    source = CONTAINERS / name
+    source = CONTAINERS / image.name
     to_venv = ("--python", str(image.folder), "--compile-bytecode")
     _uv("venv", "--python", sys.executable, str(image.folder))
     _uv("pip", "install", *to_venv, "--require-hashes", "-r", str(source / "requirements.lock"))
@@ -140,11 +150,12 @@ def install_image(name: str, say: Callable[[str], None] = lambda _: None) -> Pro
     shutil.copytree(source, copy, ignore=IGNORED)
     _uv("pip", "install", *to_venv, "--no-deps", str(copy))
     (image.folder / "installed").touch()
-    return image
 
 
 def _uv(*words: str) -> None:
-    result = subprocess.run(["uv", "--quiet", *words], capture_output=True, text=True)
+    result = subprocess.run(
+        ["uv", "--quiet", *words], capture_output=True, text=True, env=uv_environment()
+    )
     if result.returncode:
         raise OperationError(
             f"'uv {' '.join(words[:2])}' failed: {result.stderr.strip()}",

@@ -205,7 +205,7 @@ class LocalPlatform:
                     record.write(line)
                     if line.strip():
                         lines.append(line.strip())
-                        say(line.strip())
+                        say(_now(line.strip()))
             except BaseException:
                 os.killpg(process.pid, 15)
                 raise
@@ -254,6 +254,12 @@ def running_platform(state: StateFolder, port: int = 0) -> Iterator[LocalPlatfor
             ) from error
         finally:
             emulator.stop(seconds=30)
+
+
+def _now(line: str) -> str:
+    """What a line of the cdk CLI says of now; of an event, how far its stack is, and what it is."""
+    parts = [part.strip() for part in line.split("|")]
+    return f"{parts[1]} {parts[4]}" if len(parts) == 6 else line
 
 
 def _healthy(url: str) -> bool:

@@ -69,4 +69,4 @@ class Steps:
 
 def _plain(words: str) -> str:
     """What fits on the line, without anything that would be read as markup."""
-    return words.replace("[", "(").replace("]", ")")[:70]
+    return words.replace("[", "(").replace("]", ")")[:50]

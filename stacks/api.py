@@ -53,8 +53,7 @@ class ApiStack(PlatformStack):
             naming=environment.naming,
             network=network.network,
             source=INVOKER_SOURCE,
-            log_key=network.log_key,
-            log_retention=self.log_retention,
+            log_settings=network.log_settings,
         )
         api = InferenceApi(
             self,
@@ -62,8 +61,7 @@ class ApiStack(PlatformStack):
             naming=environment.naming,
             invoker=invoker.function,
             vpc_endpoint=network.network.interface_endpoints["execute-api"],
-            log_key=network.log_key,
-            log_retention=self.log_retention,
+            log_settings=network.log_settings,
             authorization=AUTHORIZATION[environment.api.authorization],
             rate=environment.api.rate,
             burst=environment.api.burst,

@@ -60,8 +60,7 @@ class EndpointStack(PlatformStack):
             model_prefix=release.prefix,
             model_digest=release.digest,
             key=data.key,
-            log_key=network.log_key,
-            log_retention=self.log_retention,
+            log_settings=network.log_settings,
             instance_type=settings.instance,
             instance_count=settings.instances,
         )

@@ -1,9 +1,12 @@
 """The Network stack: the VPC, its endpoints, its flow logs, and the key of all logs."""
 
+from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from mlops_constructs.encryption_key import EncryptionKey
+from mlops_constructs.log_settings import LogSettings
 from mlops_constructs.private_network import PrivateNetwork
+from stacks.checks import LOG_RETENTION
 from stacks.config import Environment
 from stacks.platform_stack import PlatformStack
 
@@ -33,8 +36,8 @@ class NetworkStack(PlatformStack):
     ----------
     network : mlops_constructs.private_network.PrivateNetwork
         The network.
-    log_key : aws_cdk.aws_kms.IKey
-        Encrypts the log groups of every stack.
+    log_settings : mlops_constructs.log_settings.LogSettings
+        How the log groups of every stack are kept.
     """
 
     def __init__(self, scope: Construct, construct_id: str, *, environment: Environment) -> None:
@@ -49,7 +52,8 @@ class NetworkStack(PlatformStack):
             self, "LogKey", description="Log groups", removal_policy=self.removal_policy
         )
         log_key.allow_log_groups()
-        self.log_key = log_key.key
+        retention = logs.RetentionDays[LOG_RETENTION[environment.log_retention]]
+        self.log_settings = LogSettings(log_key.key, retention)
         self.network = PrivateNetwork(
             self,
             "Network",
@@ -59,11 +63,10 @@ class NetworkStack(PlatformStack):
             services=SERVICES,
             naming=environment.naming,
             s3_prefix_list=environment.network.s3_prefix_list,
-            log_key=self.log_key,
-            log_retention=self.log_retention,
+            log_settings=self.log_settings,
         )
         self.share(
-            self.log_key.key_arn,
+            log_key.key.key_arn,
             self.network.vpc.vpc_id,
             *(subnet.subnet_id for subnet in self.network.vpc.isolated_subnets),
             *(group.security_group_id for group in self.network.groups),

@@ -6,11 +6,9 @@ import jsii
 from aws_cdk import Environment as Target
 from aws_cdk import IPropertyInjector, RemovalPolicy, Stack, Tags
 from aws_cdk import aws_iam as iam
-from aws_cdk import aws_logs as logs
 from constructs import Construct, IConstruct
 
 from mlops_constructs.acknowledgment import acknowledge
-from stacks.checks import LOG_RETENTION
 from stacks.config import Environment
 
 
@@ -30,8 +28,6 @@ class PlatformStack(Stack):
 
     Attributes
     ----------
-    log_retention : aws_cdk.aws_logs.RetentionDays
-        How long the environment keeps logs.
     removal_policy : aws_cdk.RemovalPolicy
         What happens to state with its stack.
     """
@@ -54,7 +50,6 @@ class PlatformStack(Stack):
             property_injectors=[_RolesUnderOnePath(environment.naming.iam_path)],
             termination_protection=termination_protection,
         )
-        self.log_retention = logs.RetentionDays[LOG_RETENTION[environment.log_retention]]
         self.removal_policy = RemovalPolicy[environment.data.removal.upper()]
         Tags.of(self).add("platform", environment.platform)
         Tags.of(self).add("environment", environment.name)

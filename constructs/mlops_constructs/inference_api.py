@@ -4,13 +4,12 @@ from aws_cdk import Stack
 from aws_cdk import aws_apigateway as apigateway
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
-from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
-from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from mlops_constructs.acknowledgment import acknowledge
 from mlops_constructs.faults import Fault, raise_faults
+from mlops_constructs.log_settings import LogSettings
 from mlops_constructs.naming import Naming
 
 
@@ -29,10 +28,8 @@ class InferenceApi(Construct):
         The function that answers.
     vpc_endpoint
         The one VPC endpoint that the API answers through.
-    log_key
-        Encrypts the access logs.
-    log_retention
-        How long access logs are kept.
+    log_settings
+        How logs are kept.
     authorization
         What a caller shows beside the key: a request signed by an identity of the account, or
         nothing more.
@@ -57,7 +54,7 @@ class InferenceApi(Construct):
     --------
     >>> api = InferenceApi(  # doctest: +SKIP
     ...     stack, "Api", naming=naming, invoker=invoker.function, vpc_endpoint=endpoint,
-    ...     log_key=key, log_retention=logs.RetentionDays.ONE_YEAR)
+    ...     log_settings=settings)
     """
 
     def __init__(
@@ -68,17 +65,14 @@ class InferenceApi(Construct):
         naming: Naming,
         invoker: lambda_.IFunction,
         vpc_endpoint: ec2.IVpcEndpoint,
-        log_key: kms.IKey,
-        log_retention: logs.RetentionDays,
+        log_settings: LogSettings,
         authorization: apigateway.AuthorizationType = apigateway.AuthorizationType.IAM,
         rate: int = 50,
         burst: int = 100,
     ) -> None:
         super().__init__(scope, construct_id)
         raise_faults(self.node.path, _faults(rate, burst))
-        log_group = logs.LogGroup(
-            self, "AccessLog", encryption_key=log_key, retention=log_retention
-        )
+        log_group = log_settings.group(self, "AccessLog")
         self.rest_api = apigateway.RestApi(
             self,
             "RestApi",

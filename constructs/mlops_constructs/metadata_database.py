@@ -4,7 +4,6 @@ from aws_cdk import Duration, RemovalPolicy
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
-from aws_cdk import aws_logs as logs
 from aws_cdk import aws_rds as rds
 from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
@@ -12,6 +11,7 @@ from constructs import Construct
 from mlops_constructs.acknowledgment import acknowledge
 from mlops_constructs.encryption_key import grant_through
 from mlops_constructs.faults import Fault, raise_faults
+from mlops_constructs.log_settings import LogSettings
 from mlops_constructs.naming import Naming
 
 PORT = 3307
@@ -41,16 +41,14 @@ class MetadataDatabase(Construct):
         What the instance's name starts with: the name of its exported log follows from it.
     key
         Encrypts the storage, the backups and the secret.
-    log_key
-        Encrypts the exported logs.
+    log_settings
+        How logs are kept.
     instance_type
         Class of the instance, without its ``db.``.
     storage_gib
         Allocated storage, in GiB. It grows by itself up to five times of this.
     backup_days
         Days that automatic backups are kept: 1 to 35.
-    log_retention
-        How long the exported logs are kept.
     multi_az
         A standby in a second zone: yes.
     deletion_protection
@@ -76,8 +74,7 @@ class MetadataDatabase(Construct):
     --------
     >>> database = MetadataDatabase(  # doctest: +SKIP
     ...     stack, "Database", vpc=vpc, security_group=group, naming=naming,
-    ...     key=key, log_key=log_key, instance_type=ec2.InstanceType("t4g.medium"),
-    ...     log_retention=logs.RetentionDays.ONE_YEAR)
+    ...     key=key, log_settings=settings, instance_type=ec2.InstanceType("t4g.medium"))
     >>> database.grant_read_secret(task_role)  # doctest: +SKIP
     """
 
@@ -92,9 +89,8 @@ class MetadataDatabase(Construct):
         security_group: ec2.ISecurityGroup,
         naming: Naming,
         key: kms.IKey,
-        log_key: kms.IKey,
+        log_settings: LogSettings,
         instance_type: ec2.InstanceType,
-        log_retention: logs.RetentionDays,
         storage_gib: int = 20,
         backup_days: int = 35,
         multi_az: bool = True,
@@ -113,13 +109,8 @@ class MetadataDatabase(Construct):
             "AwsSolutions-SMG4",
         )
         identifier = f"{naming.prefix}-{self.NAME}"
-        # RDS makes the group on its first line of log, without a key, unless it finds one.
-        error_log = logs.LogGroup(
-            self,
-            "ErrorLog",
-            log_group_name=f"/aws/rds/instance/{identifier}/error",
-            encryption_key=log_key,
-            retention=log_retention,
+        error_log = log_settings.group(
+            self, "ErrorLog", name=f"/aws/rds/instance/{identifier}/error"
         )
         engine = rds.DatabaseInstanceEngine.mysql(version=rds.MysqlEngineVersion.VER_8_4_10)
         self.instance = rds.DatabaseInstance(

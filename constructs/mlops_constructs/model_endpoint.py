@@ -16,6 +16,7 @@ from constructs import Construct, IConstruct
 from mlops_constructs.acknowledgment import acknowledge_grant
 from mlops_constructs.artifact_store import ArtifactStore
 from mlops_constructs.faults import Fault, raise_faults
+from mlops_constructs.log_settings import LogSettings
 from mlops_constructs.naming import Naming
 from mlops_constructs.private_network import PrivateNetwork
 
@@ -49,10 +50,8 @@ class ModelEndpoint(Construct):
         Digest of the model's files. The container refuses to serve others.
     key
         Encrypts the volumes of the instances.
-    log_key
-        Encrypts the containers' logs.
-    log_retention
-        How long logs are kept.
+    log_settings
+        How logs are kept.
     instance_type
         SageMaker instance type, such as ``ml.m5.large``.
     instance_count
@@ -75,8 +74,7 @@ class ModelEndpoint(Construct):
     >>> endpoint = ModelEndpoint(  # doctest: +SKIP
     ...     stack, "Endpoint", naming=naming, name="iris", network=network, repository=repository,
     ...     image_digest="sha256:...", artifacts=artifacts, model_digest="sha256:...",
-    ...     model_prefix="mlflow/1/models/m-1/artifacts/", key=key, log_key=log_key,
-    ...     log_retention=logs.RetentionDays.ONE_YEAR)
+    ...     model_prefix="mlflow/1/models/m-1/artifacts/", key=key, log_settings=settings)
     >>> endpoint.grant_invoke(function)  # doctest: +SKIP
     """
 
@@ -94,22 +92,15 @@ class ModelEndpoint(Construct):
         model_prefix: str,
         model_digest: str,
         key: kms.IKey,
-        log_key: kms.IKey,
-        log_retention: logs.RetentionDays,
+        log_settings: LogSettings,
         instance_type: str = "ml.m5.large",
         instance_count: int = 2,
     ) -> None:
         super().__init__(scope, construct_id)
         raise_faults(self.node.path, _faults(model_prefix, instance_type, instance_count))
         self.endpoint_name = naming.endpoint(name)
-        log_group = logs.LogGroup(
-            self,
-            "Log",
-            # SageMaker writes to the group of this name, and makes it without a key if it is not
-            # there.
-            log_group_name=f"/aws/sagemaker/Endpoints/{self.endpoint_name}",
-            encryption_key=log_key,
-            retention=log_retention,
+        log_group = log_settings.group(
+            self, "Log", name=f"/aws/sagemaker/Endpoints/{self.endpoint_name}"
         )
         self.role = self._execution_role(log_group)
         repository.grant_pull(self.role)

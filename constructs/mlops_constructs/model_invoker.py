@@ -5,11 +5,10 @@ from pathlib import Path
 from aws_cdk import Duration
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
-from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
-from aws_cdk import aws_logs as logs
 from constructs import Construct
 
+from mlops_constructs.log_settings import LogSettings
 from mlops_constructs.model_endpoint import ModelEndpoint
 from mlops_constructs.naming import Naming
 from mlops_constructs.private_network import PrivateNetwork
@@ -32,10 +31,8 @@ class ModelInvoker(Construct):
         Where the function runs.
     source
         Folder of the function's code, which holds ``invoker/handler.py``.
-    log_key
-        Encrypts the logs and the function's settings.
-    log_retention
-        How long logs are kept.
+    log_settings
+        How logs are kept.
 
     Attributes
     ----------
@@ -46,7 +43,7 @@ class ModelInvoker(Construct):
     --------
     >>> invoker = ModelInvoker(  # doctest: +SKIP
     ...     stack, "Invoker", naming=naming, network=network, source=Path("lambda/invoker"),
-    ...     log_key=key, log_retention=logs.RetentionDays.ONE_YEAR)
+    ...     log_settings=settings)
     """
 
     def __init__(
@@ -57,11 +54,10 @@ class ModelInvoker(Construct):
         naming: Naming,
         network: PrivateNetwork,
         source: Path,
-        log_key: kms.IKey,
-        log_retention: logs.RetentionDays,
+        log_settings: LogSettings,
     ) -> None:
         super().__init__(scope, construct_id)
-        log_group = logs.LogGroup(self, "Log", encryption_key=log_key, retention=log_retention)
+        log_group = log_settings.group(self, "Log")
         role = iam.Role(
             self,
             "Role",

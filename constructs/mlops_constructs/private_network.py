@@ -5,13 +5,12 @@ from collections.abc import Mapping, Sequence
 from aws_cdk import Stack
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
-from aws_cdk import aws_kms as kms
-from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from mlops_constructs.acknowledgment import acknowledge, acknowledge_grant
 from mlops_constructs.endpoint_policies import INTERFACE_POLICIES, s3_policy
 from mlops_constructs.faults import Fault, raise_faults
+from mlops_constructs.log_settings import LogSettings
 from mlops_constructs.naming import Naming
 
 
@@ -41,10 +40,8 @@ class PrivateNetwork(Construct):
     s3_prefix_list
         Id of the region's managed prefix list for S3. Security groups name it as the one
         destination outside of the VPC.
-    log_key
-        Encrypts the flow logs.
-    log_retention
-        How long flow logs are kept.
+    log_settings
+        How logs are kept.
 
     Attributes
     ----------
@@ -67,7 +64,7 @@ class PrivateNetwork(Construct):
     >>> network = PrivateNetwork(  # doctest: +SKIP
     ...     stack, "Network", cidr="10.20.0.0/16", zones=["eu-west-1a", "eu-west-1b"],
     ...     services={"logs": "tasks write their logs"}, naming=Naming("mlops", "blue"),
-    ...     s3_prefix_list="pl-6da54004", log_key=key, log_retention=logs.RetentionDays.ONE_YEAR)
+    ...     s3_prefix_list="pl-6da54004", log_settings=settings)
     """
 
     def __init__(
@@ -80,8 +77,7 @@ class PrivateNetwork(Construct):
         services: Mapping[str, str],
         naming: Naming,
         s3_prefix_list: str,
-        log_key: kms.IKey,
-        log_retention: logs.RetentionDays,
+        log_settings: LogSettings,
         subnet_prefix: int = 24,
     ) -> None:
         super().__init__(scope, construct_id)
@@ -107,7 +103,7 @@ class PrivateNetwork(Construct):
             "CloudFormation-Validate::W3010",
         )
         self._s3_prefix_list = ec2.Peer.prefix_list(s3_prefix_list)
-        self._log_flows(log_key, log_retention)
+        self._log_flows(log_settings)
         self._endpoints_group = self.security_group(self, "EndpointsGroup", "Interface endpoints")
         self.clients = self.security_group(self, "ClientsGroup", "What may call the platform")
         self.connect_to_aws(self.clients)
@@ -203,8 +199,8 @@ class PrivateNetwork(Construct):
         )
         return create.combine(describe)
 
-    def _log_flows(self, log_key: kms.IKey, log_retention: logs.RetentionDays) -> None:
-        log_group = logs.LogGroup(self, "FlowLogs", encryption_key=log_key, retention=log_retention)
+    def _log_flows(self, log_settings: LogSettings) -> None:
+        log_group = log_settings.group(self, "FlowLogs")
         role = iam.Role(
             self,
             "FlowLogsRole",

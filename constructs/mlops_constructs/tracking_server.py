@@ -5,13 +5,13 @@ from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_ecr as ecr
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_elasticloadbalancingv2 as elb
-from aws_cdk import aws_kms as kms
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from mlops_constructs.acknowledgment import acknowledge
 from mlops_constructs.artifact_store import ArtifactStore
 from mlops_constructs.faults import Fault, raise_faults
+from mlops_constructs.log_settings import LogSettings
 from mlops_constructs.metadata_database import MetadataDatabase
 from mlops_constructs.naming import MODELS_PREFIX
 from mlops_constructs.private_network import PrivateNetwork
@@ -47,10 +47,8 @@ class TrackingServer(Construct):
         Holds the metadata.
     artifacts
         Holds the files.
-    log_key
-        Encrypts the logs.
-    log_retention
-        How long logs are kept.
+    log_settings
+        How logs are kept.
     cpu
         CPU units of a task; 1024 are one vCPU.
     memory_mib
@@ -78,8 +76,7 @@ class TrackingServer(Construct):
     --------
     >>> tracking = TrackingServer(  # doctest: +SKIP
     ...     stack, "Mlflow", network=network, repository=repository, digest="sha256:...",
-    ...     database=database, artifacts=artifacts, log_key=key,
-    ...     log_retention=logs.RetentionDays.ONE_YEAR)
+    ...     database=database, artifacts=artifacts, log_settings=settings)
     """
 
     def __init__(
@@ -92,8 +89,7 @@ class TrackingServer(Construct):
         digest: str,
         database: MetadataDatabase,
         artifacts: ArtifactStore,
-        log_key: kms.IKey,
-        log_retention: logs.RetentionDays,
+        log_settings: LogSettings,
         cpu: int = 1024,
         memory_mib: int = 2048,
         tasks: int = 2,
@@ -147,7 +143,7 @@ class TrackingServer(Construct):
                 "ALLOWED_HOSTS": self.load_balancer.load_balancer_dns_name,
                 "WORKERS": str(workers),
             },
-            log_group=logs.LogGroup(self, "Log", encryption_key=log_key, retention=log_retention),
+            log_group=log_settings.group(self, "Log"),
         )
         self.service = ecs.FargateService(
             self,

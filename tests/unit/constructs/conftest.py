@@ -13,12 +13,12 @@ from aws_cdk import aws_logs as logs
 from aws_cdk.assertions import Template
 
 from mlops_constructs.artifact_store import ArtifactStore
+from mlops_constructs.log_settings import LogSettings
 from mlops_constructs.metadata_database import MetadataDatabase
 from mlops_constructs.naming import Naming
 from mlops_constructs.private_network import PrivateNetwork
 
 ACCOUNT, REGION = "123456789012", "eu-west-1"
-RETENTION = logs.RetentionDays.ONE_MONTH
 DIGEST = f"sha256:{'a' * 64}"
 
 
@@ -32,6 +32,7 @@ class Bench:
         self.neighbours = ZonedStack(app, "Neighbours", env=target)
         self.naming = Naming("mlops", "blue")
         self.key = kms.Key(self.neighbours, "Key")
+        self.log_settings = LogSettings(self.key, logs.RetentionDays.ONE_MONTH)
         self._network: PrivateNetwork | None = None
 
     @property
@@ -45,8 +46,7 @@ class Bench:
                 services={"execute-api": "clients call", "logs": "tasks log"},
                 naming=self.naming,
                 s3_prefix_list="pl-6da54004",
-                log_key=self.key,
-                log_retention=RETENTION,
+                log_settings=self.log_settings,
             )
         return self._network
 
@@ -64,9 +64,8 @@ class Bench:
             security_group=self.network.security_group(self.neighbours, "Group", "Database"),
             naming=self.naming,
             key=self.key,
-            log_key=self.key,
             instance_type=ec2.InstanceType("t4g.medium"),
-            log_retention=RETENTION,
+            log_settings=self.log_settings,
         )
 
     def role(self, construct_id: str = "Role") -> iam.Role:

@@ -5,7 +5,7 @@ from aws_cdk.assertions import Match, Template
 
 from mlops_constructs.faults import FaultsError
 from mlops_constructs.inference_api import InferenceApi
-from tests.unit.constructs.conftest import RETENTION, Bench
+from tests.unit.constructs.conftest import Bench
 
 
 def api(bench: Bench, **changes: object) -> InferenceApi:
@@ -20,8 +20,7 @@ def api(bench: Bench, **changes: object) -> InferenceApi:
         "naming": bench.naming,
         "invoker": function,
         "vpc_endpoint": bench.network.interface_endpoints["execute-api"],
-        "log_key": bench.key,
-        "log_retention": RETENTION,
+        "log_settings": bench.log_settings,
     }
     return InferenceApi(bench.stack, "Api", **{**arguments, **changes})  # type: ignore[arg-type]
 

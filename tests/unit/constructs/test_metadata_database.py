@@ -7,7 +7,7 @@ from aws_cdk.assertions import Match, Template
 
 from mlops_constructs.faults import FaultsError
 from mlops_constructs.metadata_database import MetadataDatabase
-from tests.unit.constructs.conftest import RETENTION, Bench
+from tests.unit.constructs.conftest import Bench
 
 INSTANCE = "AWS::RDS::DBInstance"
 
@@ -18,9 +18,8 @@ def database(bench: Bench, **changes: object) -> MetadataDatabase:
         "security_group": bench.network.security_group(bench.stack, "Group", "Database"),
         "naming": bench.naming,
         "key": bench.key,
-        "log_key": bench.key,
+        "log_settings": bench.log_settings,
         "instance_type": ec2.InstanceType("t4g.medium"),
-        "log_retention": RETENTION,
     }
     return MetadataDatabase(bench.stack, "Database", **{**arguments, **changes})  # type: ignore[arg-type]
 

@@ -6,7 +6,7 @@ from aws_cdk.assertions import Match, Template
 
 from mlops_constructs.faults import FaultsError
 from mlops_constructs.model_endpoint import ModelEndpoint
-from tests.unit.constructs.conftest import DIGEST, RETENTION, Bench
+from tests.unit.constructs.conftest import DIGEST, Bench
 
 MODEL = f"sha256:{'b' * 64}"
 
@@ -22,8 +22,7 @@ def endpoint(bench: Bench, **changes: object) -> ModelEndpoint:
         "model_prefix": "mlflow/1/models/m-1/artifacts/",
         "model_digest": MODEL,
         "key": bench.key,
-        "log_key": bench.key,
-        "log_retention": RETENTION,
+        "log_settings": bench.log_settings,
     }
     return ModelEndpoint(bench.stack, "Endpoint", **{**arguments, **changes})  # type: ignore[arg-type]
 

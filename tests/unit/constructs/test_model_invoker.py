@@ -7,7 +7,7 @@ from aws_cdk.assertions import Match, Template
 from invoker.settings import Settings
 from mlops_constructs.model_invoker import ModelInvoker
 from tests.conftest import ROOT
-from tests.unit.constructs.conftest import RETENTION, Bench
+from tests.unit.constructs.conftest import Bench
 
 
 @pytest.fixture
@@ -18,8 +18,7 @@ def template(bench: Bench) -> Template:
         naming=bench.naming,
         network=bench.network,
         source=ROOT / "lambda" / "invoker",
-        log_key=bench.key,
-        log_retention=RETENTION,
+        log_settings=bench.log_settings,
     )
     return bench.template()
 

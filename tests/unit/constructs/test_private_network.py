@@ -3,7 +3,7 @@ from aws_cdk.assertions import Match, Template
 
 from mlops_constructs.faults import FaultsError
 from mlops_constructs.private_network import PrivateNetwork
-from tests.unit.constructs.conftest import RETENTION, Bench
+from tests.unit.constructs.conftest import Bench
 
 
 def network(bench: Bench, **changes: object) -> PrivateNetwork:
@@ -13,8 +13,7 @@ def network(bench: Bench, **changes: object) -> PrivateNetwork:
         "services": {"secretsmanager": "a task reads its secret"},
         "naming": bench.naming,
         "s3_prefix_list": "pl-6da54004",
-        "log_key": bench.key,
-        "log_retention": RETENTION,
+        "log_settings": bench.log_settings,
     }
     return PrivateNetwork(bench.stack, "Network", **{**arguments, **changes})  # type: ignore[arg-type]
 

@@ -3,7 +3,7 @@ from aws_cdk.assertions import Match, Template
 
 from mlops_constructs.faults import FaultsError
 from mlops_constructs.tracking_server import TrackingServer
-from tests.unit.constructs.conftest import DIGEST, RETENTION, Bench
+from tests.unit.constructs.conftest import DIGEST, Bench
 from tracking_server.settings import Settings
 
 TASK = "AWS::ECS::TaskDefinition"
@@ -16,8 +16,7 @@ def server(bench: Bench, **changes: object) -> TrackingServer:
         "digest": DIGEST,
         "database": bench.database(),
         "artifacts": bench.artifacts(),
-        "log_key": bench.key,
-        "log_retention": RETENTION,
+        "log_settings": bench.log_settings,
     }
     return TrackingServer(bench.stack, "Mlflow", **{**arguments, **changes})  # type: ignore[arg-type]
 
