@@ -149,6 +149,8 @@ class DatabaseServer:
         Who may connect, and to what.
     parameters
         Server parameters, by name.
+    run
+        Starts the server's process.
 
     Attributes
     ----------
@@ -168,6 +170,7 @@ class DatabaseServer:
         password: str,
         database: str,
         parameters: Mapping[str, str],
+        run: Callable[..., Process] = Process,
     ) -> None:
         self.port = free_port()
         folder.mkdir(parents=True)
@@ -182,7 +185,10 @@ class DatabaseServer:
         )
         options = [f"--{name.replace('_', '-')}={value}" for name, value in parameters.items()]
         command = _COMMANDS[program.kind](program, folder, self.port, log)
-        self.process = Process([*command, *options], log, dict(os.environ), folder)
+        # A container engine's client asks for its home and its host.
+        kept = ("PATH", "HOME", "DOCKER_HOST", "XDG_RUNTIME_DIR")
+        environment = {name: os.environ[name] for name in kept if name in os.environ}
+        self.process = run([*command, *options], log, environment, folder)
         self.process.wait_until(
             lambda: self._answers(user, password, database), seconds=START_SECONDS
         )

@@ -26,8 +26,6 @@ def main() -> int:
         MINISTACK_HOST="127.0.0.1",
         IOT_MTLS_ENABLED="0",
         LOG_LEVEL=os.environ.get("LOG_LEVEL", "INFO"),
-        # Whether a container engine runs here or not: what is emulated stays the same.
-        DOCKER_HOST="unix:///nonexistent",
     )
     from hypercorn.asyncio import serve
     from hypercorn.config import Config

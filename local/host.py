@@ -18,6 +18,15 @@ CREDENTIALS = {
 }
 
 
+NO_ACCOUNT = {
+    "AWS_CONFIG_FILE": os.devnull,
+    "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+    "AWS_EC2_METADATA_DISABLED": "true",
+    "NO_PROXY": "127.0.0.1,localhost",
+    "no_proxy": "127.0.0.1,localhost",
+}
+
+
 def aws_environment(url: str, region: str) -> dict[str, str]:
     """What makes an AWS SDK talk to the emulator, and to nothing else.
 
@@ -29,15 +38,25 @@ def aws_environment(url: str, region: str) -> dict[str, str]:
         Region of the environment.
     """
     return {
+        **NO_ACCOUNT,
         **CREDENTIALS,
         "AWS_ENDPOINT_URL": url,
         "AWS_ENDPOINT_URL_S3": url,
         "AWS_REGION": region,
         "AWS_DEFAULT_REGION": region,
-        "AWS_EC2_METADATA_DISABLED": "true",
-        "NO_PROXY": "127.0.0.1,localhost",
-        "no_proxy": "127.0.0.1,localhost",
     }
+
+
+def forget_account() -> None:
+    """Take this machine's AWS accounts, CDK settings and proxies out of the environment.
+
+    So neither this process nor any that it starts can reach an account, or loses its way to
+    loopback in a proxy.
+    """
+    for name in list(os.environ):
+        if name.startswith(("AWS_", "CDK_")):
+            del os.environ[name]
+    os.environ.update(NO_ACCOUNT)
 
 
 class Host:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from local.host import Host, aws_environment
+from local.host import Host, aws_environment, forget_account
 from local.images import install_image
 from local.processes import Process, ProcessError
 from local.progress import Say
@@ -232,6 +232,7 @@ def running_platform(state: StateFolder, port: int = 0) -> Iterator[LocalPlatfor
     OperationError
         Where the folder or the port is taken, or the emulator does not start.
     """
+    forget_account()
     environment = load_environment(ENVIRONMENT, ROOT / "environments")
     if port:
         check_port(port)

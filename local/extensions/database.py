@@ -40,9 +40,9 @@ class DbInstance:
             password=properties["MasterUserPassword"],
             database=properties["DBName"],
             parameters=self._parameters(properties.get("DBParameterGroupName"), region),
+            run=self._host.run,
         )
         self._processes[name] = server.process
-        self._host.on_stop(server.process.stop)
         hooks.set_database_address(name, "127.0.0.1", server.port)
         self._host.announce("database", f"127.0.0.1:{server.port}")
         self._host.announce("database certificates", str(server.certificates))

@@ -5,6 +5,7 @@ changed under us; tests/local/test_emulator_contract.py says it before.
 """
 
 import importlib.metadata
+import importlib.util
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, NamedTuple, Protocol
 
@@ -113,6 +114,8 @@ def verify() -> None:
     for store, module in (("_instances", rds), ("_lbs", alb)):
         if not hasattr(module, store):
             changes.append(f"{module.__name__}.{store} is gone")
+    if importlib.util.find_spec("docker"):
+        changes.append("the package docker is installed: it would start containers of its own")
     if changes:
         raise ContractError(f"ministack is not as this platform knows it: {'; '.join(changes)}")
 

@@ -1,5 +1,7 @@
 """Every environment against the rules of others: cdk-nag, cfn-lint; and against itself."""
 
+import json
+import os
 import subprocess
 from pathlib import Path
 
@@ -67,6 +69,27 @@ def test_two_synths_are_byte_identical(assemblies: dict[str, Assembly], tmp_path
     first, second = contents(assemblies["prod"].folder), contents(again)
     assert first.keys() == second.keys()
     assert [name for name in first if first[name] != second[name]] == []
+
+
+def test_a_reason_for_opting_out_is_in_the_diff(
+    assemblies: dict[str, Assembly], tmp_path: Path
+) -> None:
+    deployed = tmp_path / "deployed.json"
+    template = json.loads((assemblies["dev"].folder / "Data.template.json").read_text())
+    del template["Metadata"]
+    deployed.write_text(json.dumps(template))
+    result = subprocess.run(
+        [
+            *("cdk", "diff", "Data", "--exclusively", "--no-color"),
+            *("--app", str(assemblies["dev"].folder), "--template", str(deployed)),
+        ],
+        cwd=ROOT,
+        env={**os.environ, "AWS_ACCESS_KEY_ID": "none", "AWS_SECRET_ACCESS_KEY": "none"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert "OptOut:data.database.multi_az: Development can wait" in result.stdout + result.stderr
 
 
 def contents(folder: Path) -> dict[str, bytes]:

@@ -28,7 +28,16 @@ class Demo:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "local", "demo", "--state", str(state), *options],
             cwd=ROOT,
-            env={**os.environ, "PATH": path or os.environ["PATH"]},
+            env={
+                **os.environ,
+                "PATH": path or os.environ["PATH"],
+                # An account of this machine's, and a proxy, which are none of the demo's business.
+                "AWS_PROFILE": "somebody-elses",
+                "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE",
+                "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
+                "HTTP_PROXY": "http://127.0.0.1:9",
+                "http_proxy": "http://127.0.0.1:9",
+            },
             stdout=self._output,
             stderr=subprocess.STDOUT,
             start_new_session=True,

@@ -1,6 +1,7 @@
 """What we know of the emulator's insides: this fails when it changes under us."""
 
 import importlib.metadata
+import importlib.util
 import inspect
 
 import pytest
@@ -60,6 +61,10 @@ def test_tables_and_stores_are_where_we_reach_for_them() -> None:
     assert isinstance(router.SERVICE_PATTERNS, dict)
     assert hasattr(rds, "_instances")
     assert hasattr(alb, "_lbs")
+
+
+def test_it_cannot_start_containers_of_its_own() -> None:
+    assert importlib.util.find_spec("docker") is None
 
 
 class TestVerify:

@@ -121,6 +121,10 @@ class TestTracking:
         assert search() == 200
         assert search(Host="evil.test") == 403
 
+    def test_has_its_pages(self, platform: LocalPlatform) -> None:
+        with urllib.request.urlopen(platform.tracking_uri(), timeout=30) as answer:
+            assert "<title>MLflow</title>" in answer.read().decode()
+
     def test_files_go_through_the_server_into_the_bucket(self, platform: LocalPlatform) -> None:
         version = MlflowClient(platform.tracking_uri()).get_model_version_by_alias(
             "iris", "champion"
