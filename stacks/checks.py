@@ -79,7 +79,7 @@ def _network_faults(parts: Parts) -> Iterator[Fault]:
     match parts:
         case {"region": region, "network.zones": zones}:
             for index, zone in enumerate(zones):
-                if not zone.startswith(region) or zone in zones[:index]:
+                if zone and (not zone.startswith(region) or zone in zones[:index]):
                     yield Fault(
                         f"network.zones.{index}",
                         f"'{zone}'",
@@ -99,7 +99,7 @@ def _network_faults(parts: Parts) -> Iterator[Fault]:
     match parts:
         case {"network.cidr": cidr, "network.avoid_cidrs": avoided}:
             for index, other in enumerate(avoided):
-                if cidr.overlaps(other):
+                if other and cidr.overlaps(other):
                     yield Fault(
                         f"network.avoid_cidrs.{index}",
                         f"{other}, which overlaps network.cidr {cidr}",
@@ -110,7 +110,7 @@ def _network_faults(parts: Parts) -> Iterator[Fault]:
 
 def _image_faults(parts: Parts) -> Iterator[Fault]:
     match parts:
-        case {"images": images}:
+        case {"images": [*images]} if None not in images and images:
             used = {"tracking.image": parts.get("tracking.image", images[0])} | {
                 f"endpoints.{name}.image": endpoint.get("image", images[0])
                 for name, endpoint in parts.get("endpoints", {}).items()

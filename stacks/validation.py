@@ -36,7 +36,8 @@ def validated(model: type[Model], document: Document, path: Path, *checks: Check
     checks
         Rules that span fields. Each is given every part that is valid by itself, by its dotted
         path: ``match parts: case {"network.cidr": cidr, "network.zones": zones}: ...``. A mapping
-        of named sections is one part: its names, each with its own valid parts.
+        of named sections is one part: its names, each with its own valid parts. A list is one
+        part too, with None in the place of an entry that is not valid.
 
     Raises
     ------
@@ -74,6 +75,9 @@ def _valid_parts(model: type[BaseModel], data: Any, prefix: str = "") -> Iterato
             if named and isinstance(written, Mapping):
                 entries = {key: _read(adapter, {key: entry}) for key, entry in written.items()}
                 yield f"{prefix}{name}", {key: e[key] for key, e in entries.items() if e}
+            elif get_origin(field.annotation) is list and isinstance(written, list):
+                entry_adapter: TypeAdapter[Any] = TypeAdapter(get_args(field.annotation)[0])
+                yield f"{prefix}{name}", [_read(entry_adapter, entry) for entry in written]
             elif (value := _read(adapter, written)) is not None:
                 yield f"{prefix}{name}", value
         elif not field.is_required():

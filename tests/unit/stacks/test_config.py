@@ -200,6 +200,14 @@ opt_outs: {nonsense: of no consequence at all}
             "opt_outs.nonsense",
         }
 
+    def test_a_short_list_and_its_entries_together(self, tmp_path: Path) -> None:
+        found = faults(tmp_path, GOOD.replace("[eu-west-1a, eu-west-1b]", "[us-east-1a]"))
+        assert found.keys() == {"network.zones", "network.zones.0"}
+
+    def test_an_entry_in_bad_form_and_its_neighbour_together(self, tmp_path: Path) -> None:
+        found = faults(tmp_path, GOOD.replace("eu-west-1a, eu-west-1b", "7, us-east-1b"))
+        assert found.keys() == {"network.zones.0", "network.zones.1"}
+
     def test_each_has_its_line(self, tmp_path: Path) -> None:
         found = faults(tmp_path, GOOD.replace("10.1.0.0/16", "8.8.0.0/16"))
         assert found["network.cidr"].startswith("network.cidr (line 5)")
