@@ -222,7 +222,7 @@ def parts(platform: LocalPlatform, program: ServerProgram, seconds: dict[str, fl
             "Network",
             "-",
             "its templates",
-            "no packet is filtered: no VPC, groups or endpoint policies",
+            "no packet or name is filtered: no VPC, groups, firewall or endpoint policies",
             platform.deployment_seconds("Network"),
         ),
         (

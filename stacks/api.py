@@ -60,7 +60,7 @@ class ApiStack(PlatformStack):
             "Api",
             naming=environment.naming,
             invoker=invoker.function,
-            vpc_endpoint=network.network.interface_endpoints["execute-api"],
+            vpc_endpoint=network.network.endpoints["execute-api"],
             log_settings=network.log_settings,
             authorization=AUTHORIZATION[environment.api.authorization],
             rate=environment.api.rate,

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from mlops_constructs.faults import Fault
+from stacks.network_checks import NETWORK_CHECKS
 from stacks.validation import Check, Parts
 
 # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-tasks-services.html
@@ -72,39 +73,6 @@ def _name_faults(parts: Parts) -> Iterator[Fault]:
                         f"'{endpoint}'",
                         f"at most {longest} characters, and not '{IMAGES_RECORD}'",
                         "Rename it.",
-                    )
-
-
-def _network_faults(parts: Parts) -> Iterator[Fault]:
-    match parts:
-        case {"region": region, "network.zones": zones}:
-            for index, zone in enumerate(zones):
-                if zone and (not zone.startswith(region) or zone in zones[:index]):
-                    yield Fault(
-                        f"network.zones.{index}",
-                        f"'{zone}'",
-                        f"a zone of {region}, each once",
-                        f"Write '{region}' and a letter.",
-                    )
-    match parts:
-        case {"network.cidr": cidr, "network.subnet_prefix": prefix, "network.zones": zones}:
-            room = 2 ** (prefix - cidr.prefixlen) if prefix >= cidr.prefixlen else 0
-            if room < len(zones):
-                yield Fault(
-                    "network.subnet_prefix",
-                    f"{prefix}, for {len(zones)} zones in {cidr}",
-                    f"subnets that fit: {cidr} holds {room} of /{prefix}",
-                    "Use a longer prefix, or a wider network.",
-                )
-    match parts:
-        case {"network.cidr": cidr, "network.avoid_cidrs": avoided}:
-            for index, other in enumerate(avoided):
-                if other and cidr.overlaps(other):
-                    yield Fault(
-                        f"network.avoid_cidrs.{index}",
-                        f"{other}, which overlaps network.cidr {cidr}",
-                        "a network apart from network.cidr",
-                        "Move network.cidr to addresses nobody else uses.",
                     )
 
 
@@ -184,7 +152,7 @@ def _opt_out_faults(parts: Parts) -> Iterator[Fault]:
 
 CHECKS: tuple[Check, ...] = (
     _name_faults,
-    _network_faults,
+    *NETWORK_CHECKS,
     _image_faults,
     _size_faults,
     _opt_out_faults,

@@ -1,78 +1,23 @@
 """The configuration of one environment: parsed once, every fault reported together."""
 
 import difflib
-from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from mlops_constructs.faults import Fault, raise_faults
 from mlops_constructs.naming import Naming
 from stacks.checks import CHECKS
 from stacks.document import read_document
-from stacks.forms import private_network, quantity, text, whole_number
+from stacks.fields import Name, Reason, Section
+from stacks.forms import quantity, text, whole_number
+from stacks.network_config import Network, Perimeter
 from stacks.validation import validated
 
 MEMORY = {"GiB": 1024.0, "MiB": 1.0}
 STORAGE = {"GiB": 1.0, "TiB": 1024.0}
 DAYS = {"days": 1.0, "weeks": 7.0}
-
-Name = Annotated[
-    str,
-    text(
-        r"[a-z][a-z0-9]*(?:-[a-z0-9]+)*",
-        allowed="lower-case letters, digits and single hyphens",
-        fix="Rename it, such as 'fraud-score'.",
-    ),
-]
-Reason = Annotated[
-    str,
-    text(
-        r"\S.{18,}\S",
-        allowed="a reason of at least 20 characters",
-        fix="Say why this environment may do without the safe default.",
-    ),
-]
-
-
-class Section(BaseModel):
-    """A mapping of the file: unknown keys are faults, and nothing changes after parsing."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Network(Section):
-    """The VPC: isolated subnets only, one in each zone."""
-
-    cidr: Annotated[IPv4Network, private_network(16, 24)]
-    zones: Annotated[
-        list[
-            Annotated[
-                str,
-                text(
-                    r"[a-z]{2}(?:-[a-z]+)+-\d[a-z]",
-                    allowed="an availability zone of the region",
-                    fix="Write the region and a letter, such as 'ap-northeast-1a'.",
-                ),
-            ]
-        ],
-        Field(min_length=2, max_length=6),
-    ]
-    subnet_prefix: Annotated[int, whole_number(18, 28)] = 24
-    avoid_cidrs: Annotated[
-        list[Annotated[IPv4Network, private_network(8, 28)]],
-        Field(description="Networks used elsewhere that this one must not overlap."),
-    ] = []
-    s3_prefix_list: Annotated[
-        str,
-        text(
-            r"pl-[0-9a-f]{8,17}",
-            allowed="the id of the region's managed prefix list for S3",
-            fix="Ask: aws ec2 describe-managed-prefix-lists"
-            " --filters Name=prefix-list-name,Values=com.amazonaws.<region>.s3",
-        ),
-    ]
 
 
 class Database(Section):
@@ -169,6 +114,7 @@ class Environment(Section):
     log_retention: Annotated[int, quantity(DAYS, minimum="1 days", maximum="1827 days")] = 365
     images: Annotated[list[Name], Field(min_length=1)]
     network: Network
+    perimeter: Perimeter = Perimeter()
     data: Data = Data()
     tracking: Tracking = Tracking()
     endpoints: dict[Name, Endpoint] = {}

@@ -5,6 +5,7 @@ from aws_cdk import aws_ec2 as ec2
 from constructs import Construct
 
 from mlops_constructs.artifact_store import ArtifactStore
+from mlops_constructs.data_perimeter import DataPerimeter
 from mlops_constructs.encryption_key import EncryptionKey
 from mlops_constructs.image_repository import ImageRepository
 from mlops_constructs.metadata_database import MetadataDatabase
@@ -90,6 +91,7 @@ class DataStack(PlatformStack):
             deletion_protection=environment.data.deletion_protection,
             removal_policy=self.removal_policy,
         )
+        self._close(network.perimeter)
         self.opt_out("data.removal", self)
         self.opt_out("data.deletion_protection", self.database, "AwsSolutions-RDS10")
         self.opt_out("data.database.multi_az", self.database, "AwsSolutions-RDS3")
@@ -104,3 +106,12 @@ class DataStack(PlatformStack):
             self.database.secret.secret_arn,
         )
         CfnOutput(self, "ArtifactBucket", value=self.artifacts.bucket.bucket_name)
+
+    def _close(self, perimeter: DataPerimeter) -> None:
+        """Have whatever keeps data answer the network alone."""
+        perimeter.close_key(self.key)
+        perimeter.close_bucket(self.artifacts.bucket)
+        perimeter.close_bucket(self.artifacts.access_logs)
+        for image in self.images.values():
+            perimeter.close_repository(image.repository)
+        perimeter.close_secret(self.database.secret)

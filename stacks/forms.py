@@ -13,7 +13,7 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # by identity: a schema cannot be hashed
 class Form:
     """An annotation for a field: how its text is read, and what to say when it cannot be.
 
@@ -70,6 +70,21 @@ def text(pattern: str, *, allowed: str, fix: str) -> Form:
         return value
 
     return Form(allowed, fix, {"type": "string", "pattern": f"^{pattern}$"}, read)
+
+
+def resource_id(kind: str) -> Form:
+    """The id of a resource of EC2 or Route 53: its kind, a hyphen, a number.
+
+    Parameters
+    ----------
+    kind
+        What the id starts with: ``vpc``.
+    """
+    return text(
+        rf"{kind}-[0-9a-f]{{8,17}}",
+        allowed=f"an id that starts with '{kind}-'",
+        fix=f"Copy it whole, such as '{kind}-0a1b2c3d4e5f60718'.",
+    )
 
 
 def whole_number(minimum: int, maximum: int) -> Form:

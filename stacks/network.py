@@ -1,25 +1,36 @@
-"""The Network stack: the VPC, its endpoints, its flow logs, and the key of all logs."""
+"""The Network stack: the VPC, its endpoints, its DNS firewall, and the key of all logs."""
 
+from aws_cdk import Token
+from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
+from mlops_constructs.data_perimeter import DataPerimeter
+from mlops_constructs.dns_firewall import DnsFirewall
 from mlops_constructs.encryption_key import EncryptionKey
+from mlops_constructs.endpoint_policies import Principals
+from mlops_constructs.inference_api import InferenceApi
+from mlops_constructs.isolated_vpc import IsolatedVpc
 from mlops_constructs.log_settings import LogSettings
+from mlops_constructs.model_endpoint import ModelEndpoint
+from mlops_constructs.model_invoker import ModelInvoker
 from mlops_constructs.private_network import PrivateNetwork
+from mlops_constructs.shared_endpoints import HubConnection, SharedEndpoints
+from mlops_constructs.tracking_server import TrackingServer
 from stacks.checks import LOG_RETENTION
 from stacks.config import Environment
+from stacks.network_config import ExistingVpc, Shared
 from stacks.platform_stack import PlatformStack
+from stacks.workloads import workload_calls
 
-SERVICES = {
-    "ecr.api": "tasks and endpoints look up their images",
-    "ecr.dkr": "tasks and endpoints pull their images",
-    "execute-api": "clients call the inference API",
-    "logs": "the tracking server writes its log",
-    "sagemaker.api": "clients deploy and describe endpoints",
-    "sagemaker.runtime": "the invoker calls endpoints",
-    "secretsmanager": "the tracking server reads its database secret",
-}
-"""The services that are called from inside the VPC, and who calls them."""
+# Nothing here follows from what is released: a stack that comes later changes nothing of this one.
+OWN_CALLS = (
+    *TrackingServer.CALLS,
+    *ModelEndpoint.CALLS,
+    *ModelInvoker.CALLS,
+    *InferenceApi.CALLS,
+)
+"""What the platform itself calls."""
 
 
 class NetworkStack(PlatformStack):
@@ -36,6 +47,8 @@ class NetworkStack(PlatformStack):
     ----------
     network : mlops_constructs.private_network.PrivateNetwork
         The network.
+    perimeter : mlops_constructs.data_perimeter.DataPerimeter
+        Closes whatever keeps data to all but the network.
     log_settings : mlops_constructs.log_settings.LogSettings
         How the log groups of every stack are kept.
     """
@@ -54,21 +67,97 @@ class NetworkStack(PlatformStack):
         log_key.allow_log_groups()
         retention = logs.RetentionDays[LOG_RETENTION[environment.log_retention]]
         self.log_settings = LogSettings(log_key.key, retention)
+        settings = environment.network
+        shared = _shared(settings.shared_endpoints)
+        vpc = (
+            _existing(self, settings.existing) if settings.existing else self._new_vpc(environment)
+        )
+        calls = [*OWN_CALLS, *workload_calls(settings.workloads)]
         self.network = PrivateNetwork(
             self,
             "Network",
-            cidr=str(environment.network.cidr),
-            zones=environment.network.zones,
-            subnet_prefix=environment.network.subnet_prefix,
-            services=SERVICES,
+            vpc=vpc,
+            calls=calls,
             naming=environment.naming,
-            s3_prefix_list=environment.network.s3_prefix_list,
-            log_settings=self.log_settings,
+            principals=Principals(
+                environment.account, settings.organization or "", list(settings.neighbours)
+            ),
+            s3_prefix_list=settings.s3_prefix_list,
+            shared=shared,
         )
+        if not settings.existing:
+            DnsFirewall(
+                self,
+                "DnsFirewall",
+                vpc=vpc,
+                region=environment.region,
+                services=[call.service for call in calls],
+                zones=settings.dns_zones,
+            )
+            HubConnection(self, "Hub", vpc=vpc, shared=shared, name=environment.naming.prefix)
+        self.perimeter = DataPerimeter(
+            environment.naming,
+            self.network.endpoints,
+            other_endpoints=list(environment.perimeter.endpoints),
+            trusted_roles=list(environment.perimeter.roles),
+        )
+        self.perimeter.close_key(log_key.key)
+        self._state_reasons(environment)
         self.share(
-            log_key.key.key_arn,
-            self.network.vpc.vpc_id,
-            *(subnet.subnet_id for subnet in self.network.vpc.isolated_subnets),
-            *(group.security_group_id for group in self.network.groups),
-            self.network.interface_endpoints["execute-api"].vpc_endpoint_id,
+            *filter(
+                Token.is_unresolved,
+                [
+                    log_key.key.key_arn,
+                    vpc.vpc_id,
+                    *(subnet.subnet_id for subnet in vpc.isolated_subnets),
+                    *(group.security_group_id for group in self.network.groups),
+                    *(place.vpc_endpoint_id for place in self.network.endpoints.values()),
+                ],
+            )
         )
+
+    def _new_vpc(self, environment: Environment) -> ec2.Vpc:
+        settings = environment.network
+        return IsolatedVpc(
+            self,
+            "Vpc",
+            cidr=str(settings.cidr),
+            zones=settings.zones,
+            subnet_prefix=settings.subnet_prefix,
+            block_public_access=settings.block_public_access,
+            log_settings=self.log_settings,
+        ).vpc
+
+    def _state_reasons(self, environment: Environment) -> None:
+        """Show who else is let in, and why, to who reads the template or its diff."""
+        named = {
+            "Neighbour": environment.network.neighbours,
+            "PerimeterRole": environment.perimeter.roles,
+            "PerimeterEndpoint": environment.perimeter.endpoints,
+        }
+        for kind, reasons in named.items():
+            for name, reason in reasons.items():
+                self.add_metadata(f"{kind}:{name}", reason)
+
+
+def _existing(scope: Construct, settings: ExistingVpc) -> ec2.IVpc:
+    return ec2.Vpc.from_vpc_attributes(
+        scope,
+        "Vpc",
+        vpc_id=settings.vpc,
+        availability_zones=list(settings.subnets),
+        isolated_subnet_ids=list(settings.subnets.values()),
+        isolated_subnet_route_table_ids=[settings.route_tables[zone] for zone in settings.subnets],
+    )
+
+
+def _shared(settings: Shared | None) -> SharedEndpoints:
+    if settings is None:
+        return SharedEndpoints()
+    return SharedEndpoints(
+        services=settings.services,
+        security_groups=settings.security_groups,
+        cidrs=[str(cidr) for cidr in settings.cidrs],
+        transit_gateway=settings.transit_gateway or "",
+        dns_profile=settings.dns_profile or "",
+    )

@@ -54,7 +54,7 @@ class PlatformStack(Stack):
         Tags.of(self).add("platform", environment.platform)
         Tags.of(self).add("environment", environment.name)
         self._reasons = environment.opt_outs
-        self._zones = environment.network.zones
+        self._zones = environment.network.zone_names
 
     @property
     def availability_zones(self) -> list[str]:
@@ -106,4 +106,4 @@ class _RolesUnderOnePath:
         return iam.Role.PROPERTY_INJECTION_ID
 
     def inject(self, original_props: Any, *, id: str, scope: Construct) -> Any:  # noqa: A002
-        return {**original_props, "path": self._path}
+        return {"path": self._path, **original_props}

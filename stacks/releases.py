@@ -10,8 +10,8 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict
 
 from stacks.checks import IMAGES_RECORD
-from stacks.config import Name
 from stacks.document import read_document
+from stacks.fields import Name
 from stacks.forms import text, whole_number
 from stacks.validation import validated
 

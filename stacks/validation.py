@@ -8,7 +8,8 @@ whatever else is wrong.
 import difflib
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, get_args, get_origin
+from types import NoneType, UnionType
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
@@ -65,7 +66,9 @@ def _valid_parts(model: type[BaseModel], data: Any, prefix: str = "") -> Iterato
     for name, field in model.model_fields.items():
         section, named = _section_of(field)
         written = given.get(name, {})
-        if section and not named:
+        if section and not named and not written and field.default is None:
+            yield f"{prefix}{name}", None
+        elif section and not named:
             yield from _valid_parts(section, written, f"{prefix}{name}.")
         elif section:
             members = written.items() if isinstance(written, Mapping) else ()
@@ -73,7 +76,10 @@ def _valid_parts(model: type[BaseModel], data: Any, prefix: str = "") -> Iterato
         elif name in given:
             adapter = _adapter(field)
             if named and isinstance(written, Mapping):
-                entries = {key: _read(adapter, {key: entry}) for key, entry in written.items()}
+                # Without what is asked of the whole, such as how many there are.
+                whole: Any = field.annotation
+                single: TypeAdapter[Any] = TypeAdapter(whole)
+                entries = {key: _read(single, {key: entry}) for key, entry in written.items()}
                 yield f"{prefix}{name}", {key: e[key] for key, e in entries.items() if e}
             elif get_origin(field.annotation) is list and isinstance(written, list):
                 entry_adapter: TypeAdapter[Any] = TypeAdapter(get_args(field.annotation)[0])
@@ -94,8 +100,11 @@ def _read(adapter: TypeAdapter[Any], written: Any) -> Any:
 
 def _section_of(field: FieldInfo) -> tuple[type[BaseModel] | None, bool]:
     """The model a field holds, and whether it holds several of it by name."""
-    named = get_origin(field.annotation) is dict
-    held: Any = get_args(field.annotation)[1] if named else field.annotation
+    annotation: Any = field.annotation
+    if get_origin(annotation) in (Union, UnionType):
+        annotation = next(held for held in get_args(annotation) if held is not NoneType)
+    named = get_origin(annotation) is dict
+    held: Any = get_args(annotation)[1] if named else annotation
     is_model = isinstance(held, type) and issubclass(held, BaseModel)
     return (held if is_model else None), named
 

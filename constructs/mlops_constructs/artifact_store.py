@@ -40,6 +40,17 @@ class ArtifactStore(Construct):
     >>> store.grant_read(role, "mlflow/1/models/m-1/artifacts/")  # doctest: +SKIP
     """
 
+    READ = ("s3:GetObject", "s3:ListBucket")
+    """What reading calls."""
+    READ_WRITE = (
+        *READ,
+        "s3:AbortMultipartUpload",
+        "s3:DeleteObject",
+        "s3:ListMultipartUploadParts",
+        "s3:PutObject",
+    )
+    """What reading and writing call."""
+
     def __init__(
         self,
         scope: Construct,

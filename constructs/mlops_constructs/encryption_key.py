@@ -51,7 +51,7 @@ class EncryptionKey(Construct):
 
     Attributes
     ----------
-    key : aws_cdk.aws_kms.IKey
+    key : aws_cdk.aws_kms.Key
         The key.
 
     Examples

@@ -1,150 +1,224 @@
-"""What each VPC endpoint lets through: this account's identities, on this platform's resources."""
+"""What each VPC endpoint lets through: declared calls, on this platform's resources."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 from aws_cdk import ArnFormat, Stack
 from aws_cdk import aws_iam as iam
 
 from mlops_constructs.naming import Naming
+from mlops_constructs.sagemaker_in_vpc import CREATE_MODEL, deny_elsewhere, only_in
+from mlops_constructs.service_call import S3, ServiceCall
 
-Policy = Callable[[Stack, Naming], Sequence[iam.PolicyStatement]]
+# The actions that know no resource: they ask about the caller, or for a token.
+# https://docs.aws.amazon.com/service-authorization/latest/reference/
+WITHOUT_RESOURCE = frozenset(
+    {"cloudwatch:PutMetricData", "ecr:GetAuthorizationToken", "sts:GetCallerIdentity"}
+)
 
 
-def s3_policy(stack: Stack, naming: Naming) -> list[iam.PolicyStatement]:
-    """The gateway endpoint for S3: the platform's buckets, and ECR's layers.
+@dataclass(frozen=True)
+class Principals:
+    """Whose requests pass the endpoints.
+
+    Parameters
+    ----------
+    account
+        The account that the platform belongs to.
+    organization
+        Id of the organization whose every account may pass; nobody else's where empty.
+    neighbours
+        Patterns of role ARNs that share the VPC: their requests pass, on whatever their account
+        holds.
+
+    Examples
+    --------
+    >>> Principals("111111111111").condition
+    {'StringEquals': {'aws:PrincipalAccount': '111111111111'}}
+    """
+
+    account: str
+    organization: str = ""
+    neighbours: Sequence[str] = ()
+
+    @property
+    def condition(self) -> dict[str, dict[str, str]]:
+        """The condition of whose identity a request must show."""
+        if self.organization:
+            return {"StringEquals": {"aws:PrincipalOrgID": self.organization}}
+        return {"StringEquals": {"aws:PrincipalAccount": self.account}}
+
+
+@dataclass(frozen=True)
+class EndpointPolicies:
+    """The policies of a network's endpoints.
 
     Parameters
     ----------
     stack
-        The stack that holds the endpoint.
+        The stack that holds the endpoints.
     naming
-        What the names of the platform's buckets start with.
+        What the names of the platform's resources start with.
+    principals
+        Whose requests pass.
+    subnets
+        Ids of the subnets that models may be placed in.
     """
-    return [
-        _own_account(
-            stack,
-            [
-                "s3:AbortMultipartUpload",
-                "s3:DeleteObject",
-                "s3:GetBucketLocation",
-                "s3:GetObject",
-                "s3:ListBucket",
-                "s3:ListMultipartUploadParts",
-                "s3:PutObject",
-            ],
-            [f"arn:{stack.partition}:s3:::{naming.prefix}-*"],
-        ),
+
+    stack: Stack
+    naming: Naming
+    principals: Principals
+    subnets: Sequence[str]
+
+    def statements(self, calls: Sequence[ServiceCall]) -> list[iam.PolicyStatement]:
+        """The statements for the calls of one service.
+
+        Parameters
+        ----------
+        calls
+            At least one, all of the same service.
+        """
+        service = calls[0].service
+        actions = sorted({action for call in calls for action in call.actions})
+        made = []
+        on_resources = [action for action in actions if action not in WITHOUT_RESOURCE]
+        if service == "execute-api":
+            made.append(self._anybody_with_a_key(on_resources))
+        elif on_resources:
+            made += self._on_own_resources(service, on_resources)
+        without = [action for action in actions if action in WITHOUT_RESOURCE]
+        if without:
+            made.append(self._allow(without, ["*"]))
+        if service == S3 and any(call.actions for call in calls):
+            made.append(self._layers_of_images())
+        if service == "sagemaker.api":
+            made += deny_elsewhere(iam.AnyPrincipal())
+        made += self._neighbours(service)
+        return made
+
+    def _on_own_resources(self, service: str, actions: list[str]) -> list[iam.PolicyStatement]:
+        resources = RESOURCES[service](self.stack, self.naming)
+        # An address of S3 names no account: without this, a bucket of anybody's that is called
+        # like ours would do.
+        where = {"aws:ResourceAccount": self.stack.account} if service == S3 else {}
+        if service != "sagemaker.api":
+            return [self._allow(actions, resources, where)]
+        other = [action for action in actions if action != CREATE_MODEL]
+        made = [self._allow(other, resources)] if other else []
+        if CREATE_MODEL in actions:
+            create = self._allow([CREATE_MODEL], resources)
+            create.add_conditions(only_in(self.subnets))
+            made.append(create)
+        return made
+
+    def _allow(
+        self, actions: list[str], resources: list[str], where: Mapping[str, str] | None = None
+    ) -> iam.PolicyStatement:
+        condition = {"StringEquals": {**self.principals.condition["StringEquals"], **(where or {})}}
+        return iam.PolicyStatement(
+            principals=[iam.AnyPrincipal()],
+            actions=actions,
+            resources=resources,
+            conditions=condition,
+        )
+
+    def _anybody_with_a_key(self, actions: list[str]) -> iam.PolicyStatement:
+        # A caller with a key alone has no identity: the API's own policy and method decide.
+        return iam.PolicyStatement(
+            principals=[iam.AnyPrincipal()],
+            actions=actions,
+            resources=RESOURCES["execute-api"](self.stack, self.naming),
+        )
+
+    def _layers_of_images(self) -> iam.PolicyStatement:
         # ECR keeps image layers in a bucket of its own and hands out links it signed itself.
         # https://docs.aws.amazon.com/AmazonECR/latest/userguide/vpc-endpoints.html
-        iam.PolicyStatement(
+        bucket = f"prod-{self.stack.region}-starport-layer-bucket"
+        return iam.PolicyStatement(
             principals=[iam.AnyPrincipal()],
             actions=["s3:GetObject"],
-            resources=[f"arn:{stack.partition}:s3:::prod-{stack.region}-starport-layer-bucket/*"],
-        ),
-    ]
-
-
-def _ecr(stack: Stack, naming: Naming) -> list[iam.PolicyStatement]:
-    return [
-        _own_account(
-            stack,
-            [
-                "ecr:BatchCheckLayerAvailability",
-                "ecr:BatchGetImage",
-                "ecr:DescribeImages",
-                "ecr:GetDownloadUrlForLayer",
-            ],
-            [
-                stack.format_arn(
-                    service="ecr",
-                    resource="repository",
-                    resource_name=f"{naming.namespace}/*",
-                )
-            ],
-        ),
-        # A token names no repository: the action knows no resource.
-        _own_account(stack, ["ecr:GetAuthorizationToken"], ["*"]),
-    ]
-
-
-def _execute_api(stack: Stack, _: Naming) -> list[iam.PolicyStatement]:
-    # A caller with a key alone has no identity: the API's own policy and method decide about it.
-    return [
-        iam.PolicyStatement(
-            principals=[iam.AnyPrincipal()],
-            actions=["execute-api:Invoke"],
-            resources=[stack.format_arn(service="execute-api", resource="*")],
+            resources=[f"arn:{self.stack.partition}:s3:::{bucket}/*"],
         )
-    ]
+
+    def _neighbours(self, service: str) -> list[iam.PolicyStatement]:
+        """Who else lives in the VPC goes on as before, with what belongs to the account.
+
+        Requests that know no resource carry no ``aws:ResourceAccount``: a token, an identity.
+        """
+        if not self.principals.neighbours:
+            return []
+        prefix = service.partition(".")[0]
+        return [
+            iam.PolicyStatement(
+                principals=[iam.AnyPrincipal()],
+                actions=[f"{prefix}:*"],
+                resources=["*"],
+                conditions={
+                    "ArnLike": {"aws:PrincipalArn": list(self.principals.neighbours)},
+                    "StringEqualsIfExists": {"aws:ResourceAccount": self.stack.account},
+                },
+            )
+        ]
 
 
-def _logs(stack: Stack, _: Naming) -> list[iam.PolicyStatement]:
-    log_groups = stack.format_arn(
-        service="logs",
-        resource="log-group",
-        resource_name="*",
-        arn_format=ArnFormat.COLON_RESOURCE_NAME,
-    )
-    return [_own_account(stack, ["logs:CreateLogStream", "logs:PutLogEvents"], [log_groups])]
+def _named(service: str, resource: str, separator: ArnFormat) -> Callable[[Stack, str], str]:
+    """A resource of the account and region, whose name is given later."""
 
-
-def _secretsmanager(stack: Stack, _: Naming) -> list[iam.PolicyStatement]:
-    secrets = stack.format_arn(
-        service="secretsmanager",
-        resource="secret",
-        resource_name="*",
-        arn_format=ArnFormat.COLON_RESOURCE_NAME,
-    )
-    actions = ["secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret"]
-    return [_own_account(stack, actions, [secrets])]
-
-
-def _sagemaker_api(stack: Stack, naming: Naming) -> list[iam.PolicyStatement]:
-    kinds = ("endpoint", "endpoint-config", "model")
-    return [
-        _own_account(
-            stack,
-            [
-                f"sagemaker:{verb}{noun}"
-                for noun in ("Model", "EndpointConfig", "Endpoint")
-                for verb in ("Create", "Describe", "Delete")
-            ]
-            + ["sagemaker:UpdateEndpoint", "sagemaker:AddTags"],
-            [
-                stack.format_arn(
-                    service="sagemaker", resource=kind, resource_name=f"{naming.prefix}-*"
-                )
-                for kind in kinds
-            ],
+    def arn(stack: Stack, name: str) -> str:
+        return stack.format_arn(
+            service=service, resource=resource, resource_name=name, arn_format=separator
         )
+
+    return arn
+
+
+_repository = _named("ecr", "repository", ArnFormat.SLASH_RESOURCE_NAME)
+_log_group = _named("logs", "log-group", ArnFormat.COLON_RESOURCE_NAME)
+_secret = _named("secretsmanager", "secret", ArnFormat.COLON_RESOURCE_NAME)
+
+Resources = Callable[[Stack, Naming], list[str]]
+
+
+def _sagemaker(*kinds: str) -> Resources:
+    return lambda stack, naming: [
+        _named("sagemaker", kind, ArnFormat.SLASH_RESOURCE_NAME)(stack, naming.endpoint("*"))
+        for kind in kinds
     ]
 
 
-def _sagemaker_runtime(stack: Stack, naming: Naming) -> list[iam.PolicyStatement]:
-    endpoints = stack.format_arn(
-        service="sagemaker", resource="endpoint", resource_name=f"{naming.prefix}-*"
-    )
-    return [_own_account(stack, ["sagemaker:InvokeEndpoint"], [endpoints])]
+def _anything(service: str) -> Resources:
+    return lambda stack, _: [stack.format_arn(service=service, resource="*")]
 
 
-INTERFACE_POLICIES: Mapping[str, Policy] = {
-    "ecr.api": _ecr,
-    "ecr.dkr": _ecr,
-    "execute-api": _execute_api,
-    "logs": _logs,
-    "sagemaker.api": _sagemaker_api,
-    "sagemaker.runtime": _sagemaker_runtime,
-    "secretsmanager": _secretsmanager,
+def _repositories(stack: Stack, naming: Naming) -> list[str]:
+    return [_repository(stack, naming.repository("*"))]
+
+
+RESOURCES: Mapping[str, Resources] = {
+    "codebuild": _anything("codebuild"),
+    "ecr.api": _repositories,
+    "ecr.dkr": _repositories,
+    "events": _anything("events"),
+    "execute-api": _anything("execute-api"),
+    "glue": _anything("glue"),
+    "kms": _anything("kms"),
+    "logs": lambda stack, _: [_log_group(stack, "*")],
+    "monitoring": _anything("cloudwatch"),
+    S3: lambda stack, naming: [
+        f"arn:{stack.partition}:s3:::{naming.prefix}-*",
+    ],
+    "sagemaker.api": _sagemaker("endpoint", "endpoint-config", "model"),
+    "sagemaker.runtime": _sagemaker("endpoint"),
+    "secretsmanager": lambda stack, _: [_secret(stack, "*")],
+    "ssm": _anything("ssm"),
+    "states": _anything("states"),
+    "sts": lambda stack, naming: [
+        stack.format_arn(
+            service="iam", region="", resource="role", resource_name=f"{naming.iam_path[1:]}*"
+        )
+    ],
 }
-"""The policy of each service that can have an interface endpoint here."""
+"""What a request may be about, by the service: a pattern that names this account, mostly narrower.
 
-
-def _own_account(
-    stack: Stack, actions: Sequence[str], resources: Sequence[str]
-) -> iam.PolicyStatement:
-    return iam.PolicyStatement(
-        principals=[iam.AnyPrincipal()],
-        actions=list(actions),
-        resources=list(resources),
-        conditions={"StringEquals": {"aws:PrincipalAccount": stack.account}},
-    )
+``sagemaker.studio`` and others are added with the construct that first calls them.
+"""

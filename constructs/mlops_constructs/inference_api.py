@@ -11,6 +11,7 @@ from mlops_constructs.acknowledgment import acknowledge
 from mlops_constructs.faults import Fault, raise_faults
 from mlops_constructs.log_settings import LogSettings
 from mlops_constructs.naming import Naming
+from mlops_constructs.service_call import ServiceCall
 
 
 class InferenceApi(Construct):
@@ -56,6 +57,10 @@ class InferenceApi(Construct):
     ...     stack, "Api", naming=naming, invoker=invoker.function, vpc_endpoint=endpoint,
     ...     log_settings=settings)
     """
+
+    CALLS = (
+        ServiceCall("execute-api", "clients", "call the inference API", ("execute-api:Invoke",)),
+    )
 
     def __init__(
         self,

@@ -19,6 +19,7 @@ from mlops_constructs.faults import Fault, raise_faults
 from mlops_constructs.log_settings import LogSettings
 from mlops_constructs.naming import Naming
 from mlops_constructs.private_network import PrivateNetwork
+from mlops_constructs.service_call import S3, ServiceCall
 
 
 class ModelEndpoint(Construct):
@@ -78,6 +79,9 @@ class ModelEndpoint(Construct):
     >>> endpoint.grant_invoke(function)  # doctest: +SKIP
     """
 
+    # SageMaker pulls images and writes logs over a network of its own; models come through ours.
+    CALLS = (ServiceCall(S3, "model", "is fetched by SageMaker", ArtifactStore.READ),)
+
     def __init__(
         self,
         scope: Construct,
@@ -98,11 +102,12 @@ class ModelEndpoint(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         raise_faults(self.node.path, _faults(model_prefix, instance_type, instance_count))
+        network.require(self, self.CALLS)
         self.endpoint_name = naming.endpoint(name)
         log_group = log_settings.group(
             self, "Log", name=f"/aws/sagemaker/Endpoints/{self.endpoint_name}"
         )
-        self.role = self._execution_role(log_group)
+        self.role = self._execution_role(log_group, naming)
         repository.grant_pull(self.role)
         artifacts.grant_read(self.role, model_prefix)
         network.grant_attach(self.role)
@@ -190,7 +195,7 @@ class ModelEndpoint(Construct):
         content = json.dumps(Stack.of(self).resolve(properties), sort_keys=True)
         return f"{self.endpoint_name}-{hashlib.sha256(content.encode()).hexdigest()[:8]}"
 
-    def _execution_role(self, log_group: logs.ILogGroup) -> iam.Role:
+    def _execution_role(self, log_group: logs.ILogGroup, naming: Naming) -> iam.Role:
         """What SageMaker needs to place a model in a VPC and to write its logs.
 
         https://docs.aws.amazon.com/sagemaker/latest/dg/sagemaker-roles.html
@@ -199,6 +204,7 @@ class ModelEndpoint(Construct):
         role = iam.Role(
             self,
             "Role",
+            path=naming.execution_path,
             assumed_by=iam.ServicePrincipal(
                 "sagemaker.amazonaws.com",
                 conditions={"StringEquals": {"aws:SourceAccount": stack.account}},

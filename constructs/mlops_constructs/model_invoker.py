@@ -12,6 +12,7 @@ from mlops_constructs.log_settings import LogSettings
 from mlops_constructs.model_endpoint import ModelEndpoint
 from mlops_constructs.naming import Naming
 from mlops_constructs.private_network import PrivateNetwork
+from mlops_constructs.service_call import ServiceCall
 
 # API Gateway waits 29 s; the function gives up a second before, so that the caller learns why.
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
@@ -46,6 +47,13 @@ class ModelInvoker(Construct):
     ...     log_settings=settings)
     """
 
+    # Lambda writes the function's log over a network of its own.
+    CALLS = (
+        ServiceCall(
+            "sagemaker.runtime", "invoker", "invokes endpoints", ("sagemaker:InvokeEndpoint",)
+        ),
+    )
+
     def __init__(
         self,
         scope: Construct,
@@ -57,6 +65,7 @@ class ModelInvoker(Construct):
         log_settings: LogSettings,
     ) -> None:
         super().__init__(scope, construct_id)
+        network.require(self, self.CALLS)
         log_group = log_settings.group(self, "Log")
         role = iam.Role(
             self,

@@ -45,6 +45,11 @@ class Naming:
         """The IAM path that every role lives under."""
         return f"/{self.platform}/{self.environment}/"
 
+    @property
+    def execution_path(self) -> str:
+        """The IAM path of the roles that SageMaker assumes: below that of every role."""
+        return f"{self.iam_path}sagemaker/"
+
     def artifact_bucket(self, account: str) -> str:
         """The bucket of runs' files and models, in an account."""
         return f"{self.prefix}-artifacts-{account}"

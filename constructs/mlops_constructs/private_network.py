@@ -1,70 +1,70 @@
-"""A VPC with no way out: isolated subnets, and an endpoint for each service that is called."""
+"""The closed network: an endpoint for each service that is called, and groups that name groups."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from aws_cdk import Stack
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from mlops_constructs.acknowledgment import acknowledge, acknowledge_grant
-from mlops_constructs.endpoint_policies import INTERFACE_POLICIES, s3_policy
+from mlops_constructs.acknowledgment import acknowledge_grant
+from mlops_constructs.endpoint_policies import RESOURCES, EndpointPolicies, Principals
 from mlops_constructs.faults import Fault, raise_faults
-from mlops_constructs.log_settings import LogSettings
 from mlops_constructs.naming import Naming
+from mlops_constructs.service_call import S3, ServiceCall
+from mlops_constructs.shared_endpoints import SharedEndpoints
+
+CALLERS = "Callers"
+"""Key of an endpoint's metadata that says who calls through it, and what for."""
 
 
 class PrivateNetwork(Construct):
-    """A VPC of isolated subnets, its endpoints with their policies, and flow logs.
+    """The endpoints of a VPC without a way out, each made of the calls that are declared.
 
-    There is no internet gateway, no NAT and no default route. What runs inside reaches AWS
-    through the endpoints alone, and each endpoint lets through only this account's identities
-    on this account's resources.
+    What runs inside reaches AWS through the endpoints alone. There is one for each service that
+    is called, unless it is shared; each lets through the declared actions alone, of this
+    account's identities, on this platform's resources.
 
     Parameters
     ----------
     scope, construct_id
         Where the construct stands in the tree.
-    cidr
-        Network of the VPC, such as ``10.20.0.0/16``.
-    zones
-        Availability zones, at least two: one subnet is made in each.
-    subnet_prefix
-        Prefix length of each subnet, in bits.
-    services
-        The AWS services that are called from inside, each with who calls it:
-        ``{"secretsmanager": "the tracking server reads its database secret"}``.
+    vpc
+        The VPC, whose isolated subnets are used.
+    calls
+        Every call of everything that runs inside.
     naming
-        What the names of the platform's buckets, repositories and endpoints start with: the
-        endpoint policies let through nothing else.
+        What the names of the platform's resources start with.
+    principals
+        Whose requests pass the endpoints.
     s3_prefix_list
         Id of the region's managed prefix list for S3. Security groups name it as the one
         destination outside of the VPC.
-    log_settings
-        How logs are kept.
+    shared
+        Services that are reached through endpoints of somebody else.
 
     Attributes
     ----------
     vpc : aws_cdk.aws_ec2.IVpc
         The VPC.
-    interface_endpoints : dict of str to aws_cdk.aws_ec2.InterfaceVpcEndpoint
-        The interface endpoint of each service.
-    s3_endpoint : aws_cdk.aws_ec2.GatewayVpcEndpoint
-        The gateway endpoint for S3.
+    endpoints : dict of str to aws_cdk.aws_ec2.IVpcEndpoint
+        The endpoint of each service that is called: S3's gateway and shared ones too.
     clients : aws_cdk.aws_ec2.ISecurityGroup
         The group of whatever may call the platform from inside the VPC.
 
     Raises
     ------
     FaultsError
-        With every fault of the arguments.
+        With every fault of the arguments: a service that cannot have an endpoint here, a shared
+        endpoint that nobody calls.
 
     Examples
     --------
     >>> network = PrivateNetwork(  # doctest: +SKIP
-    ...     stack, "Network", cidr="10.20.0.0/16", zones=["eu-west-1a", "eu-west-1b"],
-    ...     services={"logs": "tasks write their logs"}, naming=Naming("mlops", "blue"),
-    ...     s3_prefix_list="pl-6da54004", log_settings=settings)
+    ...     stack, "Network", vpc=vpc, calls=TrackingServer.CALLS, naming=Naming("mlops", "blue"),
+    ...     principals=Principals("111111111111"), s3_prefix_list="pl-6da54004")
     """
 
     def __init__(
@@ -72,50 +72,65 @@ class PrivateNetwork(Construct):
         scope: Construct,
         construct_id: str,
         *,
-        cidr: str,
-        zones: Sequence[str],
-        services: Mapping[str, str],
+        vpc: ec2.IVpc,
+        calls: Sequence[ServiceCall],
         naming: Naming,
+        principals: Principals,
         s3_prefix_list: str,
-        log_settings: LogSettings,
-        subnet_prefix: int = 24,
+        shared: SharedEndpoints | None = None,
     ) -> None:
         super().__init__(scope, construct_id)
-        raise_faults(self.node.path, _faults(zones, services))
-        self.vpc = ec2.Vpc(
-            self,
-            "Vpc",
-            ip_addresses=ec2.IpAddresses.cidr(cidr),
-            availability_zones=list(zones),
-            nat_gateways=0,
-            create_internet_gateway=False,
-            subnet_configuration=[
-                ec2.SubnetConfiguration(
-                    name="Isolated",
-                    subnet_type=ec2.SubnetType.PRIVATE_ISOLATED,
-                    cidr_mask=subnet_prefix,
-                )
-            ],
-        )
-        acknowledge(
-            self.vpc,
-            "Zones are chosen by who runs the network, and synth asks nobody.",
-            "CloudFormation-Validate::W3010",
-        )
+        self.vpc = vpc
+        self._shared = shared or SharedEndpoints()
+        by_service = _by_service(calls)
+        raise_faults(self.node.path, _faults(by_service, self._shared))
         self._s3_prefix_list = ec2.Peer.prefix_list(s3_prefix_list)
-        self._log_flows(log_settings)
         self._endpoints_group = self.security_group(self, "EndpointsGroup", "Interface endpoints")
         self.clients = self.security_group(self, "ClientsGroup", "What may call the platform")
         self.connect_to_aws(self.clients)
-        self.s3_endpoint = self._add_s3_endpoint(naming)
-        self.interface_endpoints = {
-            service: self._add_interface_endpoint(service, naming) for service in sorted(services)
+        policies = EndpointPolicies(
+            Stack.of(self), naming, principals, [subnet.subnet_id for subnet in self._subnets]
+        )
+        self.endpoints = {
+            service: self._shared_endpoint(service)
+            if service in self._shared.services
+            else self._add_endpoint(service, its_calls, policies)
+            for service, its_calls in by_service.items()
         }
 
     @property
     def groups(self) -> list[ec2.ISecurityGroup]:
         """The groups that rules of later stacks name: of the endpoints, and of the clients."""
         return [self._endpoints_group, self.clients]
+
+    def require(self, caller: Construct, calls: Sequence[ServiceCall]) -> None:
+        """Make sure that everything `caller` calls has an endpoint.
+
+        Parameters
+        ----------
+        caller
+            What calls.
+        calls
+            Its calls.
+
+        Raises
+        ------
+        FaultsError
+            With every service that has no endpoint: `caller` would start and never answer.
+        """
+        raise_faults(
+            caller.node.path,
+            [
+                Fault(
+                    call.service,
+                    f"no endpoint, though the {call.caller} {call.reason}",
+                    ", ".join(self.endpoints) or "no service",
+                    "Pass this construct's CALLS to the network.",
+                )
+                for call in calls
+                if call.service not in self.endpoints
+            ],
+        )
 
     def security_group(
         self, scope: Construct, construct_id: str, description: str
@@ -150,6 +165,11 @@ class PrivateNetwork(Construct):
         peer.connections.allow_to(
             self._endpoints_group, ec2.Port.HTTPS, "Calls AWS through the interface endpoints"
         )
+        for place in (
+            *map(ec2.Peer.security_group_id, self._shared.security_groups),
+            *map(ec2.Peer.ipv4, self._shared.cidrs),
+        ):
+            peer.connections.allow_to(place, ec2.Port.HTTPS, "Calls AWS through shared endpoints")
         self.connect_to_s3(peer)
 
     def connect_to_s3(self, peer: ec2.IConnectable) -> None:
@@ -199,56 +219,85 @@ class PrivateNetwork(Construct):
         )
         return create.combine(describe)
 
-    def _log_flows(self, log_settings: LogSettings) -> None:
-        log_group = log_settings.group(self, "FlowLogs")
-        role = iam.Role(
-            self,
-            "FlowLogsRole",
-            assumed_by=iam.ServicePrincipal("vpc-flow-logs.amazonaws.com"),
-            description="Writes the flow logs of the VPC",
-        )
-        self.vpc.add_flow_log(
-            "FlowLog",
-            destination=ec2.FlowLogDestination.to_cloud_watch_logs(log_group, role),
-            traffic_type=ec2.FlowLogTrafficType.ALL,
-        )
+    @property
+    def _subnets(self) -> list[ec2.ISubnet]:
+        return self.vpc.isolated_subnets
 
-    def _add_s3_endpoint(self, naming: Naming) -> ec2.GatewayVpcEndpoint:
-        endpoint = self.vpc.add_gateway_endpoint(
-            "S3Endpoint", service=ec2.GatewayVpcEndpointAwsService.S3
+    def _shared_endpoint(self, service: str) -> ec2.IVpcEndpoint:
+        endpoint_id, construct_id = (
+            self._shared.services[service],
+            f"Shared{_construct_id(service)}",
         )
-        for statement in s3_policy(Stack.of(self), naming):
-            endpoint.add_to_policy(statement)
-        return endpoint
-
-    def _add_interface_endpoint(self, service: str, naming: Naming) -> ec2.InterfaceVpcEndpoint:
-        words = service.replace(".", "-").split("-")
-        endpoint = self.vpc.add_interface_endpoint(
-            "".join(word.capitalize() for word in words) + "Endpoint",
-            service=ec2.InterfaceVpcEndpointAwsService(service),
-            private_dns_enabled=True,
-            open=False,
-            security_groups=[self._endpoints_group],
-        )
-        for statement in INTERFACE_POLICIES[service](Stack.of(self), naming):
-            endpoint.add_to_policy(statement)
-        return endpoint
-
-
-def _faults(zones: Sequence[str], services: Mapping[str, str]) -> list[Fault]:
-    faults = []
-    if len(set(zones)) < 2:
-        faults.append(
-            Fault("zones", ", ".join(zones) or "none", "two different zones or more", "Add one.")
-        )
-    for service in services:
-        if service not in INTERFACE_POLICIES:
-            faults.append(
-                Fault(
-                    "services",
-                    f"'{service}'",
-                    ", ".join(INTERFACE_POLICIES),
-                    f"Write the endpoint policy of '{service}' in endpoint_policies.py first.",
-                )
+        if service == S3:
+            return ec2.GatewayVpcEndpoint.from_gateway_vpc_endpoint_id(
+                self, construct_id, endpoint_id
             )
+        return ec2.InterfaceVpcEndpoint.from_interface_vpc_endpoint_attributes(
+            self, construct_id, vpc_endpoint_id=endpoint_id, port=443
+        )
+
+    def _add_endpoint(
+        self, service: str, calls: Sequence[ServiceCall], policies: EndpointPolicies
+    ) -> ec2.IVpcEndpoint:
+        endpoint: ec2.GatewayVpcEndpoint | ec2.InterfaceVpcEndpoint
+        construct_id, subnets = _construct_id(service), ec2.SubnetSelection(subnets=self._subnets)
+        if service == S3:
+            endpoint = self.vpc.add_gateway_endpoint(
+                construct_id, service=ec2.GatewayVpcEndpointAwsService.S3, subnets=[subnets]
+            )
+        else:
+            endpoint = self.vpc.add_interface_endpoint(
+                construct_id,
+                service=ec2.InterfaceVpcEndpointAwsService(service),
+                private_dns_enabled=True,
+                open=False,
+                subnets=subnets,
+                security_groups=[self._endpoints_group],
+            )
+        for statement in policies.statements(calls):
+            endpoint.add_to_policy(statement)
+        resource = endpoint.node.default_child
+        assert isinstance(resource, ec2.CfnVPCEndpoint)
+        resource.add_metadata(CALLERS, {call.caller: call.reason for call in calls})
+        return endpoint
+
+
+def _construct_id(service: str) -> str:
+    words = service.replace(".", "-").split("-")
+    return "".join(word.capitalize() for word in words) + "Endpoint"
+
+
+def _by_service(calls: Sequence[ServiceCall]) -> dict[str, list[ServiceCall]]:
+    """The calls of each service, in the order of their names, each caller's once."""
+    found: dict[str, dict[str, ServiceCall]] = defaultdict(dict)
+    for call in calls:
+        known = found[call.service].get(call.caller)
+        if known:
+            actions = tuple(dict.fromkeys((*known.actions, *call.actions)))
+            call = replace(known, actions=actions)
+        found[call.service][call.caller] = call
+    return {service: list(found[service].values()) for service in sorted(found)}
+
+
+def _faults(calls: Mapping[str, Sequence[ServiceCall]], shared: SharedEndpoints) -> list[Fault]:
+    faults = [
+        Fault(
+            "calls",
+            f"'{service}', which the {callers[0].caller} calls",
+            ", ".join(RESOURCES),
+            f"Say in endpoint_policies.py what of '{service}' is this platform's.",
+        )
+        for service, callers in calls.items()
+        if service not in RESOURCES
+    ]
+    faults += [
+        Fault(
+            f"shared.services.{service}",
+            f"an endpoint for '{service}', which nothing calls",
+            ", ".join(calls) or "no service",
+            "Remove it.",
+        )
+        for service in shared.services
+        if service not in calls
+    ]
     return faults

@@ -15,6 +15,7 @@ from mlops_constructs.log_settings import LogSettings
 from mlops_constructs.metadata_database import MetadataDatabase
 from mlops_constructs.naming import MODELS_PREFIX
 from mlops_constructs.private_network import PrivateNetwork
+from mlops_constructs.service_call import S3, ServiceCall
 
 PORT = 5000
 """Where the server listens, and the load balancer too."""
@@ -79,6 +80,43 @@ class TrackingServer(Construct):
     ...     database=database, artifacts=artifacts, log_settings=settings)
     """
 
+    CALLS = (
+        ServiceCall(
+            "ecr.api",
+            "tracking server",
+            "finds its image",
+            (
+                "ecr:BatchCheckLayerAvailability",
+                "ecr:BatchGetImage",
+                "ecr:GetAuthorizationToken",
+                "ecr:GetDownloadUrlForLayer",
+            ),
+        ),
+        ServiceCall(
+            "ecr.dkr",
+            "tracking server",
+            "pulls its image",
+            (
+                "ecr:BatchCheckLayerAvailability",
+                "ecr:BatchGetImage",
+                "ecr:GetDownloadUrlForLayer",
+            ),
+        ),
+        ServiceCall(
+            "logs",
+            "tracking server",
+            "writes its log",
+            ("logs:CreateLogStream", "logs:PutLogEvents"),
+        ),
+        ServiceCall(S3, "tracking server", "keeps runs' files", ArtifactStore.READ_WRITE),
+        ServiceCall(
+            "secretsmanager",
+            "tracking server",
+            "reads its database secret",
+            ("secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue"),
+        ),
+    )
+
     def __init__(
         self,
         scope: Construct,
@@ -97,6 +135,7 @@ class TrackingServer(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         raise_faults(self.node.path, _faults(tasks, workers))
+        network.require(self, self.CALLS)
         server_group = network.security_group(self, "ServerGroup", "MLflow tasks")
         balancer_group = network.security_group(self, "BalancerGroup", "MLflow load balancer")
         network.connect_to_aws(server_group)

@@ -3,8 +3,14 @@
 from local.extensions import hooks
 from local.extensions.database import DbInstance
 from local.extensions.load_balancer import Listener, LoadBalancer, LoadBalancers
-from local.extensions.network import FlowLog, SecurityGroupRule
+from local.extensions.network import (
+    Association,
+    DnsFirewallPart,
+    FlowLog,
+    SecurityGroupRule,
+)
 from local.extensions.sagemaker import SageMaker, SageMakerResource
+from local.extensions.secrets import SecretPolicy
 from local.extensions.tasks import Service
 from local.host import Host
 
@@ -31,10 +37,15 @@ def extend(host: Host) -> None:
         "AWS::EC2::SecurityGroupIngress": SecurityGroupRule(host, "ingress"),
         "AWS::EC2::SecurityGroupEgress": SecurityGroupRule(host, "egress"),
         "AWS::EC2::FlowLog": FlowLog(host),
+        "AWS::Route53Resolver::FirewallDomainList": DnsFirewallPart("rslvr-fdl"),
+        "AWS::Route53Resolver::FirewallRuleGroup": DnsFirewallPart("rslvr-frg"),
+        "AWS::Route53Resolver::FirewallRuleGroupAssociation": DnsFirewallPart("rslvr-frgassoc"),
+        "AWS::SSM::Association": Association(host),
         "AWS::RDS::DBInstance": DbInstance(host),
         "AWS::ElasticLoadBalancingV2::LoadBalancer": LoadBalancer(),
         "AWS::ElasticLoadBalancingV2::Listener": Listener(balancers),
         "AWS::ECS::Service": Service(host, balancers),
+        "AWS::SecretsManager::ResourcePolicy": SecretPolicy(host),
         "AWS::SageMaker::Model": SageMakerResource(sagemaker, "Model"),
         "AWS::SageMaker::EndpointConfig": SageMakerResource(sagemaker, "EndpointConfig"),
         "AWS::SageMaker::Endpoint": SageMakerResource(sagemaker, "Endpoint"),

@@ -75,6 +75,14 @@ def test_the_example_environment_is_valid(tmp_path: Path) -> None:
     assert not load_environment("out", tmp_path).data.database.multi_az
 
 
+def test_the_example_networks_are_valid(tmp_path: Path) -> None:
+    head = blocks(ROOT / "docs" / "configuration.md", "yaml")[0].partition("network:")[0]
+    for number, network in enumerate(blocks(ROOT / "docs" / "network.md", "yaml")):
+        (tmp_path / f"n{number}.yaml").write_text(head + network)
+        assert load_environment(f"n{number}", tmp_path).network.zone_names[0] == "ap-northeast-1a"
+    assert number == 1
+
+
 def test_the_example_release_is_valid(tmp_path: Path) -> None:
     (example,) = blocks(ROOT / "docs" / "models.md", "yaml")
     path = tmp_path / "iris.yaml"
@@ -92,7 +100,8 @@ def test_every_key_of_the_configuration_is_explained() -> None:
         assert isinstance(properties, dict)
         for name, field in properties.items():
             by_name = [entry.get("$ref") for entry in field.get("patternProperties", {}).values()]
-            inner = field.get("$ref") or next(iter(by_name), None)
+            choices = [choice.get("$ref") for choice in field.get("anyOf", [])]
+            inner = field.get("$ref") or next(filter(None, (*by_name, *choices)), None)
             if inner:
                 below = f"{prefix}{name}.<name>." if by_name else f"{prefix}{name}."
                 walk(schema["$defs"][inner.rpartition("/")[2]], below)

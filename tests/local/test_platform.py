@@ -104,6 +104,17 @@ class TestApi:
         assert "rose" in json.loads(text)["error"]
 
 
+def test_the_default_group_is_closed(platform: LocalPlatform) -> None:
+    groups = platform.client("ec2").describe_security_groups(
+        Filters=[{"Name": "group-name", "Values": ["default"]}]
+    )["SecurityGroups"]
+    (vpc,) = platform.client("ec2").describe_vpcs(
+        Filters=[{"Name": "cidr", "Values": [str(platform.environment.network.cidr)]}]
+    )["Vpcs"]
+    (ours,) = [group for group in groups if group["VpcId"] == vpc["VpcId"]]
+    assert ours["IpPermissions"] == ours["IpPermissionsEgress"] == []
+
+
 class TestTracking:
     def test_a_foreign_host_is_refused_on_the_api(self, platform: LocalPlatform) -> None:
         url = f"{platform.tracking_uri()}/api/2.0/mlflow/experiments/search"

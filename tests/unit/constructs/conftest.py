@@ -13,10 +13,16 @@ from aws_cdk import aws_logs as logs
 from aws_cdk.assertions import Template
 
 from mlops_constructs.artifact_store import ArtifactStore
+from mlops_constructs.endpoint_policies import Principals
+from mlops_constructs.inference_api import InferenceApi
+from mlops_constructs.isolated_vpc import IsolatedVpc
 from mlops_constructs.log_settings import LogSettings
 from mlops_constructs.metadata_database import MetadataDatabase
+from mlops_constructs.model_endpoint import ModelEndpoint
+from mlops_constructs.model_invoker import ModelInvoker
 from mlops_constructs.naming import Naming
 from mlops_constructs.private_network import PrivateNetwork
+from mlops_constructs.tracking_server import TrackingServer
 
 ACCOUNT, REGION = "123456789012", "eu-west-1"
 DIGEST = f"sha256:{'a' * 64}"
@@ -41,14 +47,27 @@ class Bench:
             self._network = PrivateNetwork(
                 self.neighbours,
                 "Network",
-                cidr="10.1.0.0/16",
-                zones=["eu-west-1a", "eu-west-1b"],
-                services={"execute-api": "clients call", "logs": "tasks log"},
+                vpc=self.vpc(self.neighbours),
+                calls=[
+                    *InferenceApi.CALLS,
+                    *ModelEndpoint.CALLS,
+                    *ModelInvoker.CALLS,
+                    *TrackingServer.CALLS,
+                ],
                 naming=self.naming,
+                principals=Principals(ACCOUNT),
                 s3_prefix_list="pl-6da54004",
-                log_settings=self.log_settings,
             )
         return self._network
+
+    def vpc(self, stack: Stack) -> ec2.Vpc:
+        return IsolatedVpc(
+            stack,
+            "Vpc",
+            cidr="10.1.0.0/16",
+            zones=["eu-west-1a", "eu-west-1b"],
+            log_settings=self.log_settings,
+        ).vpc
 
     def repository(self) -> ecr.IRepository:
         return ecr.Repository(self.neighbours, "Repository")

@@ -19,7 +19,7 @@ def api(bench: Bench, **changes: object) -> InferenceApi:
     arguments: dict[str, object] = {
         "naming": bench.naming,
         "invoker": function,
-        "vpc_endpoint": bench.network.interface_endpoints["execute-api"],
+        "vpc_endpoint": bench.network.endpoints["execute-api"],
         "log_settings": bench.log_settings,
     }
     return InferenceApi(bench.stack, "Api", **{**arguments, **changes})  # type: ignore[arg-type]

@@ -104,7 +104,7 @@ class TestRules:
             for resource in template["Resources"].values()
             if resource["Type"] == "AWS::IAM::Role"
         }
-        assert paths == {f"/private-mlops/{name}/"}
+        assert paths == {f"/private-mlops/{name}/", f"/private-mlops/{name}/sagemaker/"}
 
     @pytest.mark.parametrize("name", ENVIRONMENTS)
     def test_no_role_has_a_managed_policy_or_every_action(

@@ -1,0 +1,98 @@
+"""The default security group of a VPC, without the rules that it is born with."""
+
+from aws_cdk import Stack
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_ssm as ssm
+from constructs import Construct
+
+from mlops_constructs.acknowledgment import acknowledge
+
+RUNBOOK = "AWSConfigRemediation-RemoveVPCDefaultSecurityGroupRules"
+
+PATIENCE_SECONDS = 300
+
+
+class ClosedDefaultGroup(Construct):
+    """Takes every rule out of the default group now, and every day again.
+
+    CloudFormation has no resource for the default group, and the CDK's way round is a function
+    outside of the VPC. Here Systems Manager runs AWS's own runbook, with a role that may do this
+    one thing to this one group:
+    https://docs.aws.amazon.com/systems-manager-automation-runbooks/latest/userguide/automation-aws-remove-default-secg-rules.html
+
+    Parameters
+    ----------
+    scope, construct_id
+        Where the construct stands in the tree.
+    vpc
+        The VPC whose group it is.
+
+    Examples
+    --------
+    >>> ClosedDefaultGroup(stack, "DefaultGroup", vpc=vpc)  # doctest: +SKIP
+    """
+
+    def __init__(self, scope: Construct, construct_id: str, *, vpc: ec2.Vpc) -> None:
+        super().__init__(scope, construct_id)
+        role = self._role(vpc.vpc_default_security_group)
+        association = ssm.CfnAssociation(
+            self,
+            "Association",
+            name=RUNBOOK,
+            automation_target_parameter_name="GroupId",
+            targets=[
+                ssm.CfnAssociation.TargetProperty(
+                    key="ParameterValues", values=[vpc.vpc_default_security_group]
+                )
+            ],
+            parameters={"AutomationAssumeRole": [role.role_arn]},
+            max_concurrency="1",
+            max_errors="1",
+            schedule_expression="rate(1 day)",
+            wait_for_success_timeout_seconds=PATIENCE_SECONDS,
+        )
+        association.node.add_dependency(role)
+
+    def _role(self, group: str) -> iam.Role:
+        stack = Stack.of(self)
+        role = iam.Role(
+            self,
+            "Role",
+            assumed_by=iam.ServicePrincipal(
+                "ssm.amazonaws.com",
+                conditions={"StringEquals": {"aws:SourceAccount": stack.account}},
+            ),
+            description="Takes the rules out of the default security group",
+        )
+        role.add_to_policy(
+            iam.PolicyStatement(
+                actions=["ec2:RevokeSecurityGroupEgress", "ec2:RevokeSecurityGroupIngress"],
+                resources=[
+                    stack.format_arn(service="ec2", resource="security-group", resource_name=group)
+                ],
+            )
+        )
+        definition = stack.format_arn(
+            service="ssm", resource="automation-definition", resource_name=f"{RUNBOOK}:*"
+        )
+        execution = stack.format_arn(
+            service="ssm", resource="automation-execution", resource_name="*"
+        )
+        role.add_to_policy(
+            iam.PolicyStatement(actions=["ssm:StartAutomationExecution"], resources=[definition])
+        )
+        role.add_to_policy(
+            iam.PolicyStatement(actions=["ssm:GetAutomationExecution"], resources=[execution])
+        )
+        role.add_to_policy(
+            iam.PolicyStatement(actions=["ec2:DescribeSecurityGroups"], resources=["*"])
+        )
+        acknowledge(
+            role,
+            "EC2 describes nothing narrower; a run of the one runbook has no name before it.",
+            "AwsSolutions-IAM5[Resource::*]",
+            f"AwsSolutions-IAM5[Resource::{definition}]",
+            f"AwsSolutions-IAM5[Resource::{execution}]",
+        )
+        return role

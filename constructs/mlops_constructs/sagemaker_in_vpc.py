@@ -1,0 +1,65 @@
+"""SageMaker's jobs and models stand in the network, or are not made at all."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from aws_cdk import aws_iam as iam
+
+CREATE_MODEL = "sagemaker:CreateModel"
+
+# The actions that take a VPC configuration, and can be asked for it by a condition.
+# https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonsagemaker.html
+PLACED = (
+    "sagemaker:CreateAutoMLJob",
+    "sagemaker:CreateAutoMLJobV2",
+    "sagemaker:CreateCluster",
+    "sagemaker:CreateDataQualityJobDefinition",
+    "sagemaker:CreateDomain",
+    "sagemaker:CreateHyperParameterTuningJob",
+    "sagemaker:CreateModel",
+    "sagemaker:CreateModelBiasJobDefinition",
+    "sagemaker:CreateModelExplainabilityJobDefinition",
+    "sagemaker:CreateModelQualityJobDefinition",
+    "sagemaker:CreateMonitoringSchedule",
+    "sagemaker:CreateNotebookInstance",
+    "sagemaker:CreateProcessingJob",
+    "sagemaker:CreateTrainingJob",
+)
+
+
+def only_in(subnets: Sequence[str]) -> dict[str, Any]:
+    """The condition under which a model or a job stands in `subnets`, with groups of its own.
+
+    Parameters
+    ----------
+    subnets
+        Ids of the subnets.
+    """
+    # ForAllValues holds for a request without any value: Null asks that there is one.
+    # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-single-vs-multi-valued-context-keys.html
+    return {
+        "ForAllValues:StringEquals": {"sagemaker:VpcSubnets": list(subnets)},
+        "Null": {"sagemaker:VpcSubnets": "false", "sagemaker:VpcSecurityGroupIds": "false"},
+    }
+
+
+def deny_elsewhere(*principals: iam.IPrincipal) -> list[iam.PolicyStatement]:
+    """Deny whatever of SageMaker would stand outside of a VPC, whoever else allows it.
+
+    One statement for each half of a VPC configuration: conditions of one statement must all hold.
+
+    Parameters
+    ----------
+    principals
+        Whom the statements are about, in the policy of a resource; in that of a role, nobody.
+    """
+    return [
+        iam.PolicyStatement(
+            effect=iam.Effect.DENY,
+            principals=list(principals) or None,
+            actions=list(PLACED),
+            resources=["*"],
+            conditions={"Null": {key: "true"}},
+        )
+        for key in ("sagemaker:VpcSubnets", "sagemaker:VpcSecurityGroupIds")
+    ]

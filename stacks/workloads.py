@@ -1,0 +1,63 @@
+"""What runs in the network beside the platform: notebooks, pipelines, applications."""
+
+from collections.abc import Mapping, Sequence
+
+from mlops_constructs.artifact_store import ArtifactStore
+from mlops_constructs.service_call import S3, ServiceCall
+
+ACTIONS: Mapping[str, tuple[str, ...]] = {
+    "codebuild": ("codebuild:BatchGetBuilds", "codebuild:StartBuild"),
+    "ecr.api": ("ecr:DescribeImages", "ecr:GetAuthorizationToken"),
+    "ecr.dkr": (
+        "ecr:BatchCheckLayerAvailability",
+        "ecr:BatchGetImage",
+        "ecr:GetDownloadUrlForLayer",
+    ),
+    "events": ("events:PutEvents",),
+    "execute-api": ("execute-api:Invoke",),
+    "glue": ("glue:GetJobRun", "glue:StartJobRun"),
+    "kms": ("kms:Decrypt", "kms:GenerateDataKey"),
+    "logs": ("logs:CreateLogStream", "logs:PutLogEvents"),
+    "monitoring": ("cloudwatch:PutMetricData",),
+    S3: ArtifactStore.READ_WRITE,
+    "sagemaker.api": (
+        "sagemaker:AddTags",
+        "sagemaker:CreateEndpoint",
+        "sagemaker:CreateEndpointConfig",
+        "sagemaker:CreateModel",
+        "sagemaker:DeleteEndpoint",
+        "sagemaker:DeleteEndpointConfig",
+        "sagemaker:DeleteModel",
+        "sagemaker:DescribeEndpoint",
+        "sagemaker:DescribeEndpointConfig",
+        "sagemaker:DescribeModel",
+        "sagemaker:ListTags",
+        "sagemaker:UpdateEndpoint",
+    ),
+    "sagemaker.runtime": ("sagemaker:InvokeEndpoint", "sagemaker:InvokeEndpointAsync"),
+    "secretsmanager": ("secretsmanager:GetSecretValue",),
+    "ssm": ("ssm:GetParameter", "ssm:GetParameters"),
+    "states": ("states:DescribeExecution", "states:StartExecution"),
+    "sts": ("sts:AssumeRole", "sts:GetCallerIdentity"),
+}
+"""What of each service a workload may call through the endpoint; its role decides the rest."""
+
+
+def workload_calls(workloads: Mapping[str, Sequence[str]]) -> list[ServiceCall]:
+    """The calls of workloads.
+
+    Parameters
+    ----------
+    workloads
+        The services that each workload calls, by its name.
+
+    Examples
+    --------
+    >>> workload_calls({"notebooks": ["logs"]})[0].caller
+    'notebooks'
+    """
+    return [
+        ServiceCall(service, name, "runs inside the network", ACTIONS[service])
+        for name, services in workloads.items()
+        for service in services
+    ]
