@@ -1,6 +1,7 @@
 """The CDK app: load one environment, build its stacks, attach the checks.
 
-Run by `cdk -c env=<name>`; the second key, `-c releases=<folder>`, says where the releases stand.
+Run by `cdk -c env=<name>`. Two more keys, `-c environments=<folder>` and `-c releases=<folder>`,
+say where the configuration and the releases stand, if not here.
 """
 
 import shutil
@@ -36,9 +37,10 @@ def main() -> int:
 
     app = App()
     name = app.node.try_get_context("env") or ""
+    environments = Path(app.node.try_get_context("environments") or ROOT / "environments")
     releases = Path(app.node.try_get_context("releases") or ROOT / "releases")
     try:
-        environment = load_environment(name, ROOT / "environments")
+        environment = load_environment(name, environments)
         for note in build_platform(app, environment, releases):
             print(note, file=sys.stderr)
     except FaultsError as error:
