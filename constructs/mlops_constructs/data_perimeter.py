@@ -56,6 +56,8 @@ class DataPerimeter:
         The VPC endpoint of each service that data is reached through.
     other_endpoints
         Ids of VPC endpoints of other networks that data may be reached through.
+    other_vpcs
+        Ids of other VPCs, such as a client's: data may be reached through any endpoint of theirs.
     trusted_roles
         Patterns of role ARNs that may reach buckets and repositories from anywhere. The role that
         CloudFormation deploys with may always, and may use keys and secrets too.
@@ -69,6 +71,7 @@ class DataPerimeter:
     naming: Naming
     endpoints: Mapping[str, ec2.IVpcEndpoint]
     other_endpoints: Sequence[str] = ()
+    other_vpcs: Sequence[str] = ()
     trusted_roles: Sequence[str] = ()
 
     def close_bucket(self, bucket: s3.Bucket) -> None:
@@ -129,9 +132,13 @@ class DataPerimeter:
             "ArnNotLike": {"aws:PrincipalArn": trusted},
             "Bool": {"aws:PrincipalIsAWSService": "false", "aws:ViaAWSService": "false"},
         }
-        if endpoints := [*expected, *self.other_endpoints]:
-            # A request from elsewhere names no endpoint: a negated condition holds for it.
-            conditions["StringNotEquals"] = {"aws:SourceVpce": endpoints}
+        # A request from elsewhere names no endpoint and no VPC: a negated condition holds for it.
+        places = {
+            "aws:SourceVpce": [*expected, *self.other_endpoints],
+            "aws:SourceVpc": list(self.other_vpcs),
+        }
+        if any(places.values()):
+            conditions["StringNotEquals"] = {key: ids for key, ids in places.items() if ids}
         return iam.PolicyStatement(
             sid="DenyFromElsewhere",
             effect=iam.Effect.DENY,

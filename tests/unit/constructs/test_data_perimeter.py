@@ -18,7 +18,11 @@ EXECUTION = "arn:aws:iam::123456789012:role/mlops/blue/sagemaker/*"
 @pytest.fixture
 def perimeter(bench: Bench) -> DataPerimeter:
     return DataPerimeter(
-        bench.naming, bench.network.endpoints, other_endpoints=["vpce-9"], trusted_roles=[DELIVERY]
+        bench.naming,
+        bench.network.endpoints,
+        other_endpoints=["vpce-9"],
+        other_vpcs=["vpc-9"],
+        trusted_roles=[DELIVERY],
     )
 
 
@@ -58,6 +62,7 @@ class TestDefault:
         assert statement["Action"] == "secretsmanager:GetSecretValue"
         assert "SecretsmanagerEndpoint" in endpoints(statement)
         assert "vpce-9" in endpoints(statement)
+        assert statement["Condition"]["StringNotEquals"]["aws:SourceVpc"] == ["vpc-9"]
         assert "S3Endpoint" not in endpoints(statement)
 
     def test_a_bucket_refuses_everything_from_elsewhere(
