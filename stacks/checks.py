@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from mlops_constructs.faults import Fault
+from stacks.client_checks import client_faults
 from stacks.network_checks import NETWORK_CHECKS
 from stacks.validation import Check, Parts
 
@@ -156,4 +157,5 @@ CHECKS: tuple[Check, ...] = (
     _image_faults,
     _size_faults,
     _opt_out_faults,
+    client_faults,
 )

@@ -9,6 +9,7 @@ from pydantic import Field
 from mlops_constructs.faults import Fault, raise_faults
 from mlops_constructs.naming import Naming
 from stacks.checks import CHECKS
+from stacks.client_config import Client, EndpointService
 from stacks.document import read_document
 from stacks.fields import Name, Reason, Section
 from stacks.forms import quantity, text, whole_number
@@ -52,6 +53,7 @@ class Tracking(Section):
     memory: Annotated[int, quantity(MEMORY, minimum="512 MiB", maximum="30 GiB")] = 2048
     tasks: Annotated[int, whole_number(1, 10)] = 2
     workers: Annotated[int, whole_number(1, 8)] = 2
+    endpoint_service: EndpointService = EndpointService()
 
 
 class Endpoint(Section):
@@ -119,6 +121,7 @@ class Environment(Section):
     tracking: Tracking = Tracking()
     endpoints: dict[Name, Endpoint] = {}
     api: Api = Api()
+    clients: dict[Name, Client] = {}
     opt_outs: Annotated[
         dict[str, Reason], Field(description="Why a safe default does not hold, by its key.")
     ] = {}

@@ -99,6 +99,7 @@ class NetworkStack(PlatformStack):
             environment.naming,
             self.network.endpoints,
             other_endpoints=list(environment.perimeter.endpoints),
+            other_vpcs=sorted(client.vpc for client in environment.clients.values()),
             trusted_roles=list(environment.perimeter.roles),
         )
         self.perimeter.close_key(log_key.key)

@@ -5,6 +5,7 @@ from pathlib import Path
 from aws_cdk import App
 
 from stacks.api import ApiStack
+from stacks.client import ClientAccessStack, ClientStack
 from stacks.config import Environment
 from stacks.data import DataStack
 from stacks.endpoint import EndpointStack
@@ -40,8 +41,9 @@ def build_platform(app: App, environment: Environment, releases: Path) -> list[s
     data = DataStack(app, "Data", environment=environment, network=network)
     left_out = []
     image = environment.tracking.image
+    tracking = None
     if image in images:
-        TrackingStack(
+        tracking = TrackingStack(
             app,
             "Tracking",
             environment=environment,
@@ -71,4 +73,28 @@ def build_platform(app: App, environment: Environment, releases: Path) -> list[s
                 f" run 'make release ENV={environment.name} ENDPOINT={name}'"
             )
     ApiStack(app, "Api", environment=environment, network=network)
+    for name, client in sorted(environment.clients.items()):
+        if tracking:
+            access = None
+            if client.account:
+                access = ClientAccessStack(
+                    app,
+                    f"ClientAccess-{name}",
+                    environment=environment,
+                    name=name,
+                    network=network,
+                    data=data,
+                ).access
+            ClientStack(
+                app,
+                f"Client-{name}",
+                environment=environment,
+                name=name,
+                network=network,
+                data=data,
+                tracking=tracking,
+                access=access,
+            )
+        else:
+            left_out.append(f"Client-{name}: stands on Tracking, which is left out too")
     return left_out

@@ -25,6 +25,8 @@ class PlatformStack(Stack):
         What the stack holds, in a few words.
     termination_protection
         Refuses to be deleted: no.
+    account
+        Account it belongs to: the environment's.
 
     Attributes
     ----------
@@ -40,13 +42,14 @@ class PlatformStack(Stack):
         environment: Environment,
         holds: str,
         termination_protection: bool = False,
+        account: str = "",
     ) -> None:
         super().__init__(
             scope,
             construct_id,
             stack_name=environment.naming.stack(construct_id),
             description=f"{holds} ({environment.naming.prefix})",
-            env=Target(account=environment.account, region=environment.region),
+            env=Target(account=account or environment.account, region=environment.region),
             property_injectors=[_RolesUnderOnePath(environment.naming.iam_path)],
             termination_protection=termination_protection,
         )

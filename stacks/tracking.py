@@ -1,6 +1,7 @@
 """The Tracking stack: the MLflow server."""
 
 from aws_cdk import CfnOutput
+from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from mlops_constructs.tracking_server import TrackingServer
@@ -25,6 +26,11 @@ class TrackingStack(PlatformStack):
         Where it keeps metadata and files, and finds its image.
     digest
         Digest of the server's image.
+
+    Attributes
+    ----------
+    server : mlops_constructs.tracking_server.TrackingServer
+        The server.
     """
 
     def __init__(
@@ -41,6 +47,7 @@ class TrackingStack(PlatformStack):
             scope, construct_id, environment=environment, holds="MLflow tracking server"
         )
         tracking = environment.tracking
+        offered = tracking.endpoint_service
         self.server = TrackingServer(
             self,
             "Mlflow",
@@ -54,5 +61,11 @@ class TrackingStack(PlatformStack):
             memory_mib=tracking.memory,
             tasks=tracking.tasks,
             workers=tracking.workers,
+            allowed_principals=[iam.ArnPrincipal(arn) for arn in offered.allowed_principals],
+            private_dns=offered.private_dns,
         )
         CfnOutput(self, "TrackingUri", value=self.server.uri)
+        service = self.server.endpoint_service
+        if service:
+            self.share(service.vpc_endpoint_service_id)
+            CfnOutput(self, "EndpointServiceName", value=service.vpc_endpoint_service_name)

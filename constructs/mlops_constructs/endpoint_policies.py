@@ -62,13 +62,13 @@ class EndpointPolicies:
     principals
         Whose requests pass.
     subnets
-        Ids of the subnets that models may be placed in.
+        Ids of the subnets that models may be placed in; any where there is none.
     """
 
     stack: Stack
     naming: Naming
     principals: Principals
-    subnets: Sequence[str]
+    subnets: Sequence[str] = ()
 
     def statements(self, calls: Sequence[ServiceCall]) -> list[iam.PolicyStatement]:
         """The statements for the calls of one service.

@@ -2,10 +2,29 @@
 
 from aws_cdk import RemovalPolicy
 from aws_cdk import aws_ecr as ecr
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from constructs import Construct
 
+from mlops_constructs.acknowledgment import acknowledge_grant
 from mlops_constructs.naming import Naming
+
+PULL = (
+    "ecr:BatchCheckLayerAvailability",
+    "ecr:BatchGetImage",
+    "ecr:DescribeImages",
+    "ecr:GetDownloadUrlForLayer",
+)
+"""What pulling an image takes, and finding its digest."""
+
+PUSH = (
+    "ecr:CompleteLayerUpload",
+    "ecr:DescribeRepositories",
+    "ecr:InitiateLayerUpload",
+    "ecr:PutImage",
+    "ecr:UploadLayerPart",
+)
+"""What pushing an image takes besides; MLflow's own tool looks for the repository first."""
 
 
 class ImageRepository(Construct):
@@ -35,6 +54,7 @@ class ImageRepository(Construct):
     --------
     >>> iris = ImageRepository(  # doctest: +SKIP
     ...     stack, "IrisImage", naming=naming, image="iris", key=key)
+    >>> iris.grant_pull(role)  # doctest: +SKIP
     """
 
     def __init__(
@@ -58,3 +78,32 @@ class ImageRepository(Construct):
             image_tag_mutability=ecr.TagMutability.IMMUTABLE,
             removal_policy=removal_policy,
         )
+
+    def grant_pull(self, grantee: iam.IGrantable) -> iam.Grant:
+        """Let `grantee` pull the images, and ask for their digests."""
+        return self._grant(grantee, PULL)
+
+    def grant_push(self, grantee: iam.IGrantable) -> iam.Grant:
+        """Let `grantee` push images, and pull them. Tags that are there stay as they are."""
+        return self._grant(grantee, PULL + PUSH)
+
+    def _grant(self, grantee: iam.IGrantable, actions: tuple[str, ...]) -> iam.Grant:
+        """The actions on this repository alone, and a token.
+
+        ECR uses the key with a grant of its own, so that nobody needs rights on it:
+        https://docs.aws.amazon.com/AmazonECR/latest/userguide/encryption-at-rest.html
+        """
+        token = iam.Grant.add_to_principal(
+            grantee=grantee, actions=["ecr:GetAuthorizationToken"], resource_arns=["*"]
+        )
+        acknowledge_grant(
+            grantee,
+            "A token for ECR names no repository; pulling and pushing do.",
+            "AwsSolutions-IAM5[Resource::*]",
+        )
+        images = iam.Grant.add_to_principal(
+            grantee=grantee,
+            actions=list(actions),
+            resource_arns=[self.repository.repository_arn],
+        )
+        return token.combine(images)

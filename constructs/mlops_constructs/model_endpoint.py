@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from aws_cdk import Stack
+from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_ecr as ecr
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
-from aws_cdk import aws_logs as logs
 from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct, IConstruct
 
@@ -19,7 +19,20 @@ from mlops_constructs.faults import Fault, raise_faults
 from mlops_constructs.log_settings import LogSettings
 from mlops_constructs.naming import Naming
 from mlops_constructs.private_network import PrivateNetwork
+from mlops_constructs.sagemaker_in_vpc import CREATE_MODEL, deny_elsewhere, only_in
 from mlops_constructs.service_call import S3, ServiceCall
+
+KINDS = ("endpoint", "endpoint-config", "model")
+"""What an endpoint consists of, as SageMaker's ARNs name it."""
+
+_CREATE_CONFIG = "sagemaker:CreateEndpointConfig"
+_MANAGE_ENDPOINT = (
+    "sagemaker:CreateEndpoint",
+    "sagemaker:DescribeEndpoint",
+    "sagemaker:DescribeEndpointConfig",
+    "sagemaker:DescribeModel",
+    "sagemaker:UpdateEndpoint",
+)
 
 
 class ModelEndpoint(Construct):
@@ -79,6 +92,9 @@ class ModelEndpoint(Construct):
     >>> endpoint.grant_invoke(function)  # doctest: +SKIP
     """
 
+    MANAGE = (CREATE_MODEL, _CREATE_CONFIG, *_MANAGE_ENDPOINT)
+    """What deploying and updating an endpoint calls."""
+
     # SageMaker pulls images and writes logs over a network of its own; models come through ours.
     CALLS = (ServiceCall(S3, "model", "is fetched by SageMaker", ArtifactStore.READ),)
 
@@ -107,7 +123,10 @@ class ModelEndpoint(Construct):
         log_group = log_settings.group(
             self, "Log", name=f"/aws/sagemaker/Endpoints/{self.endpoint_name}"
         )
-        self.role = self._execution_role(log_group, naming)
+        self.role = execution_role(self, "Role", f"Runs the model of {self.endpoint_name}", naming)
+        log_group.grant(
+            self.role, "logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"
+        )
         repository.grant_pull(self.role)
         artifacts.grant_read(self.role, model_prefix)
         network.grant_attach(self.role)
@@ -186,49 +205,123 @@ class ModelEndpoint(Construct):
         acknowledge_grant(
             grantee,
             "One API serves the endpoints of the environment, those to come too.",
-            f"AwsSolutions-IAM5[Resource::{_endpoint_arn(grantee, endpoints)}]",
+            f"AwsSolutions-IAM5[Resource::{_arn(grantee, 'endpoint', endpoints)}]",
         )
         return _grant_invoke(grantee, grantee, endpoints)
+
+    @staticmethod
+    def grant_manage_any(
+        grantee: iam.IRole,
+        naming: Naming,
+        *,
+        network: PrivateNetwork,
+        group: ec2.ISecurityGroup,
+        role: iam.IRole,
+    ) -> iam.Grant:
+        """Let `grantee` create and update models, configurations and endpoints, as this one is.
+
+        A model that it creates is isolated from the network, stands in the isolated subnets and in
+        `group`, and acts as `role`. One that says nothing of a VPC is denied expressly, so that no
+        other policy of the grantee can allow it.
+        https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonsagemaker.html
+
+        Parameters
+        ----------
+        grantee
+            Who deploys models.
+        naming
+            What the names of all of them start with.
+        network
+            Where the models run.
+        group
+            The security group of the models.
+        role
+            The execution role of the models, the only one that `grantee` may pass.
+        """
+        arns = {kind: _arn(grantee, kind, naming.endpoint("*")) for kind in KINDS}
+        create_model = iam.Grant.add_to_principal(
+            grantee=grantee,
+            actions=[CREATE_MODEL],
+            resource_arns=[arns["model"]],
+            conditions={
+                **only_in(
+                    [subnet.subnet_id for subnet in network.vpc.isolated_subnets],
+                    [group.security_group_id],
+                ),
+                "Bool": {"sagemaker:NetworkIsolation": "true"},
+            },
+        )
+        for statement in deny_elsewhere():
+            grantee.add_to_principal_policy(statement)
+        # A model from outside of the prefix could stand in any network, and act as any role.
+        create_config = iam.Grant.add_to_principal(
+            grantee=grantee,
+            actions=[_CREATE_CONFIG],
+            resource_arns=[arns["endpoint-config"]],
+            conditions={"ArnLike": {"sagemaker:ModelArn": arns["model"]}},
+        )
+        manage = iam.Grant.add_to_principal(
+            grantee=grantee,
+            actions=list(_MANAGE_ENDPOINT),
+            resource_arns=list(arns.values()),
+        )
+        pass_role = iam.Grant.add_to_principal(
+            grantee=grantee,
+            actions=["iam:PassRole"],
+            resource_arns=[role.role_arn],
+            conditions={"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}},
+        )
+        acknowledge_grant(
+            grantee,
+            "Each version of a model has a name of its own; all start with the environment's.",
+            *(f"AwsSolutions-IAM5[Resource::{arn}]" for arn in arns.values()),
+        )
+        return create_model.combine(create_config).combine(manage).combine(pass_role)
 
     def _content_name(self, properties: Mapping[str, Any]) -> str:
         """A name that changes whenever `properties` do: SageMaker updates neither in place."""
         content = json.dumps(Stack.of(self).resolve(properties), sort_keys=True)
         return f"{self.endpoint_name}-{hashlib.sha256(content.encode()).hexdigest()[:8]}"
 
-    def _execution_role(self, log_group: logs.ILogGroup, naming: Naming) -> iam.Role:
-        """What SageMaker needs to place a model in a VPC and to write its logs.
 
-        https://docs.aws.amazon.com/sagemaker/latest/dg/sagemaker-roles.html
-        """
-        stack = Stack.of(self)
-        role = iam.Role(
-            self,
-            "Role",
-            path=naming.execution_path,
-            assumed_by=iam.ServicePrincipal(
-                "sagemaker.amazonaws.com",
-                conditions={"StringEquals": {"aws:SourceAccount": stack.account}},
-            ),
-            description=f"Runs the model of {self.endpoint_name}",
-        )
-        log_group.grant(
-            role, "logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"
-        )
-        return role
+def execution_role(
+    scope: Construct, construct_id: str, description: str, naming: Naming
+) -> iam.Role:
+    """A role that SageMaker can take, and only for this account.
+
+    https://docs.aws.amazon.com/sagemaker/latest/dg/sagemaker-roles.html
+
+    Parameters
+    ----------
+    scope, construct_id
+        Where the role stands in the tree.
+    description
+        What it is for.
+    naming
+        Where execution roles live: repositories answer them from SageMaker's own network.
+    """
+    return iam.Role(
+        scope,
+        construct_id,
+        path=naming.execution_path,
+        assumed_by=iam.ServicePrincipal(
+            "sagemaker.amazonaws.com",
+            conditions={"StringEquals": {"aws:SourceAccount": Stack.of(scope).account}},
+        ),
+        description=description,
+    )
 
 
 def _grant_invoke(grantee: iam.IGrantable, scope: IConstruct, endpoint: str) -> iam.Grant:
     return iam.Grant.add_to_principal(
         grantee=grantee,
         actions=["sagemaker:InvokeEndpoint"],
-        resource_arns=[_endpoint_arn(scope, endpoint)],
+        resource_arns=[_arn(scope, "endpoint", endpoint)],
     )
 
 
-def _endpoint_arn(scope: IConstruct, endpoint: str) -> str:
-    return Stack.of(scope).format_arn(
-        service="sagemaker", resource="endpoint", resource_name=endpoint
-    )
+def _arn(scope: IConstruct, kind: str, name: str) -> str:
+    return Stack.of(scope).format_arn(service="sagemaker", resource=kind, resource_name=name)
 
 
 def _faults(model_prefix: str, instance_type: str, instance_count: int) -> list[Fault]:

@@ -27,20 +27,26 @@ PLACED = (
 )
 
 
-def only_in(subnets: Sequence[str]) -> dict[str, Any]:
-    """The condition under which a model or a job stands in `subnets`, with groups of its own.
+VPC_KEYS = ("sagemaker:VpcSubnets", "sagemaker:VpcSecurityGroupIds")
+"""The two halves of a VPC configuration, as conditions name them."""
+
+
+def only_in(subnets: Sequence[str], groups: Sequence[str] = ()) -> dict[str, Any]:
+    """The condition under which a model or a job stands in a VPC.
 
     Parameters
     ----------
     subnets
-        Ids of the subnets.
+        Ids of the subnets it may stand in; any where there is none.
+    groups
+        Ids of the security groups it may have; any where there is none.
     """
     # ForAllValues holds for a request without any value: Null asks that there is one.
     # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-single-vs-multi-valued-context-keys.html
-    return {
-        "ForAllValues:StringEquals": {"sagemaker:VpcSubnets": list(subnets)},
-        "Null": {"sagemaker:VpcSubnets": "false", "sagemaker:VpcSecurityGroupIds": "false"},
-    }
+    named = dict(zip(VPC_KEYS, (list(subnets), list(groups)), strict=True))
+    bounded = {key: ids for key, ids in named.items() if ids}
+    present = {"Null": dict.fromkeys(VPC_KEYS, "false")}
+    return {"ForAllValues:StringEquals": bounded, **present} if bounded else present
 
 
 def deny_elsewhere(*principals: iam.IPrincipal) -> list[iam.PolicyStatement]:
@@ -61,5 +67,5 @@ def deny_elsewhere(*principals: iam.IPrincipal) -> list[iam.PolicyStatement]:
             resources=["*"],
             conditions={"Null": {key: "true"}},
         )
-        for key in ("sagemaker:VpcSubnets", "sagemaker:VpcSecurityGroupIds")
+        for key in VPC_KEYS
     ]

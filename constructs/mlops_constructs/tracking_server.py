@@ -1,10 +1,13 @@
 """MLflow on Fargate behind an internal network load balancer."""
 
+from collections.abc import Sequence
+
 from aws_cdk import Duration, Stack
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_ecr as ecr
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_elasticloadbalancingv2 as elb
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
@@ -58,6 +61,12 @@ class TrackingServer(Construct):
         Tasks that run at once.
     workers
         Server processes in each task.
+    allowed_principals
+        Who may ask for an endpoint to the server from another VPC: nobody. Each request waits
+        until it is accepted.
+    private_dns
+        The name that clients of such an endpoint call the server by. It stands in their own
+        private zone: no public domain needs to be owned for it.
 
     Attributes
     ----------
@@ -67,6 +76,10 @@ class TrackingServer(Construct):
         The load balancer.
     uri : str
         The address for ``mlflow.set_tracking_uri``.
+    endpoint_service : aws_cdk.aws_ec2.VpcEndpointService or None
+        The way in from other VPCs, where there are allowed principals.
+    private_uri : str
+        The address for clients of the endpoint service.
 
     Raises
     ------
@@ -132,9 +145,12 @@ class TrackingServer(Construct):
         memory_mib: int = 2048,
         tasks: int = 2,
         workers: int = 2,
+        allowed_principals: Sequence[iam.ArnPrincipal] = (),
+        private_dns: str = "",
     ) -> None:
         super().__init__(scope, construct_id)
-        raise_faults(self.node.path, _faults(tasks, workers))
+        faults = _faults(tasks, workers) + _name_faults(allowed_principals, private_dns)
+        raise_faults(self.node.path, faults)
         network.require(self, self.CALLS)
         server_group = network.security_group(self, "ServerGroup", "MLflow tasks")
         balancer_group = network.security_group(self, "BalancerGroup", "MLflow load balancer")
@@ -152,7 +168,16 @@ class TrackingServer(Construct):
             internet_facing=False,
             cross_zone_enabled=True,
             security_groups=[balancer_group],
+            # Rules see a client of another VPC by its own address there, which may be anyone's
+            # here. Who comes in by PrivateLink is decided by principal, acceptance, and the group
+            # of the client's endpoint:
+            # https://docs.aws.amazon.com/elasticloadbalancing/latest/network/load-balancer-security-groups.html
+            enforce_security_group_inbound_rules_on_private_link_traffic=(
+                False if allowed_principals else None
+            ),
         )
+        self.endpoint_service = self._offer(allowed_principals) if allowed_principals else None
+        hosts = [self.load_balancer.load_balancer_dns_name, private_dns]
         logged_to = {
             "enabled": "true",
             "bucket": artifacts.access_logs.bucket_name,
@@ -161,6 +186,7 @@ class TrackingServer(Construct):
         for attribute, value in logged_to.items():
             self.load_balancer.set_attribute(f"access_logs.s3.{attribute}", value)
         self.uri = f"http://{self.load_balancer.load_balancer_dns_name}:{PORT}"
+        self.private_uri = f"http://{private_dns}:{PORT}" if private_dns else ""
 
         cluster = ecs.Cluster(
             self,
@@ -179,7 +205,7 @@ class TrackingServer(Construct):
                 "AWS_DEFAULT_REGION": Stack.of(self).region,
                 "DATABASE_SECRET_ARN": database.secret.secret_full_arn or "",
                 "ARTIFACTS_DESTINATION": artifacts.uri(MODELS_PREFIX),
-                "ALLOWED_HOSTS": self.load_balancer.load_balancer_dns_name,
+                "ALLOWED_HOSTS": ",".join(host for host in hosts if host),
                 "WORKERS": str(workers),
             },
             log_group=log_settings.group(self, "Log"),
@@ -204,6 +230,15 @@ class TrackingServer(Construct):
             targets=[self.service],
             deregistration_delay=Duration.seconds(30),
             health_check=elb.HealthCheck(protocol=elb.Protocol.HTTP, path="/health"),
+        )
+
+    def _offer(self, principals: Sequence[iam.ArnPrincipal]) -> ec2.VpcEndpointService:
+        return ec2.VpcEndpointService(
+            self,
+            "EndpointService",
+            vpc_endpoint_service_load_balancers=[self.load_balancer],
+            acceptance_required=True,
+            allowed_principals=list(principals),
         )
 
     def _add_container(
@@ -252,4 +287,17 @@ def _faults(tasks: int, workers: int) -> list[Fault]:
         Fault(name, str(count), "1 or more", "Run at least one.")
         for name, count in named.items()
         if count < 1
+    ]
+
+
+def _name_faults(principals: Sequence[iam.ArnPrincipal], private_dns: str) -> list[Fault]:
+    if bool(principals) == bool(private_dns):
+        return []
+    return [
+        Fault(
+            "private_dns",
+            f"'{private_dns}' for {len(principals)} allowed principals",
+            "a name where there are allowed principals, and none where there are none",
+            "Give both: the server answers 403 to a name that it does not know.",
+        )
     ]

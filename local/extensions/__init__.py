@@ -2,6 +2,13 @@
 
 from local.extensions import hooks
 from local.extensions.database import DbInstance
+from local.extensions.endpoints import (
+    EndpointService,
+    EndpointServicePermissions,
+    EndpointServices,
+    RecordSet,
+    VpcEndpoint,
+)
 from local.extensions.load_balancer import Listener, LoadBalancer, LoadBalancers
 from local.extensions.network import (
     Association,
@@ -31,6 +38,7 @@ def extend(host: Host) -> None:
     hooks.verify()
     hooks.let_resources_block()
     balancers = LoadBalancers(host)
+    services = EndpointServices(host, balancers)
     sagemaker = SageMaker(host)
     hooks.add_service("sagemaker", "SageMaker.", sagemaker.answer)
     resources: dict[str, hooks.Resource] = {
@@ -41,6 +49,10 @@ def extend(host: Host) -> None:
         "AWS::Route53Resolver::FirewallRuleGroup": DnsFirewallPart("rslvr-frg"),
         "AWS::Route53Resolver::FirewallRuleGroupAssociation": DnsFirewallPart("rslvr-frgassoc"),
         "AWS::SSM::Association": Association(host),
+        "AWS::EC2::VPCEndpoint": VpcEndpoint(services),
+        "AWS::EC2::VPCEndpointService": EndpointService(services),
+        "AWS::EC2::VPCEndpointServicePermissions": EndpointServicePermissions(services),
+        "AWS::Route53::RecordSet": RecordSet(services),
         "AWS::RDS::DBInstance": DbInstance(host),
         "AWS::ElasticLoadBalancingV2::LoadBalancer": LoadBalancer(),
         "AWS::ElasticLoadBalancingV2::Listener": Listener(balancers),

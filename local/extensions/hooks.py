@@ -18,10 +18,12 @@ from ministack.services.cloudformation import provisioners, stacks
 PINNED = "1.5.33"
 
 REPLACED = (
+    "AWS::EC2::VPCEndpoint",
     "AWS::ECS::Service",
     "AWS::ElasticLoadBalancingV2::Listener",
     "AWS::ElasticLoadBalancingV2::LoadBalancer",
     "AWS::RDS::DBInstance",
+    "AWS::Route53::RecordSet",
 )
 """Types that the emulator records, and that we run besides."""
 
@@ -33,6 +35,8 @@ ADDED = (
     "AWS::Route53Resolver::FirewallRuleGroup",
     "AWS::Route53Resolver::FirewallRuleGroupAssociation",
     "AWS::SSM::Association",
+    "AWS::EC2::VPCEndpointService",
+    "AWS::EC2::VPCEndpointServicePermissions",
     "AWS::SageMaker::Endpoint",
     "AWS::SageMaker::EndpointConfig",
     "AWS::SageMaker::Model",

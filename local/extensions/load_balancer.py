@@ -26,6 +26,7 @@ class LoadBalancers:
     def __init__(self, host: Host) -> None:
         self._host = host
         self._targets: dict[str, list[Server]] = {}
+        self._groups: dict[str, dict[int, str]] = {}
         self._turn = itertools.count()
         self._loop = asyncio.new_event_loop()
         self._servers: dict[str, asyncio.Server] = {}
@@ -34,6 +35,14 @@ class LoadBalancers:
     def set_targets(self, group: str, servers: Sequence[Server]) -> None:
         """Send the connections of a target group to `servers`; those that are open stay."""
         self._targets[group] = list(servers)
+
+    def set_group(self, balancer: str, port: int, group: str) -> None:
+        """Note the target group that a port of a load balancer forwards to."""
+        self._groups.setdefault(balancer, {})[port] = group
+
+    def groups_of(self, balancer: str) -> dict[int, str]:
+        """The target group of each port of a load balancer."""
+        return dict(self._groups.get(balancer, {}))
 
     def listen(self, listener: str, name: str, group: str) -> int:
         """Open a port for a listener that forwards to a target group.
@@ -163,4 +172,6 @@ class Listener:
 
     def _listen(self, arn: str, properties: Properties) -> None:
         group = properties["DefaultActions"][0]["TargetGroupArn"]
-        self._balancers.listen(arn, f"{LoadBalancer.NAME}:{properties['Port']}", group)
+        port = int(properties["Port"])
+        self._balancers.set_group(properties["LoadBalancerArn"], port, group)
+        self._balancers.listen(arn, f"{LoadBalancer.NAME}:{port}", group)

@@ -1,10 +1,13 @@
 """What the README and the guides say is true: commands, links, examples, names."""
 
+import json
 import re
 import subprocess
 from pathlib import Path
 
+import botocore.session
 import pytest
+from mlflow import environment_variables
 from ruamel.yaml import YAML
 
 from stacks.config import Environment, json_schema, load_environment
@@ -88,6 +91,67 @@ def test_the_example_release_is_valid(tmp_path: Path) -> None:
     path = tmp_path / "iris.yaml"
     path.write_text(example)
     assert validated(Release, read_document(path), path).version == 3
+
+
+DATABRICKS = ROOT / "docs" / "databricks.md"
+NOTEBOOK = ROOT / "examples" / "databricks" / "deploy_iris.py"
+
+
+class TestDatabricks:
+    def test_the_example_client_is_valid(self, tmp_path: Path) -> None:
+        small, _ = blocks(ROOT / "docs" / "configuration.md", "yaml")
+        (client,) = blocks(DATABRICKS, "yaml")
+        (tmp_path / "lab.yaml").write_text(small + client)
+        assert load_environment("lab", tmp_path).clients["databricks"].images == ["iris"]
+
+    def test_every_output_that_is_handed_over_is_one(self) -> None:
+        snapshots = ROOT / "tests" / "unit" / "stacks" / "__snapshots__" / "test_platform"
+        template = json.loads(
+            (snapshots / "test_snapshot[prod-Client-databricks].json").read_text()
+        )
+        table = DATABRICKS.read_text().partition("| output |")[2].partition("\n\n")[0]
+        named = [name for row in table.splitlines()[2:] for name in row.split("|")[1].split(",")]
+        assert len(named) >= 7
+        assert {name.strip() for name in named} <= set(template["Outputs"])
+        (example,) = re.findall(r"--json '(.*)'", DATABRICKS.read_text())
+        rule = "".join(
+            part if isinstance(part, str) else ""
+            for part in template["Outputs"]["NccRule"]["Value"]["Fn::Join"][1]
+        )
+        for key in json.loads(example):
+            assert f'"{key}":' in rule
+
+    def test_every_aws_command_is_one(self) -> None:
+        commands = re.findall(r"^aws (\w+) ([\w-]+)(.*)", DATABRICKS.read_text(), re.MULTILINE)
+        assert len(commands) == 2
+        for service, operation, options in commands:
+            model = botocore.session.get_session().get_service_model(service)
+            name = "".join(word.capitalize() for word in operation.split("-"))
+            shape = model.operation_model(name).input_shape
+            taken = {member.lower() for member in shape.members} if shape else set()
+            for option in re.findall(r"--([\w-]+)", options):
+                assert option.replace("-", "") in taken
+
+    def test_the_variables_of_mlflow_are_its_own(self) -> None:
+        (block,) = blocks(DATABRICKS, "python")
+        compile(block, str(DATABRICKS), "exec")
+        for name in re.findall(r"MLFLOW_\w+", block):
+            assert hasattr(environment_variables, name)
+
+    def test_the_notebook_is_in_the_form_of_databricks(self) -> None:
+        source = NOTEBOOK.read_text()
+        assert source.startswith("# Databricks notebook source\n# MAGIC %md\n")
+        cells = source.split("\n# COMMAND ----------\n")
+        assert len(cells) >= 8
+        for cell in cells:
+            lines = [line for line in cell.splitlines()[1:] if line.strip()]
+            marked = [line.startswith("# MAGIC") for line in lines]
+            assert all(marked) or not any(marked)
+
+    def test_every_widget_of_the_notebook_is_explained(self) -> None:
+        source = NOTEBOOK.read_text()
+        asked = set(re.findall(r"setting\(\"(\w+)\"", source))
+        assert asked == set(re.findall(r"^# MAGIC \| `(\w+)` \|", source, re.MULTILINE))
 
 
 def test_every_key_of_the_configuration_is_explained() -> None:

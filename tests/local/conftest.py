@@ -39,7 +39,7 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
         training = train(platform)
         publish(platform, training)
         release(platform)
-        platform.deploy("Endpoint-iris")
+        platform.deploy("Endpoint-iris", "Client-databricks")
         yield Deployed(platform, training)
 
 

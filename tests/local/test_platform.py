@@ -3,6 +3,8 @@
 import json
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 import urllib.error
@@ -22,6 +24,7 @@ from local.platform import LocalPlatform
 from operations.errors import OperationError
 from operations.release import resolve_release
 from stacks.releases import load_images, load_release
+from tests.conftest import ROOT
 from tests.local.conftest import Deployed, listening_addresses, processes_naming
 
 PETAL = b'{"petal_length": 0.4, "petal_width": 1.4}'
@@ -313,6 +316,106 @@ class TestRelease:
                 MlflowClient(platform.tracking_uri()),
                 platform.client("s3"),
             )
+
+
+def declared_address(platform: LocalPlatform) -> str:
+    """Where the client's stack says that MLflow is: a name of its private zone, and the port."""
+    return platform.outputs("Client-databricks")["TrackingUri"].removeprefix("http://")
+
+
+def run_notebook(platform: LocalPlatform) -> dict[str, Any]:
+    """Run the notebook as a plain program; what it says at its end."""
+    outputs = platform.outputs("Client-databricks")
+    settings = json.loads(outputs["NotebookSettings"])
+    assert settings["tracking_uri"] == outputs["TrackingUri"]
+    # Nobody resolves the zone's name here; the endpoint that it is an alias of is on loopback.
+    settings["tracking_uri"] = platform.address(declared_address(platform))
+    (repository,) = platform.client("ecr").describe_repositories(
+        repositoryNames=[platform.environment.naming.repository("iris")]
+    )["repositories"]
+    digest = load_images(platform.state.releases, "local")["iris"]
+    notebook = ROOT / "examples" / "databricks" / "deploy_iris.py"
+    result = subprocess.run(
+        [sys.executable, notebook.name],
+        cwd=notebook.parent,
+        env={
+            **platform.program_environment(platform.state.run / "notebook"),
+            "PLATFORM": json.dumps(settings),
+            "IMAGE": f"{repository['repositoryUri']}@{digest}",
+            "GIT_PYTHON_REFRESH": "quiet",
+        },
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert result.returncode == 0, result.stderr
+    said: dict[str, Any] = json.loads(result.stdout.splitlines()[-1])
+    return said
+
+
+@pytest.fixture(scope="module")
+def said(deployed: Deployed) -> Iterator[dict[str, Any]]:
+    """What the notebook said the first time it ran."""
+    yield run_notebook(deployed.platform)
+    deployed.platform.client("sagemaker").delete_endpoint(
+        EndpointName=deployed.platform.endpoint_name("databricks-iris")
+    )
+
+
+class TestClient:
+    """A Databricks notebook, by the address that the stack of its VPC declares."""
+
+    def test_trains_deploys_asks_and_writes_it_down(
+        self, said: dict[str, Any], platform: LocalPlatform
+    ) -> None:
+        assert said["version"] == 1
+        assert said["accuracy"] > 0.95
+        assert said["answer"] == "Iris-Setosa"
+        run = MlflowClient(platform.tracking_uri()).get_run(said["run"])
+        assert run.data.tags["endpoint"] == platform.endpoint_name("databricks-iris")
+
+    def test_deploys_into_the_platforms_network(
+        self, said: dict[str, Any], platform: LocalPlatform
+    ) -> None:
+        model = platform.client("sagemaker").describe_model(ModelName=f"{said['endpoint']}-v1")
+        settings = json.loads(platform.outputs("Client-databricks")["NotebookSettings"])
+        assert model["VpcConfig"] == {
+            "Subnets": settings["subnets"],
+            "SecurityGroupIds": settings["security_groups"],
+        }
+        assert model["EnableNetworkIsolation"]
+        assert ":role/private-mlops/local/" in model["ExecutionRoleArn"]
+
+    def test_a_second_run_moves_the_endpoint_to_the_new_version(
+        self, said: dict[str, Any], platform: LocalPlatform
+    ) -> None:
+        again = run_notebook(platform)
+        assert again["version"] == 2
+        described = platform.client("sagemaker").describe_endpoint(EndpointName=said["endpoint"])
+        assert described["EndpointConfigName"] == f"{said['endpoint']}-v2"
+
+    def test_the_endpoint_is_a_way_of_its_own_to_the_server(self, platform: LocalPlatform) -> None:
+        address = platform.address(declared_address(platform))
+        assert address != platform.tracking_uri()
+        with urllib.request.urlopen(f"{address}/health", timeout=30) as answer:
+            assert answer.status == 200
+
+    def test_the_server_knows_the_name_that_clients_call_it_by(
+        self, platform: LocalPlatform
+    ) -> None:
+        url = f"{platform.address(declared_address(platform))}/api/2.0/mlflow/experiments/search"
+        for host, status in ((declared_address(platform), 200), ("mlflow.evil.test:5000", 403)):
+            request = urllib.request.Request(
+                url,
+                b'{"max_results": 1}',
+                {"Content-Type": "application/json", "Host": host},
+            )
+            try:
+                with urllib.request.urlopen(request, timeout=30) as answer:
+                    found = answer.status
+            except urllib.error.HTTPError as error:
+                found = error.code
+            assert found == status, host
 
 
 def test_everything_listens_on_loopback_alone(platform: LocalPlatform) -> None:

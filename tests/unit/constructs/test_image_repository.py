@@ -1,4 +1,7 @@
+from collections.abc import Callable
+
 from aws_cdk import RemovalPolicy
+from aws_cdk.assertions import Template
 
 from mlops_constructs.image_repository import ImageRepository
 from tests.unit.constructs.conftest import Bench
@@ -32,3 +35,42 @@ class TestCustom:
             removal_policy=RemovalPolicy.DESTROY,
         )
         bench.template().has_resource("AWS::ECR::Repository", {"DeletionPolicy": "Delete"})
+
+
+class TestGrants:
+    def test_pushing_is_to_this_one_and_a_token_is_for_all(
+        self, bench: Bench, statements: Callable[[Template], list[dict[str, object]]]
+    ) -> None:
+        repository = ImageRepository(
+            bench.stack, "Iris", naming=bench.naming, image="iris", key=bench.key
+        )
+        repository.grant_push(bench.role())
+        token, images = statements(bench.template())
+        assert (token["Action"], token["Resource"]) == ("ecr:GetAuthorizationToken", "*")
+        assert set(images["Action"]) == {  # type: ignore[call-overload]
+            "ecr:BatchCheckLayerAvailability",
+            "ecr:BatchGetImage",
+            "ecr:CompleteLayerUpload",
+            "ecr:DescribeImages",
+            "ecr:DescribeRepositories",
+            "ecr:GetDownloadUrlForLayer",
+            "ecr:InitiateLayerUpload",
+            "ecr:PutImage",
+            "ecr:UploadLayerPart",
+        }
+        assert "Fn::GetAtt" in str(images["Resource"])
+
+    def test_pulling_pushes_nothing(
+        self, bench: Bench, statements: Callable[[Template], list[dict[str, object]]]
+    ) -> None:
+        repository = ImageRepository(
+            bench.stack, "Iris", naming=bench.naming, image="iris", key=bench.key
+        )
+        repository.grant_pull(bench.role())
+        _, images = statements(bench.template())
+        assert not any(
+            verb in action
+            for action in images["Action"]  # type: ignore[attr-defined]
+            for verb in ("Put", "Upload", "Complete")
+            if action != "ecr:GetDownloadUrlForLayer"
+        )

@@ -1,4 +1,5 @@
 import pytest
+from aws_cdk import aws_iam as iam
 from aws_cdk.assertions import Match, Template
 
 from mlops_constructs.faults import FaultsError
@@ -88,6 +89,58 @@ class TestDefault:
         assert len(sources) == 2
         assert all("CidrIp" not in str(source) for source in sources)
 
+    def test_no_other_vpc_comes_in(self, template: Template) -> None:
+        template.resource_count_is("AWS::EC2::VPCEndpointService", 0)
+        template.has_resource_properties(
+            "AWS::ElasticLoadBalancingV2::LoadBalancer",
+            {"EnforceSecurityGroupInboundRulesOnPrivateLinkTraffic": Match.absent()},
+        )
+
+
+class TestEndpointService:
+    PRINCIPAL = "arn:aws:iam::210987654321:root"
+
+    @pytest.fixture
+    def template(self, bench: Bench) -> Template:
+        server(
+            bench,
+            allowed_principals=[iam.ArnPrincipal(self.PRINCIPAL)],
+            private_dns="mlflow.blue.internal",
+        )
+        return bench.template()
+
+    def test_each_request_of_the_principals_waits_for_acceptance(self, template: Template) -> None:
+        template.has_resource_properties(
+            "AWS::EC2::VPCEndpointService", {"AcceptanceRequired": True}
+        )
+        template.has_resource_properties(
+            "AWS::EC2::VPCEndpointServicePermissions", {"AllowedPrincipals": [self.PRINCIPAL]}
+        )
+
+    def test_rules_are_not_asked_about_addresses_of_other_vpcs(self, template: Template) -> None:
+        template.has_resource_properties(
+            "AWS::ElasticLoadBalancingV2::LoadBalancer",
+            {"EnforceSecurityGroupInboundRulesOnPrivateLinkTraffic": "off"},
+        )
+
+    def test_the_server_knows_both_names(self, template: Template) -> None:
+        (hosts,) = [
+            variable["Value"]
+            for variable in container(template)["Environment"]  # type: ignore[attr-defined]
+            if variable["Name"] == "ALLOWED_HOSTS"
+        ]
+        name, rest = hosts["Fn::Join"][1]
+        assert name["Fn::GetAtt"][1] == "DNSName"
+        settings = Settings.read(
+            {
+                "DATABASE_SECRET_ARN": "x",
+                "ARTIFACTS_DESTINATION": "x",
+                "ALLOWED_HOSTS": f"balancer{rest}",
+                "DATABASE_CA": __file__,
+            }
+        )
+        assert settings.allowed_hosts == ("balancer", "mlflow.blue.internal")
+
 
 class TestCustom:
     def test_sizes(self, bench: Bench) -> None:
@@ -103,3 +156,16 @@ class TestBadInput:
         with pytest.raises(FaultsError) as raised:
             server(bench, tasks=0, workers=0)
         assert [fault.path for fault in raised.value.faults] == ["tasks", "workers"]
+
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            {"private_dns": "mlflow.blue.internal"},
+            {"allowed_principals": [iam.ArnPrincipal("arn:aws:iam::210987654321:root")]},
+        ],
+    )
+    def test_principals_and_the_name_come_together(
+        self, changes: dict[str, object], bench: Bench
+    ) -> None:
+        with pytest.raises(FaultsError, match="private_dns"):
+            server(bench, **changes)

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mlops_constructs.client_network import ACTIONS
 from mlops_constructs.faults import FaultsError
 from stacks.config import json_schema, load_environment
 from tests.conftest import ENVIRONMENTS, ROOT
@@ -20,6 +21,26 @@ network:
   zones: [eu-west-1a, eu-west-1b]
   s3_prefix_list: pl-6da54004
 """
+
+SERVED = (
+    GOOD
+    + """\
+tracking:
+  endpoint_service:
+    allowed_principals: ["arn:aws:iam::123456789012:root"]
+    private_dns: mlflow.blue.internal
+"""
+)
+
+CLIENT = """\
+clients:
+  lab:
+    vpc: vpc-0a1b2c3d
+    subnets: [subnet-0a1b2c3d]
+    security_groups: [sg-0a1b2c3d]
+"""
+
+SAME_VPC = CLIENT.replace("clients:\n", "").replace("lab", "other")
 
 
 def faults(folder: Path, text: str) -> dict[str, str]:
@@ -58,6 +79,11 @@ def test_quantities_carry_their_unit(tmp_path: Path) -> None:
     assert environment.tracking.cpu == 512
     assert environment.tracking.memory == 3072
     assert environment.log_retention == 14
+
+
+def test_a_client_may_ask_for_what_has_an_endpoint_policy() -> None:
+    field = json_schema()["$defs"]["Client"]["properties"]["services"]
+    assert tuple(field["items"]["enum"]) == tuple(ACTIONS)
 
 
 def test_schema_that_editors_use_is_current() -> None:
@@ -161,6 +187,85 @@ class TestFaults:
         found = faults(tmp_path, changed)
         assert path in found
         assert said in found[path]
+
+    @pytest.mark.parametrize(
+        ("path", "changed", "said"),
+        [
+            ("clients.lab.vpc", SERVED + CLIENT.replace("vpc-0a1b2c3d", "main"), "'vpc-'"),
+            ("clients.lab.subnets", SERVED + CLIENT.replace("[subnet-0a1b2c3d]", "[]"), "at least"),
+            ("clients.lab.subnets.0", SERVED + CLIENT.replace("subnet-0a", "sn-0a"), "'subnet-'"),
+            (
+                "clients.lab.subnets",
+                SERVED + CLIENT.replace("[subnet-", "[subnet-0a1b2c3d, subnet-"),
+                "twice",
+            ),
+            ("clients.lab.security_groups.0", SERVED + CLIENT.replace("sg-", "g-"), "'sg-'"),
+            ("clients.lab.services.0", SERVED + CLIENT + "    services: [ec2]\n", "'ecr.api'"),
+            ("clients.lab.images", SERVED + CLIENT + "    images: [rose]\n", "images: iris"),
+            ("clients.lab.images", SERVED + CLIENT + "    images: [iris, iris]\n", "twice"),
+            (
+                "clients.lab.account",
+                SERVED + CLIENT + '    account: "123456789012"\n',
+                "the environment's",
+            ),
+            (
+                "clients.lab.account",
+                SERVED + CLIENT + '    account: "210987654321"\n',
+                "Add 'arn:aws:iam::210987654321:root'",
+            ),
+            (
+                "clients.lab.endpoint_service",
+                SERVED + CLIENT + '    account: "210987654321"\n',
+                "EndpointServiceName",
+            ),
+            (
+                "clients.lab.endpoint_service",
+                SERVED
+                + CLIENT
+                + "    endpoint_service: com.amazonaws.vpce.eu-west-1.vpce-svc-0a1b2c3d\n",
+                "the stack refers to the service itself",
+            ),
+            ("clients.lab.endpoint_service", SERVED + CLIENT + "    endpoint_service: x\n", "Copy"),
+            ("clients.other.vpc", SERVED + CLIENT + SAME_VPC, "of clients.lab too"),
+            ("clients.Lab", SERVED + CLIENT.replace("  lab:", "  Lab:"), "lower-case"),
+            ("tracking.endpoint_service.allowed_principals", GOOD + CLIENT, "nobody"),
+            ("tracking.endpoint_service.private_dns", GOOD + CLIENT, "answers 403"),
+            (
+                "tracking.endpoint_service.private_dns",
+                SERVED.replace("    private_dns: mlflow.blue.internal\n", ""),
+                "answers 403",
+            ),
+            (
+                "tracking.endpoint_service.private_dns",
+                SERVED.replace("mlflow.blue.internal", "mlflow"),
+                "two labels",
+            ),
+            (
+                "tracking.endpoint_service.allowed_principals.0",
+                SERVED.replace("arn:aws:iam::123456789012:root", "*"),
+                "without wildcards",
+            ),
+            (
+                "tracking.endpoint_service.allowed_principals",
+                SERVED.replace('["arn:aws:iam::123456789012:root"]', "[]"),
+                "nobody",
+            ),
+        ],
+    )
+    def test_one_of_a_client(self, path: str, changed: str, said: str, tmp_path: Path) -> None:
+        found = faults(tmp_path, changed)
+        assert path in found
+        assert said in found[path]
+
+    def test_a_client_is_valid(self, tmp_path: Path) -> None:
+        assert faults(tmp_path, SERVED + CLIENT) == {}
+
+    def test_a_client_of_another_account_is_valid(self, tmp_path: Path) -> None:
+        text = (SERVED + CLIENT).replace('["arn', '["arn:aws:iam::210987654321:role/lab", "arn') + (
+            '    account: "210987654321"\n'
+            "    endpoint_service: com.amazonaws.vpce.eu-west-1.vpce-svc-0a1b2c3d\n"
+        )
+        assert faults(tmp_path, text) == {}
 
     def test_all_at_once_whatever_else_is_wrong(self, tmp_path: Path) -> None:
         """A rule that spans fields is checked although other fields are broken."""

@@ -14,7 +14,7 @@ from stacks.config import Environment, load_environment
 from stacks.platform import build_platform
 from tests.conftest import ENVIRONMENTS, RELEASES, ROOT
 
-STACKS = ("Network", "Data", "Tracking", "Endpoint-iris", "Api")
+STACKS = ("Network", "Data", "Tracking", "Endpoint-iris", "Api", "Client-databricks")
 
 
 @cache
@@ -84,6 +84,7 @@ class TestBeforeAnythingIsReleased:
         assert bare.left_out == [
             "Tracking: image 'mlflow' is not pushed yet; run 'make images ENV=dev'",
             "Endpoint-iris: not released yet; run 'make release ENV=dev ENDPOINT=iris'",
+            "Client-databricks: stands on Tracking, which is left out too",
         ]
 
     @pytest.mark.parametrize("stack", ["Network", "Data", "Api"])
@@ -91,6 +92,60 @@ class TestBeforeAnythingIsReleased:
         self, stack: str, bare: Synthesized, synthesized: dict[str, Synthesized]
     ) -> None:
         assert bare.templates[stack] == synthesized["dev"].templates[stack]
+
+
+ELSEWHERE = "333333333333"
+SERVICE = "com.amazonaws.vpce.ap-northeast-1.vpce-svc-0123456789abcdef0"
+
+
+@pytest.fixture(scope="module")
+def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Synthesized:
+    """The production environment with its client in another account."""
+    environment = load_environment("prod", ROOT / "environments")
+    client = environment.clients["databricks"].model_copy(
+        update={"account": ELSEWHERE, "endpoint_service": SERVICE}
+    )
+    changed = environment.model_copy(update={"clients": {"databricks": client}})
+    return Synthesized(changed, RELEASES, tmp_path_factory.mktemp("elsewhere"))
+
+
+class TestClientOfAnotherAccount:
+    def test_the_role_stays_with_the_platform(self, elsewhere: Synthesized) -> None:
+        (role,) = [
+            resource["Properties"]
+            for resource in elsewhere.templates["ClientAccess-databricks"]["Resources"].values()
+            if resource["Type"] == "AWS::IAM::Role" and "RoleName" in resource["Properties"]
+        ]
+        (trust,) = role["AssumeRolePolicyDocument"]["Statement"]
+        assert f"iam::{ELSEWHERE}:root" in json.dumps(trust["Principal"])
+        assert f"::{ELSEWHERE}:role/private-mlops/prod/*" in json.dumps(trust["Condition"])
+
+    def test_the_instance_profile_takes_that_role_and_does_no_more(
+        self, elsewhere: Synthesized
+    ) -> None:
+        template = elsewhere.templates["Client-databricks"]
+        (policy,) = [
+            resource["Properties"]["PolicyDocument"]["Statement"]
+            for resource in template["Resources"].values()
+            if resource["Type"] == "AWS::IAM::Policy"
+        ]
+        assert [statement["Action"] for statement in policy] == ["sts:AssumeRole"]
+        assert "222222222222:role/private-mlops/prod/" in json.dumps(policy)
+
+    def test_the_stack_refers_to_no_stack_of_the_other_account(
+        self, elsewhere: Synthesized
+    ) -> None:
+        template = elsewhere.templates["Client-databricks"]
+        assert "Fn::ImportValue" not in json.dumps(template)
+        assert SERVICE in json.dumps(template["Outputs"]["NccRule"])
+        endpoints = [r for r in template["Resources"].values() if "VPCEndpoint" in r["Type"]]
+        assert "222222222222" in json.dumps(endpoints)
+        assert ELSEWHERE not in json.dumps(endpoints)
+
+    def test_the_notebook_is_told_which_role_to_take(self, elsewhere: Synthesized) -> None:
+        outputs = elsewhere.templates["ClientAccess-databricks"]["Outputs"]
+        assert "assume_role" in json.dumps(outputs["NotebookSettings"])
+        assert '\\"assume_role\\":\\"\\"' not in json.dumps(outputs["NotebookSettings"])
 
 
 class TestRules:
