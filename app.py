@@ -29,10 +29,10 @@ def main() -> int:
         )
         return 1
     # Imported after the check: the import itself starts Node.
-    from aws_cdk import App, Validations
-    from cdk_nag import AwsSolutionsChecks
+    from aws_cdk import App
 
     from stacks.config import load_environment
+    from stacks.packs import attach_packs
     from stacks.platform import build_platform
 
     app = App()
@@ -46,7 +46,7 @@ def main() -> int:
     except FaultsError as error:
         print(error, file=sys.stderr)
         return 1
-    Validations.of(app).add_plugins(AwsSolutionsChecks(app))
+    attach_packs(app, environment.packs)
     app.synth()
     return 0
 

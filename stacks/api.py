@@ -54,6 +54,7 @@ class ApiStack(PlatformStack):
             network=network.network,
             source=INVOKER_SOURCE,
             log_settings=network.log_settings,
+            concurrency=environment.api.burst,
         )
         api = InferenceApi(
             self,
@@ -66,6 +67,6 @@ class ApiStack(PlatformStack):
             rate=environment.api.rate,
             burst=environment.api.burst,
         )
-        self.opt_out("api.authorization", api, "AwsSolutions-APIG4")
+        self.opt_out("api.authorization", api.method, "AwsSolutions-APIG4")
         CfnOutput(self, "InvocationUrl", value=api.invocation_url)
         CfnOutput(self, "ApiKeyId", value=api.key.key_id)

@@ -77,6 +77,13 @@ def _name_faults(parts: Parts) -> Iterator[Fault]:
                     )
 
 
+def _pack_faults(parts: Parts) -> Iterator[Fault]:
+    match parts:
+        case {"packs": [*packs]}:
+            for pack in sorted({pack for pack in packs if pack and packs.count(pack) > 1}):
+                yield Fault("packs", f"'{pack}' twice", "each pack once", "Remove one.")
+
+
 def _image_faults(parts: Parts) -> Iterator[Fault]:
     match parts:
         case {"images": [*images]} if None not in images and images:
@@ -154,6 +161,7 @@ def _opt_out_faults(parts: Parts) -> Iterator[Fault]:
 CHECKS: tuple[Check, ...] = (
     _name_faults,
     *NETWORK_CHECKS,
+    _pack_faults,
     _image_faults,
     _size_faults,
     _opt_out_faults,

@@ -8,6 +8,7 @@ from constructs import Construct
 from mlops_constructs.client_access import ClientAccess
 from mlops_constructs.client_network import ClientNetwork
 from mlops_constructs.naming import MODELS_PREFIX
+from mlops_constructs.platform_role import PlatformRole
 from mlops_constructs.tracking_server import PORT
 from stacks.config import Environment
 from stacks.data import DataStack
@@ -87,7 +88,7 @@ class ClientStack(PlatformStack):
         )
         ec2_service = iam.ServicePrincipal("ec2.amazonaws.com")
         if access:
-            role = iam.Role(
+            role = PlatformRole(
                 self,
                 "Role",
                 assumed_by=ec2_service,

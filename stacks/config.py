@@ -20,6 +20,8 @@ MEMORY = {"GiB": 1024.0, "MiB": 1.0}
 STORAGE = {"GiB": 1.0, "TiB": 1024.0}
 DAYS = {"days": 1.0, "weeks": 7.0}
 
+Pack = Literal["AwsSolutions", "NIST80053R5", "HIPAA", "PCIDSS321", "Serverless"]
+
 
 class Database(Section):
     """RDS for MySQL 8.4, MLflow's metadata."""
@@ -114,6 +116,9 @@ class Environment(Section):
         ),
     ]
     log_retention: Annotated[int, quantity(DAYS, minimum="1 days", maximum="1827 days")] = 365
+    packs: Annotated[
+        list[Pack], Field(description="The rule packs of cdk-nag that every synth asks.")
+    ] = ["AwsSolutions"]
     images: Annotated[list[Name], Field(min_length=1)]
     network: Network
     perimeter: Perimeter = Perimeter()

@@ -93,8 +93,20 @@ class DataStack(PlatformStack):
         )
         self._close(network.perimeter)
         self.opt_out("data.removal", self)
-        self.opt_out("data.deletion_protection", self.database, "AwsSolutions-RDS10")
-        self.opt_out("data.database.multi_az", self.database, "AwsSolutions-RDS3")
+        self.opt_out(
+            "data.deletion_protection",
+            self.database.instance,
+            "AwsSolutions-RDS10",
+            "NIST.800.53.R5-RDSInstanceDeletionProtectionEnabled",
+            "HIPAA.Security-RDSInstanceDeletionProtectionEnabled",
+        )
+        self.opt_out(
+            "data.database.multi_az",
+            self.database.instance,
+            "AwsSolutions-RDS3",
+            "NIST.800.53.R5-RDSMultiAZSupport",
+            "HIPAA.Security-RDSMultiAZSupport",
+        )
         self.share(
             self.key.key_arn,
             self.artifacts.bucket.bucket_name,
@@ -102,7 +114,6 @@ class DataStack(PlatformStack):
             *(image.repository.repository_arn for image in self.images.values()),
             *(image.repository.repository_name for image in self.images.values()),
             self.database.group.security_group_id,
-            self.database.instance.db_instance_endpoint_port,
             self.database.secret.secret_arn,
         )
         CfnOutput(self, "ArtifactBucket", value=self.artifacts.bucket.bucket_name)

@@ -50,7 +50,13 @@ class PlatformStack(Stack):
             stack_name=environment.naming.stack(construct_id),
             description=f"{holds} ({environment.naming.prefix})",
             env=Target(account=account or environment.account, region=environment.region),
-            property_injectors=[_RolesUnderOnePath(environment.naming.iam_path)],
+            property_injectors=[
+                _UnderOnePath(kind, environment.naming.iam_path)
+                for kind in (
+                    iam.Role.PROPERTY_INJECTION_ID,
+                    iam.ManagedPolicy.PROPERTY_INJECTION_ID,
+                )
+            ],
             termination_protection=termination_protection,
         )
         self.removal_policy = RemovalPolicy[environment.data.removal.upper()]
@@ -98,15 +104,16 @@ class PlatformStack(Stack):
 
 
 @jsii.implements(IPropertyInjector)
-class _RolesUnderOnePath:
-    """Gives every role of a stack the IAM path that policies of earlier stacks name."""
+class _UnderOnePath:
+    """Gives every role or policy of a stack the IAM path that policies of earlier stacks name."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, kind: str, path: str) -> None:
+        self._kind = kind
         self._path = path
 
     @property
     def construct_unique_id(self) -> str:
-        return iam.Role.PROPERTY_INJECTION_ID
+        return self._kind
 
     def inject(self, original_props: Any, *, id: str, scope: Construct) -> Any:  # noqa: A002
-        return {"path": self._path, **original_props}
+        return {**original_props, "path": original_props.get("path") or self._path}

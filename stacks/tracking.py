@@ -63,6 +63,13 @@ class TrackingStack(PlatformStack):
             workers=tracking.workers,
             allowed_principals=[iam.ArnPrincipal(arn) for arn in offered.allowed_principals],
             private_dns=offered.private_dns,
+            deletion_protection=environment.data.deletion_protection,
+        )
+        self.opt_out(
+            "data.deletion_protection",
+            self.server.load_balancer,
+            "NIST.800.53.R5-ELBDeletionProtectionEnabled",
+            "HIPAA.Security-ELBDeletionProtectionEnabled",
         )
         CfnOutput(self, "TrackingUri", value=self.server.uri)
         service = self.server.endpoint_service

@@ -6,7 +6,7 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
-from mlops_constructs.acknowledgment import acknowledge_grant
+from mlops_constructs.acknowledgment import acknowledge, acknowledge_grant
 from mlops_constructs.encryption_key import grant_through
 from mlops_constructs.naming import Naming
 
@@ -102,7 +102,23 @@ class ArtifactStore(Construct):
             removal_policy=removal_policy,
         )
 
+        self._acknowledge_buckets()
         self._allow_delivery_of_logs()
+
+    def _acknowledge_buckets(self) -> None:
+        for bucket, holds in ((self.access_logs, "logs"), (self.bucket, "artifacts")):
+            acknowledge(
+                bucket,
+                f"An environment is one region: its {holds} are versioned there, and copied to no"
+                " other.",
+                "S3BucketReplicationEnabled",
+            )
+        # https://docs.aws.amazon.com/AmazonS3/latest/userguide/enable-server-access-logging.html
+        acknowledge(
+            self.access_logs,
+            "S3 delivers access logs to buckets with its own keys alone.",
+            "S3DefaultEncryptionKMS",
+        )
 
     def _allow_delivery_of_logs(self) -> None:
         """Let the load balancers of this account deliver their access logs.

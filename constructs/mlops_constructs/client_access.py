@@ -11,6 +11,7 @@ from mlops_constructs.artifact_store import ArtifactStore
 from mlops_constructs.image_repository import ImageRepository
 from mlops_constructs.model_endpoint import ModelEndpoint, execution_role
 from mlops_constructs.naming import MODELS_PREFIX, Naming
+from mlops_constructs.platform_role import PlatformRole
 from mlops_constructs.private_network import PrivateNetwork
 
 
@@ -77,7 +78,7 @@ class ClientAccess(Construct):
         network.grant_attach(self.model_role)
         self._let_write_logs(naming)
 
-        self.role = iam.Role(
+        self.role = PlatformRole(
             self,
             "Role",
             assumed_by=principal,

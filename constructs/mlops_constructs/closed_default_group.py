@@ -7,6 +7,7 @@ from aws_cdk import aws_ssm as ssm
 from constructs import Construct
 
 from mlops_constructs.acknowledgment import acknowledge
+from mlops_constructs.platform_role import PlatformRole
 
 RUNBOOK = "AWSConfigRemediation-RemoveVPCDefaultSecurityGroupRules"
 
@@ -56,7 +57,7 @@ class ClosedDefaultGroup(Construct):
 
     def _role(self, group: str) -> iam.Role:
         stack = Stack.of(self)
-        role = iam.Role(
+        role = PlatformRole(
             self,
             "Role",
             assumed_by=iam.ServicePrincipal(

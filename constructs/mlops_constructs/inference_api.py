@@ -11,6 +11,7 @@ from mlops_constructs.acknowledgment import acknowledge
 from mlops_constructs.faults import Fault, raise_faults
 from mlops_constructs.log_settings import LogSettings
 from mlops_constructs.naming import Naming
+from mlops_constructs.platform_role import PlatformRole
 from mlops_constructs.service_call import ServiceCall
 
 
@@ -35,14 +36,16 @@ class InferenceApi(Construct):
         What a caller shows beside the key: a request signed by an identity of the account, or
         nothing more.
     rate
-        Requests per second that one key may send in the long run.
+        Requests per second that one key, and all of them together, may send in the long run.
     burst
-        Requests that one key may send at once.
+        Requests that one key, and all of them together, may send at once.
 
     Attributes
     ----------
     rest_api : aws_cdk.aws_apigateway.RestApi
         The API.
+    method : aws_cdk.aws_apigateway.Method
+        The method that invokes.
     key : aws_cdk.aws_apigateway.IApiKey
         The first key. API Gateway makes its value.
 
@@ -105,15 +108,13 @@ class InferenceApi(Construct):
                 logging_level=apigateway.MethodLoggingLevel.ERROR,
                 metrics_enabled=True,
                 tracing_enabled=False,
+                throttling_rate_limit=rate,
+                throttling_burst_limit=burst,
             ),
         )
         self.rest_api.deployment_stage.node.add_dependency(self._account_that_logs())
-        acknowledge(
-            self.rest_api.deployment_stage,
-            "The API has no address outside the VPC: its one way in is the endpoint.",
-            "AwsSolutions-APIG3",
-        )
-        self._add_invocations(invoker, authorization)
+        self._acknowledge_stage()
+        self.method = self._add_invocations(invoker, authorization)
         self.key = self._add_key(rate, burst)
 
     @property
@@ -121,9 +122,35 @@ class InferenceApi(Construct):
         """The address to post to, with ``{endpoint}`` where the endpoint's name goes."""
         return self.rest_api.url_for_path("/endpoints/{endpoint}/invocations")
 
+    def _acknowledge_stage(self) -> None:
+        stage = self.rest_api.deployment_stage
+        acknowledge(
+            stage,
+            "The API has no address outside the VPC: its one way in is the endpoint.",
+            "AwsSolutions-APIG3",
+            "NIST.800.53.R5-APIGWAssociatedWithWAF",
+            "PCI.DSS.321-APIGWAssociatedWithWAF",
+        )
+        acknowledge(
+            stage,
+            "Every method is a POST whose answer depends on its body: there is nothing to cache.",
+            "APIGWCacheEnabledAndEncrypted",
+        )
+        acknowledge(
+            stage,
+            "A client certificate is for HTTP backends; this one is a function, called with IAM.",
+            "APIGWSSLEnabled",
+        )
+        acknowledge(
+            stage,
+            "The access log and the metrics say who called and how long it took, without X-Ray.",
+            "HIPAA.Security-APIGWXrayEnabled",
+            "Serverless-APIGWXrayEnabled",
+        )
+
     def _add_invocations(
         self, invoker: lambda_.IFunction, authorization: apigateway.AuthorizationType
-    ) -> None:
+    ) -> apigateway.Method:
         endpoint = self.rest_api.root.add_resource("endpoints").add_resource("{endpoint}")
         method = endpoint.add_resource("invocations").add_method(
             "POST",
@@ -145,6 +172,7 @@ class InferenceApi(Construct):
             "Callers are workloads of this network: they sign with their role, or show a key.",
             "AwsSolutions-COG4",
         )
+        return method
 
     def _add_key(self, rate: int, burst: int) -> apigateway.IApiKey:
         key = self.rest_api.add_api_key("Key")
@@ -162,7 +190,7 @@ class InferenceApi(Construct):
         https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-logging.html
         """
         stack = Stack.of(self)
-        role = iam.Role(
+        role = PlatformRole(
             self,
             "LogsRole",
             assumed_by=iam.ServicePrincipal("apigateway.amazonaws.com"),

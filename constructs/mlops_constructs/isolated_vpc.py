@@ -10,6 +10,7 @@ from mlops_constructs.acknowledgment import acknowledge
 from mlops_constructs.closed_default_group import ClosedDefaultGroup
 from mlops_constructs.faults import Fault, raise_faults
 from mlops_constructs.log_settings import LogSettings
+from mlops_constructs.platform_role import PlatformRole
 
 
 class IsolatedVpc(Construct):
@@ -85,6 +86,11 @@ class IsolatedVpc(Construct):
             "Zones are chosen by who runs the network, and synth asks nobody.",
             "CloudFormation-Validate::W3010",
         )
+        acknowledge(
+            self.vpc,
+            "CloudFormation cannot change the default group; Systems Manager empties it instead.",
+            "VPCDefaultSecurityGroupClosed",
+        )
         self._log_flows(log_settings)
         ClosedDefaultGroup(self, "DefaultGroup", vpc=self.vpc)
         if block_public_access:
@@ -95,7 +101,7 @@ class IsolatedVpc(Construct):
 
     def _log_flows(self, log_settings: LogSettings) -> None:
         log_group = log_settings.group(self, "FlowLogs")
-        role = iam.Role(
+        role = PlatformRole(
             self,
             "FlowLogsRole",
             assumed_by=iam.ServicePrincipal("vpc-flow-logs.amazonaws.com"),

@@ -1,6 +1,6 @@
 """RDS for MySQL that holds MLflow's metadata."""
 
-from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import ArnFormat, Duration, RemovalPolicy, Stack
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
@@ -13,17 +13,28 @@ from mlops_constructs.encryption_key import grant_through
 from mlops_constructs.faults import Fault, raise_faults
 from mlops_constructs.log_settings import LogSettings
 from mlops_constructs.naming import Naming
+from mlops_constructs.platform_role import PlatformRole
 
 PORT = 3307
 """Not MySQL's own port, which scanners try first (cdk-nag AwsSolutions-RDS11)."""
 
 PARAMETERS = {
-    "require_secure_transport": "ON",
+    "require_secure_transport": "1",
     # MLflow's migrations create triggers; with the binary log on, that needs SUPER or this.
     # https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/Appendix.MySQL.Options.html
     "log_bin_trust_function_creators": "1",
+    "slow_query_log": "1",
+    "long_query_time": "2",
+    # A log is exported where it is a file; the default is a table.
+    "log_output": "FILE",
 }
 """What MLflow and the closed network need of the server."""
+
+LOGS = ("error", "slowquery")
+"""The logs that RDS exports."""
+
+MONITORING = Duration.seconds(60)
+"""How often RDS measures the instance's operating system."""
 
 
 class MetadataDatabase(Construct):
@@ -107,11 +118,16 @@ class MetadataDatabase(Construct):
             self._secret,
             "Rotating one user cuts off the running tasks; rotation comes with a second user.",
             "AwsSolutions-SMG4",
+            "NIST.800.53.R5-SecretsManagerRotationEnabled",
+            "HIPAA.Security-SecretsManagerRotationEnabled",
         )
         identifier = f"{naming.prefix}-{self.NAME}"
-        error_log = log_settings.group(
-            self, "ErrorLog", name=f"/aws/rds/instance/{identifier}/error"
-        )
+        log_groups = [
+            log_settings.group(
+                self, f"{log.capitalize()}Log", name=f"/aws/rds/instance/{identifier}/{log}"
+            )
+            for log in LOGS
+        ]
         engine = rds.DatabaseInstanceEngine.mysql(version=rds.MysqlEngineVersion.VER_8_4_10)
         self.instance = rds.DatabaseInstance(
             self,
@@ -138,11 +154,78 @@ class MetadataDatabase(Construct):
             backup_retention=Duration.days(backup_days),
             copy_tags_to_snapshot=True,
             auto_minor_version_upgrade=True,
-            cloudwatch_logs_exports=["error"],
+            cloudwatch_logs_exports=list(LOGS),
+            monitoring_interval=MONITORING,
+            monitoring_role=self._monitoring_role(),
             deletion_protection=deletion_protection,
             removal_policy=removal_policy,
         )
-        self.instance.node.add_dependency(error_log)
+        self.instance.node.add_dependency(*log_groups)
+        self._acknowledge_instance()
+
+    def _monitoring_role(self) -> iam.Role:
+        """What RDS writes its measures of the operating system with.
+
+        https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_Monitoring.OS.Enabling.html
+        """
+        stack = Stack.of(self)
+        role = PlatformRole(
+            self,
+            "MonitoringRole",
+            assumed_by=iam.ServicePrincipal(
+                "monitoring.rds.amazonaws.com",
+                conditions={"StringEquals": {"aws:SourceAccount": stack.account}},
+            ),
+            description="Writes what RDS measures of the database's operating system",
+        )
+        measures = stack.format_arn(
+            service="logs",
+            resource="log-group",
+            resource_name="RDSOSMetrics",
+            arn_format=ArnFormat.COLON_RESOURCE_NAME,
+        )
+        streams = f"{measures}:log-stream:*"
+        iam.Grant.add_to_principal(
+            grantee=role,
+            actions=["logs:CreateLogGroup", "logs:PutRetentionPolicy"],
+            resource_arns=[measures, f"{measures}:*"],
+        )
+        iam.Grant.add_to_principal(
+            grantee=role,
+            actions=[
+                "logs:CreateLogStream",
+                "logs:DescribeLogStreams",
+                "logs:GetLogEvents",
+                "logs:PutLogEvents",
+            ],
+            resource_arns=[streams],
+        )
+        acknowledge(
+            role,
+            "RDS keeps one log group for an account, with a stream for each id that it makes.",
+            f"AwsSolutions-IAM5[Resource::{measures}:*]",
+            f"AwsSolutions-IAM5[Resource::{streams}]",
+        )
+        return role
+
+    def _acknowledge_instance(self) -> None:
+        acknowledge(
+            self.instance,
+            "The general log repeats every statement with its values, which are the clients' data.",
+            "RDSLoggingEnabled[LogExport::general]",
+        )
+        acknowledge(
+            self.instance,
+            "MySQL of RDS writes an audit log with MariaDB's plugin alone, which is not installed:"
+            " the tracking server is the one user.",
+            "RDSLoggingEnabled[LogExport::audit]",
+        )
+        acknowledge(
+            self.instance,
+            "RDS makes the backups itself, every day, and keeps them as the environment says.",
+            "NIST.800.53.R5-RDSInBackupPlan",
+            "HIPAA.Security-RDSInBackupPlan",
+        )
 
     @property
     def secret(self) -> secretsmanager.ISecret:

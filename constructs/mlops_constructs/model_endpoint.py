@@ -18,6 +18,7 @@ from mlops_constructs.artifact_store import ArtifactStore
 from mlops_constructs.faults import Fault, raise_faults
 from mlops_constructs.log_settings import LogSettings
 from mlops_constructs.naming import Naming
+from mlops_constructs.platform_role import PlatformRole
 from mlops_constructs.private_network import PrivateNetwork
 from mlops_constructs.sagemaker_in_vpc import CREATE_MODEL, deny_elsewhere, only_in
 from mlops_constructs.service_call import S3, ServiceCall
@@ -300,7 +301,7 @@ def execution_role(
     naming
         Where execution roles live: repositories answer them from SageMaker's own network.
     """
-    return iam.Role(
+    return PlatformRole(
         scope,
         construct_id,
         path=naming.execution_path,

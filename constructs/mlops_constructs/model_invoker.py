@@ -8,9 +8,12 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
+from mlops_constructs.acknowledgment import acknowledge
+from mlops_constructs.faults import Fault, raise_faults
 from mlops_constructs.log_settings import LogSettings
 from mlops_constructs.model_endpoint import ModelEndpoint
 from mlops_constructs.naming import Naming
+from mlops_constructs.platform_role import PlatformRole
 from mlops_constructs.private_network import PrivateNetwork
 from mlops_constructs.service_call import ServiceCall
 
@@ -34,11 +37,18 @@ class ModelInvoker(Construct):
         Folder of the function's code, which holds ``invoker/handler.py``.
     log_settings
         How logs are kept.
+    concurrency
+        Requests that are served at once, reserved of what the account may run.
 
     Attributes
     ----------
     function : aws_cdk.aws_lambda.Function
         The function.
+
+    Raises
+    ------
+    FaultsError
+        Where `concurrency` lets nothing run.
 
     Examples
     --------
@@ -63,11 +73,15 @@ class ModelInvoker(Construct):
         network: PrivateNetwork,
         source: Path,
         log_settings: LogSettings,
+        concurrency: int = 100,
     ) -> None:
         super().__init__(scope, construct_id)
+        if concurrency < 1:
+            fault = Fault("concurrency", str(concurrency), "1 or more", "Let one request run.")
+            raise_faults(self.node.path, [fault])
         network.require(self, self.CALLS)
         log_group = log_settings.group(self, "Log")
-        role = iam.Role(
+        role = PlatformRole(
             self,
             "Role",
             assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
@@ -88,6 +102,7 @@ class ModelInvoker(Construct):
             architecture=lambda_.Architecture.ARM_64,
             memory_size=512,
             timeout=TIMEOUT,
+            reserved_concurrent_executions=concurrency,
             environment={
                 "ENDPOINT_PREFIX": naming.endpoint(""),
                 "READ_SECONDS": str(int(TIMEOUT.to_seconds()) - 2),
@@ -99,6 +114,18 @@ class ModelInvoker(Construct):
             log_group=log_group,
             logging_format=lambda_.LoggingFormat.JSON,
         )
+        acknowledge(
+            self.function,
+            "API Gateway calls it and waits: a call that fails is answered, and is never queued.",
+            "NIST.800.53.R5-LambdaDLQ",
+            "HIPAA.Security-LambdaDLQ",
+            "Serverless-LambdaDLQ",
+        )
+        acknowledge(
+            self.function,
+            "It does one call, which its log times; the network has no way to X-Ray.",
+            "Serverless-LambdaTracing",
+        )
         self._deny_network_interfaces_to_code(role)
 
     def _deny_network_interfaces_to_code(self, role: iam.Role) -> None:
@@ -106,9 +133,10 @@ class ModelInvoker(Construct):
 
         https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html
         """
-        iam.Policy(
+        iam.ManagedPolicy(
             self,
             "CodeMakesNoInterfaces",
+            description="Keeps for the Lambda service what only the service needs",
             roles=[role],
             statements=[
                 iam.PolicyStatement(

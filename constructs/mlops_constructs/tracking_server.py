@@ -15,8 +15,10 @@ from mlops_constructs.acknowledgment import acknowledge
 from mlops_constructs.artifact_store import ArtifactStore
 from mlops_constructs.faults import Fault, raise_faults
 from mlops_constructs.log_settings import LogSettings
+from mlops_constructs.metadata_database import PORT as DATABASE_PORT
 from mlops_constructs.metadata_database import MetadataDatabase
 from mlops_constructs.naming import MODELS_PREFIX
+from mlops_constructs.platform_role import PlatformRole
 from mlops_constructs.private_network import PrivateNetwork
 from mlops_constructs.service_call import S3, ServiceCall
 
@@ -67,6 +69,8 @@ class TrackingServer(Construct):
     private_dns
         The name that clients of such an endpoint call the server by. It stands in their own
         private zone: no public domain needs to be owned for it.
+    deletion_protection
+        The load balancer, whose name the clients know, refuses to be deleted: yes.
 
     Attributes
     ----------
@@ -147,6 +151,7 @@ class TrackingServer(Construct):
         workers: int = 2,
         allowed_principals: Sequence[iam.ArnPrincipal] = (),
         private_dns: str = "",
+        deletion_protection: bool = True,
     ) -> None:
         super().__init__(scope, construct_id)
         faults = _faults(tasks, workers) + _name_faults(allowed_principals, private_dns)
@@ -155,7 +160,9 @@ class TrackingServer(Construct):
         server_group = network.security_group(self, "ServerGroup", "MLflow tasks")
         balancer_group = network.security_group(self, "BalancerGroup", "MLflow load balancer")
         network.connect_to_aws(server_group)
-        server_group.connections.allow_to_default_port(database.instance, "Keeps metadata")
+        server_group.connections.allow_to(
+            database.instance, ec2.Port.tcp(DATABASE_PORT), "Keeps metadata"
+        )
         server_group.connections.allow_from(balancer_group, ec2.Port.tcp(PORT), "Is called")
         balancer_group.connections.allow_from(network.clients, ec2.Port.tcp(PORT), "Is called")
 
@@ -167,6 +174,7 @@ class TrackingServer(Construct):
             vpc_subnets=isolated,
             internet_facing=False,
             cross_zone_enabled=True,
+            deletion_protection=deletion_protection,
             security_groups=[balancer_group],
             # Rules see a client of another VPC by its own address there, which may be anyone's
             # here. Who comes in by PrivateLink is decided by principal, acceptance, and the group
@@ -195,7 +203,13 @@ class TrackingServer(Construct):
             container_insights_v2=ecs.ContainerInsights.ENABLED,
         )
         self._task = ecs.FargateTaskDefinition(
-            self, "Task", cpu=cpu, memory_limit_mib=memory_mib, volumes=[ecs.Volume(name=SCRATCH)]
+            self,
+            "Task",
+            cpu=cpu,
+            memory_limit_mib=memory_mib,
+            volumes=[ecs.Volume(name=SCRATCH)],
+            task_role=self._role("TaskRole", "Runs the tracking server"),
+            execution_role=self._role("ExecutionRole", "Starts the tracking server's tasks"),
         )
         database.grant_read_secret(self._task.task_role)
         artifacts.grant_read_write(self._task.task_role, f"{MODELS_PREFIX}/")
@@ -224,7 +238,14 @@ class TrackingServer(Construct):
             vpc_subnets=isolated,
             security_groups=[server_group],
         )
-        self.load_balancer.add_listener("Listener", port=PORT).add_targets(
+        listener = self.load_balancer.add_listener("Listener", port=PORT)
+        acknowledge(
+            listener,
+            "The environment names no certificate, so the listener passes TCP, to private addresses"
+            " alone.",
+            "ELBv2ACMCertificateRequired",
+        )
+        listener.add_targets(
             "Tasks",
             port=PORT,
             targets=[self.service],
@@ -239,6 +260,14 @@ class TrackingServer(Construct):
             vpc_endpoint_service_load_balancers=[self.load_balancer],
             acceptance_required=True,
             allowed_principals=list(principals),
+        )
+
+    def _role(self, construct_id: str, description: str) -> iam.Role:
+        return PlatformRole(
+            self,
+            construct_id,
+            assumed_by=iam.ServicePrincipal("ecs-tasks.amazonaws.com"),
+            description=description,
         )
 
     def _add_container(

@@ -115,8 +115,9 @@ def statements() -> Callable[[Template], list[dict[str, object]]]:
 
     def collect(template: Template) -> list[dict[str, object]]:
         found: list[dict[str, object]] = []
-        for policy in template.find_resources("AWS::IAM::Policy").values():
-            found += policy["Properties"]["PolicyDocument"]["Statement"]
+        for kind in ("AWS::IAM::ManagedPolicy", "AWS::IAM::Policy"):
+            for policy in template.find_resources(kind).values():
+                found += policy["Properties"]["PolicyDocument"]["Statement"]
         return found
 
     return collect

@@ -36,8 +36,8 @@ def policy(template: Template, role: str) -> list[Statement]:
     """The statements of one of the two roles."""
     (found,) = [
         entry["Properties"]["PolicyDocument"]["Statement"]
-        for name, entry in template.find_resources("AWS::IAM::Policy").items()
-        if name.startswith(f"Access{role}DefaultPolicy")
+        for name, entry in template.find_resources("AWS::IAM::ManagedPolicy").items()
+        if name.startswith(f"Access{role}Policy")
     ]
     statements: list[Statement] = found
     return statements

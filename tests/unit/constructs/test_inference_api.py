@@ -57,6 +57,12 @@ class TestDefault:
         )
         template.has_resource_properties("AWS::ApiGateway::ApiKey", {"Value": Match.absent()})
 
+    def test_all_keys_together_are_throttled(self, template: Template) -> None:
+        limits = {"ThrottlingRateLimit": 50, "ThrottlingBurstLimit": 100}
+        template.has_resource_properties(
+            "AWS::ApiGateway::Stage", {"MethodSettings": [Match.object_like(limits)]}
+        )
+
     def test_logs_each_request_encrypted(self, template: Template) -> None:
         template.has_resource_properties(
             "AWS::ApiGateway::Stage",

@@ -66,7 +66,7 @@ class TestDefault:
 
     def test_the_one_who_closes_it_may_change_that_group_alone(self, template: Template) -> None:
         template.has_resource_properties(
-            "AWS::IAM::Policy",
+            "AWS::IAM::ManagedPolicy",
             {
                 "PolicyDocument": {
                     "Statement": Match.array_with(

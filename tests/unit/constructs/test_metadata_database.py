@@ -49,13 +49,26 @@ class TestDefault:
             INSTANCE, {"DeletionPolicy": "Retain", "Properties": {"DeletionProtection": True}}
         )
 
+    def test_is_monitored_and_its_logs_are_kept(self, template: Template) -> None:
+        template.has_resource_properties(
+            INSTANCE,
+            {"MonitoringInterval": 60, "EnableCloudwatchLogsExports": ["error", "slowquery"]},
+        )
+        for log in ("error", "slowquery"):
+            name = f"/aws/rds/instance/mlops-blue-mlflow/{log}"
+            template.has_resource_properties(
+                "AWS::Logs::LogGroup", {"LogGroupName": name, "KmsKeyId": Match.any_value()}
+            )
+
     def test_asks_for_tls_and_lets_mlflow_create_triggers(self, template: Template) -> None:
         template.has_resource_properties(
             "AWS::RDS::DBParameterGroup",
             {
                 "Parameters": {
-                    "require_secure_transport": "ON",
+                    "require_secure_transport": "1",
                     "log_bin_trust_function_creators": "1",
+                    "log_output": "FILE",
+                    "slow_query_log": "1",
                 }
             },
         )

@@ -5,21 +5,27 @@ import pytest
 from aws_cdk.assertions import Match, Template
 
 from invoker.settings import Settings
+from mlops_constructs.faults import FaultsError
 from mlops_constructs.model_invoker import ModelInvoker
 from tests.conftest import ROOT
 from tests.unit.constructs.conftest import Bench
 
 
-@pytest.fixture
-def template(bench: Bench) -> Template:
-    ModelInvoker(
+def invoker(bench: Bench, **changes: int) -> ModelInvoker:
+    return ModelInvoker(
         bench.stack,
         "Invoker",
         naming=bench.naming,
         network=bench.network,
         source=ROOT / "lambda" / "invoker",
         log_settings=bench.log_settings,
+        **changes,
     )
+
+
+@pytest.fixture
+def template(bench: Bench) -> Template:
+    invoker(bench)
     return bench.template()
 
 
@@ -70,3 +76,14 @@ class TestDefault:
     def test_has_no_managed_policy(self, template: Template) -> None:
         for role in template.find_resources("AWS::IAM::Role").values():
             assert "ManagedPolicyArns" not in role["Properties"]
+
+
+def test_what_it_may_run_at_once_is_reserved(bench: Bench) -> None:
+    invoker(bench, concurrency=40)
+    assert function(bench.template())["ReservedConcurrentExecutions"] == 40
+
+
+def test_it_must_be_able_to_run(bench: Bench) -> None:
+    with pytest.raises(FaultsError) as raised:
+        invoker(bench, concurrency=0)
+    assert [fault.path for fault in raised.value.faults] == ["concurrency"]

@@ -29,6 +29,11 @@ def container(template: Template) -> dict[str, object]:
     return found
 
 
+def attributes(template: Template) -> list[object]:
+    balancers = template.find_resources("AWS::ElasticLoadBalancingV2::LoadBalancer").values()
+    return [a for b in balancers for a in b["Properties"]["LoadBalancerAttributes"]]
+
+
 class TestDefault:
     @pytest.fixture
     def template(self, bench: Bench) -> Template:
@@ -39,6 +44,9 @@ class TestDefault:
         template.has_resource_properties(
             "AWS::ElasticLoadBalancingV2::LoadBalancer", {"Scheme": "internal", "Type": "network"}
         )
+
+    def test_load_balancer_is_protected(self, template: Template) -> None:
+        assert {"Key": "deletion_protection.enabled", "Value": "true"} in attributes(template)
 
     def test_tasks_have_no_public_address(self, template: Template) -> None:
         template.has_resource_properties(
@@ -149,6 +157,11 @@ class TestCustom:
         template.has_resource_properties(TASK, {"Cpu": "2048", "Memory": "8192"})
         template.has_resource_properties("AWS::ECS::Service", {"DesiredCount": 3})
         assert {"Name": "WORKERS", "Value": "4"} in container(template)["Environment"]  # type: ignore[operator]
+
+    def test_load_balancer_may_be_deleted(self, bench: Bench) -> None:
+        server(bench, deletion_protection=False)
+        protection = {"Key": "deletion_protection.enabled", "Value": "true"}
+        assert protection not in attributes(bench.template())
 
 
 class TestBadInput:

@@ -127,7 +127,7 @@ class TestClientOfAnotherAccount:
         (policy,) = [
             resource["Properties"]["PolicyDocument"]["Statement"]
             for resource in template["Resources"].values()
-            if resource["Type"] == "AWS::IAM::Policy"
+            if resource["Type"] == "AWS::IAM::ManagedPolicy"
         ]
         assert [statement["Action"] for statement in policy] == ["sts:AssumeRole"]
         assert "222222222222:role/private-mlops/prod/" in json.dumps(policy)
@@ -162,7 +162,7 @@ class TestRules:
         assert paths == {f"/private-mlops/{name}/", f"/private-mlops/{name}/sagemaker/"}
 
     @pytest.mark.parametrize("name", ENVIRONMENTS)
-    def test_no_role_has_a_managed_policy_or_every_action(
+    def test_no_role_has_a_policy_of_others_or_every_action(
         self, name: str, synthesized: dict[str, Synthesized]
     ) -> None:
         for template in synthesized[name].templates.values():
@@ -170,7 +170,10 @@ class TestRules:
                 properties = resource.get("Properties", {})
                 if resource["Type"] == "AWS::IAM::Role":
                     assert "ManagedPolicyArns" not in properties
-                if resource["Type"] == "AWS::IAM::Policy":
+                    assert "Policies" not in properties
+                assert resource["Type"] != "AWS::IAM::Policy"
+                if resource["Type"] == "AWS::IAM::ManagedPolicy":
+                    assert properties["Path"] == f"/private-mlops/{name}/"
                     for statement in properties["PolicyDocument"]["Statement"]:
                         if statement["Effect"] == "Allow":
                             assert "*" not in json.dumps(statement["Action"])
