@@ -6,7 +6,7 @@ export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/node_modules/.bin:$(PATH)
 export CDK_DISABLE_CLI_TELEMETRY := true
 build_options = $(if $(ENGINE),--engine $(ENGINE)) $(foreach name,BASE_IMAGE RDS_CA_BUNDLE,$(if $($(name)),--build-arg $(name)=$($(name))))
 .DEFAULT_GOAL := help
-.PHONY: help install lock demo test check synth schema images release deploy bench clean
+.PHONY: help install lock demo test check synth prove schema images release deploy bench clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -19,6 +19,15 @@ lock: install ## Pin the transitive versions anew
 
 synth: install ## Synthesize the environment ENV into build/cdk.out
 	@cdk synth --quiet --output build/cdk.out -c env=$(ENV)
+
+prove: install ## Prove that ENV, or a folder of TEMPLATES, is closed; reports go to build/proof
+ifdef TEMPLATES
+	@python -m proof templates $(TEMPLATES)
+else
+	@rm -rf build/proof/assembly
+	@CDK_VALIDATION=false cdk synth --quiet --output build/proof/assembly -c env=$(ENV) $(if $(RELEASES),-c releases=$(RELEASES)) >/dev/null
+	@python -m proof environment $(ENV) --assembly build/proof/assembly
+endif
 
 demo: install ## Deploy all of it on this machine and ask the model (KEEP=0 PORT= STATE=)
 	@python -m local demo $(if $(filter 0,$(KEEP)),--no-keep) $(if $(PORT),--port $(PORT)) $(if $(STATE),--state $(STATE))
@@ -50,6 +59,7 @@ test: install ## Run every test
 bench: install ## Measure against named peers; tables go to build/bench
 	@python -m tests.benchmarks.synth
 	@PYTHONPATH=lambda/invoker python -m tests.benchmarks.invoker
+	@python -m tests.benchmarks.prove
 
 clean: ## Remove what was installed and built
 	rm -rf .venv node_modules build .local

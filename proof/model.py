@@ -206,7 +206,8 @@ class Expectations:
     Parameters
     ----------
     attachments
-        Ids of transit gateways and peerings that routes may lead to.
+        Ids of transit gateways and peerings that routes may lead to, and of others' VPCs and
+        endpoints that data may be reached from.
     accounts
         Accounts, besides the templates' own, that policies may name.
     organization

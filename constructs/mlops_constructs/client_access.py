@@ -75,7 +75,7 @@ class ClientAccess(Construct):
         self.model_role = execution_role(
             self, "ModelRole", f"Runs the models that {name} deploys", naming
         )
-        network.grant_attach(self.model_role)
+        network.grant_attach(self.model_role, lend=True)
         self._let_write_logs(naming)
 
         self.role = PlatformRole(

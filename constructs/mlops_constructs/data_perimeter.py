@@ -130,7 +130,8 @@ class DataPerimeter:
         trusted = [_deploying_role(scope), *roles]
         conditions: dict[str, dict[str, Any]] = {
             "ArnNotLike": {"aws:PrincipalArn": trusted},
-            "Bool": {"aws:PrincipalIsAWSService": "false", "aws:ViaAWSService": "false"},
+            # A request that nobody signed has no such key, and must be denied all the same.
+            "BoolIfExists": {"aws:PrincipalIsAWSService": "false", "aws:ViaAWSService": "false"},
         }
         # A request from elsewhere names no endpoint and no VPC: a negated condition holds for it.
         places = {

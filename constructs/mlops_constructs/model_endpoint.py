@@ -130,7 +130,7 @@ class ModelEndpoint(Construct):
         )
         repository.grant_pull(self.role)
         artifacts.grant_read(self.role, model_prefix)
-        network.grant_attach(self.role)
+        network.grant_attach(self.role, lend=True)
 
         group = network.security_group(self, "ModelGroup", "Model containers")
         network.connect_to_s3(group)

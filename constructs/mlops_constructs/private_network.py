@@ -16,6 +16,9 @@ from mlops_constructs.naming import Naming
 from mlops_constructs.service_call import S3, ServiceCall
 from mlops_constructs.shared_endpoints import SharedEndpoints
 
+LENDING = ("ec2:CreateNetworkInterfacePermission", "ec2:DeleteNetworkInterfacePermission")
+"""What lending a network interface to another account takes."""
+
 CALLERS = "Callers"
 """Key of an endpoint's metadata that says who calls through it, and what for."""
 
@@ -178,13 +181,20 @@ class PrivateNetwork(Construct):
             self._s3_prefix_list, ec2.Port.HTTPS, "Calls S3 through the gateway endpoint"
         )
 
-    def grant_attach(self, grantee: iam.IGrantable) -> iam.Grant:
+    def grant_attach(self, grantee: iam.IGrantable, *, lend: bool = False) -> iam.Grant:
         """Let a service that acts as `grantee` place network interfaces into the VPC.
 
         EC2 takes no narrower resource for describing, and checks creation against subnet, group
         and interface at once:
         https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html
         https://docs.aws.amazon.com/sagemaker/latest/dg/sagemaker-roles.html
+
+        Parameters
+        ----------
+        grantee
+            What the service acts as.
+        lend
+            Whether the service lends the interfaces to an account of its own, as SageMaker does.
         """
         stack = Stack.of(self)
         anything_here = stack.format_arn(service="ec2", resource="*", resource_name="*")
@@ -192,11 +202,10 @@ class PrivateNetwork(Construct):
             grantee=grantee,
             actions=[
                 "ec2:CreateNetworkInterface",
-                "ec2:CreateNetworkInterfacePermission",
                 "ec2:DeleteNetworkInterface",
-                "ec2:DeleteNetworkInterfacePermission",
                 "ec2:AssignPrivateIpAddresses",
                 "ec2:UnassignPrivateIpAddresses",
+                *(LENDING if lend else ()),
             ],
             resource_arns=[anything_here],
         )

@@ -31,7 +31,7 @@ def main() -> int:
             shutil.rmtree(assembly, ignore_errors=True)
             synth_seconds, synth_mib = _run([*synth, "--output", str(assembly)], (0,))
             options = ["--assembly", str(assembly), "--environments", str(environments)]
-            seconds, mib = _run([*proof, *options, "--output", str(folder / "proof")], (0, 3))
+            seconds, mib = _run([*proof, *options, "--output", str(folder / "proof")], (0,))
             synths.append(synth_seconds)
             proofs.append(synth_seconds + seconds)
             memory.append(max(mib, synth_mib))
@@ -63,8 +63,14 @@ def _twenty_endpoints(folder: Path) -> tuple[Path, Path]:
 def _run(command: list[str], allowed: tuple[int, ...]) -> tuple[float, float]:
     """Seconds, and the most memory in MiB that one process of it held."""
     started = time.perf_counter()
+    environment = {**os.environ, "CDK_VALIDATION": "false"}
     with subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command,
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
     ) as process:
         assert process.stdout is not None
         said = process.stdout.read()

@@ -49,7 +49,7 @@ class TestDefault:
         assert statement["Effect"] == "Deny"
         assert statement["Principal"] == {"AWS": "*"}
         assert statement["Condition"]["ArnNotLike"] == {"aws:PrincipalArn": [DEPLOYING]}
-        assert statement["Condition"]["Bool"] == {
+        assert statement["Condition"]["BoolIfExists"] == {
             "aws:PrincipalIsAWSService": "false",
             "aws:ViaAWSService": "false",
         }

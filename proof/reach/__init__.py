@@ -1,0 +1,1 @@
+"""Which component can reach which: the second question."""

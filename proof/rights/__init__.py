@@ -1,0 +1,1 @@
+"""Which role can do what, where: the third question."""

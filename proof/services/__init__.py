@@ -1,0 +1,1 @@
+"""Whether services that are called and endpoints match: the fourth question."""

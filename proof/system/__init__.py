@@ -1,0 +1,1 @@
+"""The templates as one system: read, resolved, in every branch."""

@@ -1,0 +1,1 @@
+"""Whether there is any way out or in: the first question."""

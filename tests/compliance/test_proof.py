@@ -1,0 +1,53 @@
+"""Every environment is closed, by the proof; and the proof sees what is opened."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from proof.environment import prove_environment
+from tests.compliance.conftest import Assembly
+from tests.conftest import ENVIRONMENTS, ROOT
+
+
+@pytest.mark.parametrize("name", ENVIRONMENTS)
+def test_an_environment_is_closed(name: str, assemblies: dict[str, Assembly]) -> None:
+    proof = prove_environment(name, assemblies[name].folder, ROOT / "environments")
+    assert [f"{found.rule} {found.logical_id}: {found.says}" for found in proof.findings] == []
+    assert sum(rule.examined for rule in proof.rules) > 100
+    assert proof.acknowledgments
+    assert all(len(each.reason) > 20 for each in proof.acknowledgments)
+
+
+def test_each_endpoint_is_called_by_somebody_of_the_platform_or_named(
+    assemblies: dict[str, Assembly],
+) -> None:
+    """What roles may call, read from the templates alone, is what the constructs declare."""
+    proof = prove_environment("prod", assemblies["prod"].folder, ROOT / "environments")
+    by_role = {
+        use.service: [caller for caller in use.callers if "." in caller.partition(":")[0]]
+        for use in proof.services
+        if use.endpoint.startswith("Network.")
+    }
+    assert {service for service, callers in by_role.items() if not callers} == {"sagemaker.api"}
+
+
+def test_an_endpoint_that_is_missing_is_seen(
+    assemblies: dict[str, Assembly], tmp_path: Path
+) -> None:
+    folder = tmp_path / "assembly"
+    shutil.copytree(assemblies["prod"].folder, folder)
+    path = folder / "Network.template.json"
+    template = json.loads(path.read_text())
+    template["Resources"] = {
+        name: resource
+        for name, resource in template["Resources"].items()
+        if "SecretsmanagerEndpoint" not in name
+    }
+    path.write_text(json.dumps(template))
+    proof = prove_environment("prod", folder, ROOT / "environments")
+    assert any(
+        "secretsmanager" in found.says and "Mlflow" in " ".join(found.path)
+        for found in proof.violations
+    )
