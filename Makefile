@@ -14,8 +14,9 @@ help: ## List the commands
 install: ## Install everything into the checkout (.venv, Node, cdk)
 	@$(PYTHON) operations/bootstrap.py
 
-lock: install ## Pin the transitive versions anew
-	uv pip compile --quiet --no-header --no-emit-package mlops-constructs requirements.txt requirements-dev.txt -o constraints.txt
+# Debian 12 has Python 3.11.2, and what asks for a later one cannot be installed there.
+lock: $(if $(wildcard .venv/bin/uv),,install) ## Pin the transitive versions anew
+	uv pip compile --quiet --python-version 3.11.2 --no-header --no-emit-package mlops-constructs requirements.txt requirements-dev.txt -o constraints.txt
 
 synth: install ## Synthesize the environment ENV into build/cdk.out
 	@cdk synth --quiet --output build/cdk.out -c env=$(ENV)

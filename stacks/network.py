@@ -84,6 +84,7 @@ class NetworkStack(PlatformStack):
             ),
             s3_prefix_list=settings.s3_prefix_list,
             shared=shared,
+            callers=_callers(self, settings.existing),
         )
         if not settings.existing:
             DnsFirewall(
@@ -150,6 +151,14 @@ def _existing(scope: Construct, settings: ExistingVpc) -> ec2.IVpc:
         isolated_subnet_ids=list(settings.subnets.values()),
         isolated_subnet_route_table_ids=[settings.route_tables[zone] for zone in settings.subnets],
     )
+
+
+def _callers(scope: Construct, settings: ExistingVpc | None) -> list[ec2.ISecurityGroup]:
+    groups = settings.security_groups if settings else []
+    return [
+        ec2.SecurityGroup.from_security_group_id(scope, f"Callers{number}", group, mutable=False)
+        for number, group in enumerate(groups, start=1)
+    ]
 
 
 def _shared(settings: Shared | None) -> SharedEndpoints:

@@ -20,6 +20,10 @@ class ExistingVpc(Section):
         dict[Zone, Annotated[str, resource_id("rtb")]],
         Field(description="The route table of the subnet in each zone."),
     ]
+    security_groups: Annotated[
+        list[Annotated[str, resource_id("sg")]],
+        Field(max_length=5, description="Groups of what may call the platform. They stay as is."),
+    ] = []
 
 
 class Shared(Section):

@@ -47,6 +47,8 @@ class PrivateNetwork(Construct):
         destination outside of the VPC.
     shared
         Services that are reached through endpoints of somebody else.
+    callers
+        Groups of somebody else whose members may call the platform. They are left as they are.
 
     Attributes
     ----------
@@ -56,6 +58,8 @@ class PrivateNetwork(Construct):
         The endpoint of each service that is called: S3's gateway and shared ones too.
     clients : aws_cdk.aws_ec2.ISecurityGroup
         The group of whatever may call the platform from inside the VPC.
+    callers : list of aws_cdk.aws_ec2.ISecurityGroup
+        Every group whose members may call the platform: `clients`, and those that were given.
 
     Raises
     ------
@@ -81,6 +85,7 @@ class PrivateNetwork(Construct):
         principals: Principals,
         s3_prefix_list: str,
         shared: SharedEndpoints | None = None,
+        callers: Sequence[ec2.ISecurityGroup] = (),
     ) -> None:
         super().__init__(scope, construct_id)
         self.vpc = vpc
@@ -90,7 +95,9 @@ class PrivateNetwork(Construct):
         self._s3_prefix_list = ec2.Peer.prefix_list(s3_prefix_list)
         self._endpoints_group = self.security_group(self, "EndpointsGroup", "Interface endpoints")
         self.clients = self.security_group(self, "ClientsGroup", "What may call the platform")
-        self.connect_to_aws(self.clients)
+        self.callers = [self.clients, *callers]
+        for caller in self.callers:
+            self.connect_to_aws(caller)
         policies = EndpointPolicies(
             Stack.of(self), naming, principals, [subnet.subnet_id for subnet in self._subnets]
         )

@@ -164,7 +164,8 @@ class TrackingServer(Construct):
             database.instance, ec2.Port.tcp(DATABASE_PORT), "Keeps metadata"
         )
         server_group.connections.allow_from(balancer_group, ec2.Port.tcp(PORT), "Is called")
-        balancer_group.connections.allow_from(network.clients, ec2.Port.tcp(PORT), "Is called")
+        for caller in network.callers:
+            balancer_group.connections.allow_from(caller, ec2.Port.tcp(PORT), "Is called")
 
         isolated = ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_ISOLATED)
         self.load_balancer = elb.NetworkLoadBalancer(

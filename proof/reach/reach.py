@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from proof.model import Component, Finding, Question, Reach, Rule
-from proof.reach.components import Node, listeners, nodes, service_of
+from proof.reach.components import KINDS, Node, listeners, nodes, service_of
 from proof.reach.groups import ANY, GroupRule, all_rules
 from proof.services.needs import allowed_services
 from proof.system.addresses import covers, network
@@ -47,8 +47,6 @@ class Reached:
 )
 def groups_known(view: View, system: System) -> Iterator[Sight]:
     """What a group lets through is only known where its rules are seen."""
-    from proof.reach.components import KINDS
-
     if view.get("VpcEndpointType", "Interface") != "Interface":
         return
     groups = view.items(KINDS[view.type].groups)

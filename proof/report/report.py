@@ -115,6 +115,11 @@ def summary(proof: Proof) -> RenderableType:
             table.add_row(Text.assemble(*((str(clean(words)), style) for words, style in parts)))
         shown += [table, Text()]
     shown += [Text(line) for line in bill(proof).lines]
+    if proof.acknowledgments:
+        count = len(proof.acknowledgments)
+        shown.append(
+            Text(f"{count} findings of the rule packs are acknowledged: the report lists them.")
+        )
     shown.append(_styled(f"{proof.subject}: {verdict(proof)}.", state(proof)))
     return Group(*shown)
 

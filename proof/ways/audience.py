@@ -286,8 +286,7 @@ def only_ours_pass(
             verdicts.append(known and _all_ours(condition, system))
         else:
             verdicts.append(False)
-    named = any(condition.base in NEGATIVE for condition in conditions)
-    if not named or False in verdicts:
+    if False in verdicts:
         return False
     return None if None in verdicts else True
 

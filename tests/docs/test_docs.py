@@ -10,6 +10,7 @@ import pytest
 from mlflow import environment_variables
 from ruamel.yaml import YAML
 
+from mlops_constructs.sagemaker_in_vpc import PLACED, VPC_KEYS
 from stacks.config import Environment, json_schema, load_environment
 from stacks.document import read_document
 from stacks.releases import Release
@@ -84,6 +85,13 @@ def test_the_example_networks_are_valid(tmp_path: Path) -> None:
         (tmp_path / f"n{number}.yaml").write_text(head + network)
         assert load_environment(f"n{number}", tmp_path).network.zone_names[0] == "ap-northeast-1a"
     assert number == 1
+
+
+def test_the_service_control_policy_denies_what_the_endpoint_denies() -> None:
+    (text,) = blocks(ROOT / "docs" / "network.md", "json")
+    (statement,) = json.loads(text)["Statement"]
+    assert statement["Action"] == list(PLACED)
+    assert statement["Condition"] == {"Null": {VPC_KEYS[0]: "true"}}
 
 
 def test_the_example_release_is_valid(tmp_path: Path) -> None:

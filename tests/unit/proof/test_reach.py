@@ -92,6 +92,36 @@ def test_one_rule_of_two_connects_nothing(tmp_path: Path, name: str) -> None:
     assert not reached(proven(tmp_path, templates), "App.Function", "App.Database")
 
 
+def test_a_group_that_is_not_named_connects_nothing(tmp_path: Path) -> None:
+    templates = closed()
+    resources = templates["App"]["Resources"]
+    resources["Other"] = resource(
+        "EC2::SecurityGroup", GroupDescription="Other", VpcId={"Fn::ImportValue": "VpcId"}
+    )
+    resources["IntoDatabase"]["Properties"]["SourceSecurityGroupId"] = att("Other", "GroupId")
+
+    assert not reached(proven(tmp_path, templates), "App.Function", "App.Database")
+
+
+@pytest.mark.parametrize(("last", "ports"), [(79, []), (90, ["tcp/80-90"]), (80, ["tcp/80"])])
+def test_rules_let_through_what_both_allow(tmp_path: Path, last: int, ports: list[str]) -> None:
+    templates = closed()
+    resources = templates["App"]["Resources"]
+    caller, callee = "DatabaseGroup", "FunctionGroup"
+    resources["Caller"] = resource(
+        "EC2::Instance",
+        SubnetId={"Fn::ImportValue": "SubnetId"},
+        SecurityGroupIds=[att(caller, "GroupId")],
+    )
+    resources["A"] = rule(False, att(caller, "GroupId"), att(callee, "GroupId"))
+    resources["B"] = rule(True, att(callee, "GroupId"), att(caller, "GroupId"))
+    resources["A"]["Properties"].update(FromPort=1, ToPort=last)
+    resources["B"]["Properties"].update(FromPort=80, ToPort=8080)
+    proof = proven(tmp_path, templates)
+
+    assert [found.port for found in reached(proof, "App.Caller", "App.Function")] == ports
+
+
 def test_ports_that_do_not_meet_connect_nothing(tmp_path: Path) -> None:
     templates = closed()
     templates["App"]["Resources"]["ToDatabase"]["Properties"].update(FromPort=1, ToPort=1024)

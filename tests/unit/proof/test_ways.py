@@ -90,6 +90,16 @@ def with_policy(kind: str, path: str, *statements: dict[str, Any]) -> Resources:
     return {"X": resource(kind, **{path: policy(*statements)})}
 
 
+def guarded(**condition: Any) -> Resources:
+    """A bucket whose policy denies everybody, under a condition."""
+    statement = deny("s3:*", [att("X"), {"Fn::Sub": "${X.Arn}/*"}], **condition)
+    return {
+        "X": BUCKET,
+        "Entrance": resource("EC2::VPCEndpoint", ServiceName=CODECOMMIT, VpcId="vpc-1"),
+        "Policy": resource("S3::BucketPolicy", Bucket=ref("X"), PolicyDocument=policy(statement)),
+    }
+
+
 ANYBODY = allow("*", "s3:GetObject", "arn:aws:s3:::b/*")
 EC2 = "EC2::"
 VIOLATIONS: list[tuple[str, Resources]] = [
@@ -347,6 +357,18 @@ VIOLATIONS: list[tuple[str, Resources]] = [
         },
     ),
     ("way.presigned-url", {"X": BUCKET}),
+    ("way.presigned-url", guarded(Bool={"aws:SecureTransport": "false"})),
+    ("way.presigned-url", guarded(StringNotEquals={"aws:PrincipalAccount": ACCOUNT})),
+    (
+        "way.presigned-url",
+        guarded(
+            StringNotEquals={
+                "aws:SourceVpce": ref("Entrance"),
+                "aws:PrincipalAccount": ACCOUNT,
+            }
+        ),
+    ),
+    ("way.presigned-url", guarded(StringEquals={"aws:SourceVpce": ref("Entrance")})),
     (
         "way.shared-snapshot",
         {"X": resource("EC2::SnapshotBlockPublicAccess", State="unblocked")},
@@ -390,6 +412,39 @@ VIOLATIONS: list[tuple[str, Resources]] = [
                 ),
             )
         },
+    ),
+    (
+        "way.resource-policy",
+        {
+            "X": resource(
+                "S3::BucketPolicy",
+                PolicyDocument=policy(
+                    {
+                        "Effect": "Allow",
+                        "NotPrincipal": {"AWS": ACCOUNT},
+                        "Action": "s3:*",
+                        "Resource": "*",
+                    }
+                ),
+            )
+        },
+    ),
+    (
+        "way.resource-policy",
+        with_policy(
+            "SQS::QueuePolicy",
+            "PolicyDocument",
+            allow("*", "sqs:*", StringLike={"aws:PrincipalAccount": "*"}),
+        ),
+    ),
+    (
+        "way.resource-policy",
+        with_policy(
+            "SQS::QueuePolicy",
+            "PolicyDocument",
+            allow("*", "sqs:*"),
+            deny("sqs:*", Bool={"aws:SecureTransport": "false"}),
+        ),
     ),
     ("way.resource-policy", with_policy("KMS::Key", "KeyPolicy", allow(ROOT, "kms:Decrypt"))),
     (
@@ -596,6 +651,15 @@ INNOCENT: list[tuple[str, Resources]] = [
     ),
     ("way.rest-api", api(allow({"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, INVOKE))),
     ("way.public-bucket", {"X": resource("S3::Bucket", PublicAccessBlockConfiguration=BLOCKED)}),
+    ("way.presigned-url", guarded(StringNotEquals={"aws:SourceVpce": ref("Entrance")})),
+    (
+        "way.presigned-url",
+        guarded(
+            StringNotEqualsIfExists={"aws:SourceVpce": ref("Entrance")},
+            ArnNotLike={"aws:PrincipalArn": f"arn:aws:iam::{ACCOUNT}:role/deploy"},
+            BoolIfExists={"aws:ViaAWSService": "false"},
+        ),
+    ),
     (
         "way.public-database",
         {"X": resource("RDS::DBInstance", PubliclyAccessible=False, DBSubnetGroupName="g")},
@@ -816,6 +880,12 @@ def test_what_is_named_on_purpose_is_expected(
         found(tmp_path / "unnamed", resources, expectations=Expectations(organization="o-2"))
     )
     assert (rule, "X") not in marks(found(tmp_path / "named", resources, expectations=NAMED))
+
+
+def test_a_policy_that_passes_everything_is_one_finding(tmp_path: Path) -> None:
+    findings = found(tmp_path, endpoint(PolicyDocument=policy(allow("*", "*"))))
+
+    assert len([finding for finding in findings if finding.rule == "way.endpoint-policy"]) == 1
 
 
 def test_a_macro_hides_resources(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ EXISTING = f"""{HEAD}network:
     vpc: vpc-0a1b2c3d4e5f60718
     subnets: {{eu-west-1a: subnet-0a1b2c3d, eu-west-1b: subnet-1a1b2c3d}}
     route_tables: {{eu-west-1a: rtb-0a1b2c3d, eu-west-1b: rtb-0a1b2c3d}}
+    security_groups: [sg-0a1b2c3d]
 """
 HUB = """\
   shared_endpoints:
@@ -123,6 +124,18 @@ class TestStacks:
         assert "AWS::EC2::VPCEndpoint" in types(network)
         assert "vpc-0a1b2c3d4e5f60718" in json.dumps(network)
         assert "subnet-0a1b2c3d" in json.dumps(made.templates["Data"])
+
+    def test_groups_of_an_existing_vpc_may_call_and_stay_as_they_are(self, tmp_path: Path) -> None:
+        made = synthesized(EXISTING, tmp_path)
+        for stack, port in (("Network", 443), ("Tracking", 5000)):
+            rules = [
+                resource["Properties"]
+                for resource in made.templates[stack]["Resources"].values()
+                if resource["Type"].startswith("AWS::EC2::SecurityGroup")
+                and "sg-0a1b2c3d" in json.dumps(resource["Properties"])
+            ]
+            assert [rule["FromPort"] for rule in rules] == [port]
+            assert [rule["SourceSecurityGroupId"] for rule in rules] == ["sg-0a1b2c3d"]
 
     def test_no_endpoint_is_paid_for_twice(self, tmp_path: Path) -> None:
         made = synthesized(GOOD + HUB, tmp_path)
