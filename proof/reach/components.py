@@ -246,13 +246,20 @@ def _vpc(view: View, places: list[View | None], groups: tuple[str, ...], system:
 
 
 def _label(view: View, kind: Kind) -> str:
+    name = readable(view.resource.logical_id)
     if view.type == "AWS::EC2::VPCEndpoint":
-        return f"{service_of(view)} endpoint"
+        return (
+            name if is_private_service(view.get("ServiceName")) else f"{service_of(view)} endpoint"
+        )
+    if view.type == "AWS::SageMaker::Model":
+        # The constructs of many endpoints are called alike: their templates are not.
+        return f"{view.resource.template.name} {kind.words}"
     engine = view.get("Engine")
-    words = f"{engine} {kind.words}" if isinstance(engine, str) else kind.words
+    if isinstance(engine, str):
+        return f"{name} ({engine})"
     if view.type == "AWS::ECS::Service" and view.get("LaunchType", "FARGATE") == "FARGATE":
-        words = "Fargate tasks"
-    return f"{readable(view.resource.logical_id)} ({words})"
+        return f"{name} (Fargate)"
+    return name
 
 
 def readable(logical_id: str) -> str:

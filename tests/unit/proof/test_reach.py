@@ -78,7 +78,7 @@ def test_a_private_api_is_reached_through_its_endpoint(proof: Proof) -> None:
 def test_components_have_labels_for_people(proof: Proof) -> None:
     labels = {component.id: (component.label, component.kind) for component in proof.components}
 
-    assert labels["App.Database"] == ("Database (postgres database)", "database")
+    assert labels["App.Database"] == ("Database (postgres)", "database")
     assert labels["Network.S3"] == ("s3 endpoint", "endpoint")
     assert labels["aws:s3"] == ("s3", "service")
     assert readable("MlflowServiceC8B373FD") == "Mlflow service"
