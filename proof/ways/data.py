@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from proof.model import Question
-from proof.system.policies import matches, statements
+from proof.system.policies import Condition, statements
 from proof.system.system import System, View
 from proof.system.values import Unknown, as_list, best, named, truth
 from proof.ways.audience import NETWORK_KEYS, denies, only_ours_pass
@@ -88,22 +88,81 @@ def presigned_url(view: View, system: System) -> Sights:
     """Whoever holds a presigned URL has its signer's rights, from wherever they are."""
     reference = f"${{{view.id}}}"
     name = view.get("BucketName", reference)
-    tests: list[bool | None] = []
-    for other in system.views("AWS::S3::BucketPolicy"):
-        if other.get("Bucket") not in (reference, name) or not system.always(other.resource):
-            continue
-        for statement in statements(other.get("PolicyDocument")):
-            whole = any(matches(action, "s3:GetObject") for action in statement.actions) and any(
-                resource == "*" or resource.endswith("/*") for resource in statement.resources
-            )
-            if whole and denies(statement, [], []):
-                keys = NETWORK_KEYS | {"aws:principalarn"}
-                network = any(test.key in NETWORK_KEYS for test in statement.conditions)
-                tests.append(
-                    network and only_ours_pass(statement.conditions, system, keys, signed=True)
-                )
-    verdict = best(tests)
+    documents = [
+        other.get("PolicyDocument")
+        for other in system.views("AWS::S3::BucketPolicy")
+        if other.get("Bucket") in (reference, name) and system.always(other.resource)
+    ]
+    verdict = _answers_the_network_only(documents, "s3:GetObject", system)
     if verdict is False:
         yield lacking("The bucket answers presigned URLs from anywhere.")
     elif verdict is None:
         yield unsure("Nobody can tell whether the bucket answers to endpoints of ours only.")
+
+
+@RULES.rule(
+    "way.stolen-credential",
+    "AWS::ECR::Repository",
+    "AWS::KMS::Key",
+    "AWS::SecretsManager::Secret",
+    says="A credential that was carried out opens no key, repository or secret.",
+    mend=(
+        "Give it a policy that denies everybody what reads it unless aws:SourceVpce is an endpoint"
+        " of yours, or the caller is a service or the role that deploys; of a key, where"
+        " kms:ViaService is absent."
+    ),
+)
+def stolen_credential(view: View, system: System) -> Sights:
+    """Whoever holds a role's credential has its rights, from wherever they are."""
+    action, path = READ[view.type]
+    documents = [view.get(path)] if path else _secret_policies(view, system)
+    verdict = _answers_the_network_only(documents, action, system)
+    if verdict is False:
+        yield lacking(f"Whoever may {action} may do so from anywhere.")
+    elif verdict is None:
+        yield unsure(f"Nobody can tell whether {action} is answered within the network only.")
+
+
+READ = {
+    "AWS::ECR::Repository": ("ecr:BatchGetImage", "RepositoryPolicyText"),
+    "AWS::KMS::Key": ("kms:Decrypt", "KeyPolicy"),
+    "AWS::SecretsManager::Secret": ("secretsmanager:GetSecretValue", ""),
+}
+"""What reads the data of each type, and where its policy stands; empty where beside it."""
+
+
+def _secret_policies(view: View, system: System) -> list[Any]:
+    return [
+        other.get("ResourcePolicy")
+        for other in system.views("AWS::SecretsManager::ResourcePolicy")
+        if other.get("SecretId") == f"${{{view.id}}}" and system.always(other.resource)
+    ]
+
+
+def _answers_the_network_only(documents: list[Any], action: str, system: System) -> bool | None:
+    """Whether some statement denies an action to everybody who is not in the network."""
+    keys = NETWORK_KEYS | {"aws:principalarn"}
+    tests: list[bool | None] = []
+    for document in documents:
+        for statement in statements(document):
+            on_all = action[:3] != "s3:" or any(
+                resource == "*" or resource.endswith("/*") for resource in statement.resources
+            )
+            if not on_all or not denies(statement, [action], []):
+                continue
+            # What comes to a key through a service is for that service's own policy to judge.
+            rest = tuple(each for each in statement.conditions if not _is_direct_use(each))
+            placed = len(rest) < len(statement.conditions) or any(
+                test.key in NETWORK_KEYS for test in rest
+            )
+            tests.append(placed and only_ours_pass(rest, system, keys, signed=True))
+    return best(tests)
+
+
+def _is_direct_use(condition: Condition) -> bool:
+    """Whether a condition spares what comes to a key through a service, and nothing else."""
+    return (condition.base, condition.key, condition.values) == (
+        "Null",
+        "kms:viaservice",
+        ("true",),
+    )

@@ -282,7 +282,10 @@ def _app() -> Resources:
         ),
         "Key": resource(
             "KMS::Key",
-            KeyPolicy=policy(allow({"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, "kms:*")),
+            KeyPolicy=policy(
+                allow({"AWS": f"arn:aws:iam::{ACCOUNT}:root"}, "kms:*"),
+                deny("kms:*", Null={"kms:ViaService": "true"}, **spared),
+            ),
         ),
         "Topic": resource("SNS::Topic"),
         "TopicPolicy": resource(

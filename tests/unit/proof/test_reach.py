@@ -15,8 +15,10 @@ from tests.unit.proof.builders import (
     Templates,
     att,
     closed,
+    deny,
     interface,
     marks,
+    policy,
     proven,
     ref,
     resource,
@@ -216,6 +218,16 @@ def balanced() -> Templates:
             ],
         ),
         "Secret": resource("SecretsManager::Secret"),
+        "SecretPolicy": resource(
+            "SecretsManager::ResourcePolicy",
+            SecretId=ref("Secret"),
+            ResourcePolicy=policy(
+                deny(
+                    "secretsmanager:GetSecretValue",
+                    StringNotEquals={"aws:SourceVpce": {"Fn::ImportValue": "S3Id"}},
+                )
+            ),
+        ),
         "Service": resource(
             "ECS::Service",
             TaskDefinition=ref("Task"),

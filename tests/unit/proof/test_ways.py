@@ -100,6 +100,7 @@ def guarded(**condition: Any) -> Resources:
     }
 
 
+ELSEWHERE = {"StringNotEquals": {"aws:SourceVpce": ref("Entrance")}}
 ANYBODY = allow("*", "s3:GetObject", "arn:aws:s3:::b/*")
 EC2 = "EC2::"
 VIOLATIONS: list[tuple[str, Resources]] = [
@@ -369,6 +370,24 @@ VIOLATIONS: list[tuple[str, Resources]] = [
         ),
     ),
     ("way.presigned-url", guarded(StringEquals={"aws:SourceVpce": ref("Entrance")})),
+    ("way.stolen-credential", {"X": resource("SecretsManager::Secret")}),
+    ("way.stolen-credential", {"X": resource("ECR::Repository")}),
+    ("way.stolen-credential", with_policy("KMS::Key", "KeyPolicy", allow(ROOT, "kms:*"))),
+    (
+        "way.stolen-credential",
+        with_policy("KMS::Key", "KeyPolicy", deny("kms:*", Null={"kms:ViaService": "false"})),
+    ),
+    (
+        "way.stolen-credential",
+        {
+            "X": resource("SecretsManager::Secret"),
+            "Policy": resource(
+                "SecretsManager::ResourcePolicy",
+                SecretId=ref("X"),
+                ResourcePolicy=policy(deny("secretsmanager:PutSecretValue", **ELSEWHERE)),
+            ),
+        },
+    ),
     (
         "way.shared-snapshot",
         {"X": resource("EC2::SnapshotBlockPublicAccess", State="unblocked")},
@@ -659,6 +678,31 @@ INNOCENT: list[tuple[str, Resources]] = [
             ArnNotLike={"aws:PrincipalArn": f"arn:aws:iam::{ACCOUNT}:role/deploy"},
             BoolIfExists={"aws:ViaAWSService": "false"},
         ),
+    ),
+    (
+        "way.stolen-credential",
+        with_policy("KMS::Key", "KeyPolicy", deny("kms:*", Null={"kms:ViaService": "true"})),
+    ),
+    (
+        "way.stolen-credential",
+        {
+            **with_policy(
+                "ECR::Repository", "RepositoryPolicyText", deny("ecr:BatchGetImage", **ELSEWHERE)
+            ),
+            "Entrance": resource("EC2::VPCEndpoint", ServiceName=CODECOMMIT, VpcId="vpc-1"),
+        },
+    ),
+    (
+        "way.stolen-credential",
+        {
+            "X": resource("SecretsManager::Secret"),
+            "Entrance": resource("EC2::VPCEndpoint", ServiceName=CODECOMMIT, VpcId="vpc-1"),
+            "Policy": resource(
+                "SecretsManager::ResourcePolicy",
+                SecretId=ref("X"),
+                ResourcePolicy=policy(deny("secretsmanager:*", **ELSEWHERE)),
+            ),
+        },
     ),
     (
         "way.public-database",
