@@ -94,4 +94,4 @@ class HubConnection(Construct):
                     destination_cidr_block=cidr,
                     transit_gateway_id=shared.transit_gateway,
                 )
-                route.add_dependency(attachment)
+                route.node.add_dependency(attachment)

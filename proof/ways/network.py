@@ -312,3 +312,20 @@ def known_range(view: View, system: System) -> Sights:
     block = view.get("CidrBlock")
     if isinstance(block, Unknown):
         yield unsure(f"The address range is unknown: {block.why}.")
+
+
+@RULES.rule(
+    "way.unseen-network",
+    "AWS::EC2::SecurityGroup",
+    "AWS::EC2::VPCEndpoint",
+    says="Every VPC that is used is among the templates, or named as somebody else's.",
+    mend="Put the templates of the VPC beside these; its owner's are enough.",
+)
+def unseen_network(view: View, system: System) -> Sights:
+    """A VPC that no template makes may have any route, and any name may be answered in it."""
+    vpc = view.get("VpcId")
+    if vpc is None or system.find(vpc, "AWS::EC2::VPC") or vpc in system.expectations.attachments:
+        return
+    users = system.views("AWS::EC2::SecurityGroup", "AWS::EC2::VPCEndpoint")
+    if view.id == min(other.id for other in users if other.get("VpcId") == vpc):
+        yield unsure(f"Nobody can tell where the routes and names of {named(vpc)} lead.")

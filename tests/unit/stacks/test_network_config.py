@@ -8,6 +8,10 @@ import pytest
 
 from mlops_constructs.faults import FaultsError
 from mlops_constructs.service_call import SERVICES
+from proof.environment import expectations_of
+from proof.model import Proof
+from proof.prove import prove
+from proof.rights.role_policies import examine_rights
 from stacks.config import load_environment
 from stacks.workloads import ACTIONS
 from tests.conftest import RELEASES
@@ -113,6 +117,36 @@ def synthesized(text: str, folder: Path) -> Synthesized:
 
 def types(template: dict[str, Any]) -> list[str]:
     return [resource["Type"] for resource in template["Resources"].values()]
+
+
+def proven(text: str, folder: Path) -> Proof:
+    """The proof of what comes of a configuration."""
+    synthesized(text, folder)
+    environment = load_environment("dev", folder)
+    return prove(
+        folder / "out",
+        "dev",
+        expectations_of(environment),
+        account=environment.account,
+        region=environment.region,
+        ours=True,
+        rights=examine_rights,
+    )
+
+
+class TestProof:
+    def test_what_nobody_sees_of_an_existing_vpc_is_undecided(self, tmp_path: Path) -> None:
+        proof = proven(EXISTING, tmp_path)
+        assert proof.violations == ()
+        (unseen,) = proof.undecided
+        assert unseen.rule == "way.unseen-network"
+        assert "vpc-0a1b2c3d4e5f60718" in unseen.says
+
+    def test_the_way_to_a_hub_is_named_on_purpose(self, tmp_path: Path) -> None:
+        proof = proven(GOOD + HUB, tmp_path)
+        assert [f"{found.rule} {found.says}" for found in proof.findings] == []
+        shared = {use.service for use in proof.services if use.kind == "shared"}
+        assert shared == {"logs", "execute-api"}
 
 
 class TestStacks:
