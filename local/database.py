@@ -17,6 +17,8 @@ from operations.errors import OperationError
 IMAGE = "mysql:8.4"
 PACKAGES = ("mariadb-server-core", "mariadb-client-core")
 START_SECONDS = 60
+MYSQL_ONLY = ("log_error_verbosity",)
+"""Parameters that MariaDB does not know, and would not start with."""
 
 # What RDS gives its master user, which is not everything: SUPER stays with AWS.
 # https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/UsingWithRDS.MasterAccounts.html
@@ -183,7 +185,11 @@ class DatabaseServer:
             f"GRANT {PRIVILEGES} ON *.* TO '{user}'@'%' WITH GRANT OPTION;\n",
             encoding="utf-8",
         )
-        options = [f"--{name.replace('_', '-')}={value}" for name, value in parameters.items()]
+        options = [
+            f"--{name.replace('_', '-')}={value}"
+            for name, value in parameters.items()
+            if program.kind != "mariadb" or name not in MYSQL_ONLY
+        ]
         command = _COMMANDS[program.kind](program, folder, self.port, log)
         # A container engine's client asks for its home and its host.
         kept = ("PATH", "HOME", "DOCKER_HOST", "XDG_RUNTIME_DIR")

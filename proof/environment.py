@@ -44,12 +44,13 @@ def prove_environment(name: str, assembly: Path, environments: Path) -> Proof:
 def expectations_of(environment: Environment) -> Expectations:
     """What an environment's configuration names on purpose.
 
-    Principals that it names bring their accounts with them; endpoints and clients' VPCs that may
-    reach the data are ways in as an attachment is.
+    Principals and vaults that it names bring their accounts with them; endpoints and clients' VPCs
+    that may reach the data are ways in as an attachment is.
     """
     network, perimeter = environment.network, environment.perimeter
     shared = network.shared_endpoints
     clients = environment.clients.values()
+    copies = environment.data.backup.copy_to
     principals = (
         *network.neighbours,
         *perimeter.roles,
@@ -58,6 +59,7 @@ def expectations_of(environment: Environment) -> Expectations:
     accounts = {
         *map(account_of, principals),
         *(client.account for client in clients if client.account),
+        *([copies.split(":")[4]] if copies else []),
     }
     gateway = shared.transit_gateway if shared else None
     return Expectations(

@@ -14,6 +14,8 @@ class Verdict(StrEnum):
     """The templates break the rule."""
     UNDECIDED = "undecided"
     """The templates do not say; never counted as fine."""
+    WARNING = "warning"
+    """The rule holds, and something beside it could be better; it does not count."""
 
 
 class Question(StrEnum):
@@ -40,7 +42,7 @@ class Finding:
     logical_id
         The resource.
     verdict
-        Whether it is a violation, or undecided.
+        Whether it is a violation, undecided, or a warning.
     says
         What is there, in one sentence.
     path
@@ -241,7 +243,7 @@ class Proof:
     rules
         Every rule that was checked.
     findings
-        Where a rule does not hold, sorted. Nothing here: everything holds.
+        Where a rule does not hold, sorted. Nothing here but warnings: everything holds.
     components, reaches
         Which component can reach which.
     rights
@@ -274,3 +276,8 @@ class Proof:
     def undecided(self) -> tuple[Finding, ...]:
         """What the templates do not say."""
         return tuple(found for found in self.findings if found.verdict is Verdict.UNDECIDED)
+
+    @property
+    def warnings(self) -> tuple[Finding, ...]:
+        """What could be better."""
+        return tuple(found for found in self.findings if found.verdict is Verdict.WARNING)

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from mlops_constructs.faults import Fault
 from stacks.client_checks import client_faults
 from stacks.network_checks import NETWORK_CHECKS
+from stacks.tracking_checks import TRACKING_CHECKS
 from stacks.validation import Check, Parts
 
 # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-tasks-services.html
@@ -164,6 +165,7 @@ CHECKS: tuple[Check, ...] = (
     _pack_faults,
     _image_faults,
     _size_faults,
+    *TRACKING_CHECKS,
     _opt_out_faults,
     client_faults,
 )

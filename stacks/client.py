@@ -103,7 +103,7 @@ class ClientStack(PlatformStack):
             self, "InstanceProfile", role=role, path=environment.naming.iam_path
         )
         outputs = {
-            "TrackingUri": f"http://{offered.private_dns}:{PORT}",
+            "TrackingUri": _tracking_uri(environment),
             "TrackingEndpointId": endpoints.tracking_endpoint.ref,
             "InstanceProfileArn": profile.instance_profile_arn,
             # For the role that the client starts its machines with, which is not ours.
@@ -201,7 +201,7 @@ def _settings_output(
     """What a notebook needs to know of the platform, as the one text that it asks for."""
     settings = {
         "region": environment.region,
-        "tracking_uri": f"http://{environment.tracking.endpoint_service.private_dns}:{PORT}",
+        "tracking_uri": _tracking_uri(environment),
         "assume_role": assumed_role,
         "prefix": environment.naming.endpoint(""),
         "artifacts": data.artifacts.uri(MODELS_PREFIX),
@@ -210,3 +210,10 @@ def _settings_output(
         "security_groups": [access.model_group.security_group_id],
     }
     CfnOutput(stack, "NotebookSettings", value=stack.to_json_string(settings))
+
+
+def _tracking_uri(environment: Environment) -> str:
+    """The address of MLflow for clients of the endpoint service."""
+    tracking = environment.tracking
+    scheme = "https" if tracking.tls else "http"
+    return f"{scheme}://{tracking.endpoint_service.private_dns}:{PORT}"

@@ -9,53 +9,15 @@ from pydantic import Field
 from mlops_constructs.faults import Fault, raise_faults
 from mlops_constructs.naming import Naming
 from stacks.checks import CHECKS
-from stacks.client_config import Client, EndpointService
+from stacks.client_config import Client
 from stacks.document import read_document
 from stacks.fields import Name, Reason, Section
 from stacks.forms import quantity, text, whole_number
 from stacks.network_config import Network, Perimeter
+from stacks.tracking_config import DAYS, Data, Tracking
 from stacks.validation import validated
 
-MEMORY = {"GiB": 1024.0, "MiB": 1.0}
-STORAGE = {"GiB": 1.0, "TiB": 1024.0}
-DAYS = {"days": 1.0, "weeks": 7.0}
-
 Pack = Literal["AwsSolutions", "NIST80053R5", "HIPAA", "PCIDSS321", "Serverless"]
-
-
-class Database(Section):
-    """RDS for MySQL 8.4, MLflow's metadata."""
-
-    instance: Annotated[
-        str,
-        text(
-            r"db\.[a-z0-9]+\.[a-z0-9]+",
-            allowed="an RDS instance class",
-            fix="Write it with its 'db.', such as 'db.t4g.medium'.",
-        ),
-    ] = "db.t4g.medium"
-    storage: Annotated[int, quantity(STORAGE, minimum="20 GiB", maximum="64 TiB")] = 20
-    multi_az: bool = True
-    backup_retention: Annotated[int, quantity(DAYS, minimum="1 days", maximum="35 days")] = 35
-
-
-class Data(Section):
-    """What keeps state: keys, buckets, repositories, the database."""
-
-    removal: Literal["retain", "destroy"] = "retain"
-    deletion_protection: bool = True
-    database: Database = Database()
-
-
-class Tracking(Section):
-    """The MLflow server on Fargate."""
-
-    image: Name = "mlflow"
-    cpu: Annotated[int, quantity({"vCPU": 1024.0}, minimum="0.25 vCPU", maximum="4 vCPU")] = 1024
-    memory: Annotated[int, quantity(MEMORY, minimum="512 MiB", maximum="30 GiB")] = 2048
-    tasks: Annotated[int, whole_number(1, 10)] = 2
-    workers: Annotated[int, whole_number(1, 8)] = 2
-    endpoint_service: EndpointService = EndpointService()
 
 
 class Endpoint(Section):

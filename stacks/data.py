@@ -4,8 +4,12 @@ from aws_cdk import CfnOutput
 from aws_cdk import aws_ec2 as ec2
 from constructs import Construct
 
+from mlops_constructs.alarms import AlarmTopic
 from mlops_constructs.artifact_store import ArtifactStore
 from mlops_constructs.data_perimeter import DataPerimeter
+from mlops_constructs.database_backup import DatabaseBackup
+from mlops_constructs.database_class import memory
+from mlops_constructs.database_monitoring import DatabaseMonitoring
 from mlops_constructs.encryption_key import EncryptionKey
 from mlops_constructs.image_repository import ImageRepository
 from mlops_constructs.metadata_database import MetadataDatabase
@@ -15,7 +19,7 @@ from stacks.platform_stack import PlatformStack
 
 
 class DataStack(PlatformStack):
-    """Keys, buckets, image repositories and the database.
+    """Keys, buckets, image repositories, the database and its backups; the topic of all alarms.
 
     Parameters
     ----------
@@ -36,6 +40,12 @@ class DataStack(PlatformStack):
         The repository of each image.
     database : mlops_constructs.metadata_database.MetadataDatabase
         MLflow's metadata.
+    alarms : mlops_constructs.alarms.Alarms
+        What makes the environment's alarms, of this stack and of later ones.
+    database_monitoring : mlops_constructs.database_monitoring.DatabaseMonitoring
+        What is watched of the database.
+    all_alarms : list of aws_cdk.aws_cloudwatch.Alarm
+        Every alarm of this stack.
     """
 
     def __init__(
@@ -53,9 +63,13 @@ class DataStack(PlatformStack):
             holds="Keys, buckets, image repositories, database",
             termination_protection=environment.data.deletion_protection,
         )
-        self.key = EncryptionKey(
+        data_key = EncryptionKey(
             self, "DataKey", description="Data at rest", removal_policy=self.removal_policy
-        ).key
+        )
+        self.key = data_key.key
+        self.alarms = AlarmTopic(
+            self, "Alarms", key=data_key, namespace=environment.naming.prefix
+        ).alarms
         self.artifacts = ArtifactStore(
             self,
             "Artifacts",
@@ -91,6 +105,26 @@ class DataStack(PlatformStack):
             deletion_protection=environment.data.deletion_protection,
             removal_policy=self.removal_policy,
         )
+        self.database_monitoring = DatabaseMonitoring(
+            self,
+            "DatabaseMonitoring",
+            database=self.database,
+            alarms=self.alarms,
+            memory_gib=memory(database.instance) or 0,
+            storage_gib=database.storage,
+        )
+        backups = DatabaseBackup(
+            self,
+            "DatabaseBackup",
+            database=self.database,
+            key=self.key,
+            alarms=self.alarms,
+            days=environment.data.backup.retention,
+            copy_to=environment.data.backup.copy_to,
+            protected=environment.data.deletion_protection,
+            removal_policy=self.removal_policy,
+        )
+        self.all_alarms = [*self.database_monitoring.all, backups.alarm]
         self._close(network.perimeter)
         self.opt_out("data.removal", self)
         self.opt_out(
@@ -115,7 +149,11 @@ class DataStack(PlatformStack):
             *(image.repository.repository_name for image in self.images.values()),
             self.database.group.security_group_id,
             self.database.secret.secret_arn,
+            self.database.instance.instance_identifier,
+            self.alarms.topic.topic_arn,
+            *(alarm.alarm_arn for alarm in self.all_alarms),
         )
+        CfnOutput(self, "AlarmTopic", value=self.alarms.topic.topic_arn)
         CfnOutput(self, "ArtifactBucket", value=self.artifacts.bucket.bucket_name)
 
     def _close(self, perimeter: DataPerimeter) -> None:

@@ -93,7 +93,7 @@ class NetworkStack(PlatformStack):
                 vpc=vpc,
                 region=environment.region,
                 services=[call.service for call in calls],
-                zones=settings.dns_zones,
+                zones=[*settings.dns_zones, *_tracking_names(environment)],
             )
             HubConnection(self, "Hub", vpc=vpc, shared=shared, name=environment.naming.prefix)
         self.perimeter = DataPerimeter(
@@ -140,6 +140,12 @@ class NetworkStack(PlatformStack):
         for kind, reasons in named.items():
             for name, reason in reasons.items():
                 self.add_metadata(f"{kind}:{name}", reason)
+
+
+def _tracking_names(environment: Environment) -> list[str]:
+    """The name that the tracking server answers to here, which is no other zone's."""
+    tls = environment.tracking.tls
+    return [tls.name] if tls else []
 
 
 def _existing(scope: Construct, settings: ExistingVpc) -> ec2.IVpc:

@@ -4,6 +4,9 @@ from aws_cdk import CfnOutput
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
+from mlops_constructs.tls_name import Tls
+from mlops_constructs.tracking_monitoring import TrackingMonitoring
+from mlops_constructs.tracking_scaling import TrackingScaling
 from mlops_constructs.tracking_server import TrackingServer
 from stacks.config import Environment
 from stacks.data import DataStack
@@ -12,7 +15,7 @@ from stacks.platform_stack import PlatformStack
 
 
 class TrackingStack(PlatformStack):
-    """MLflow on Fargate behind an internal load balancer.
+    """MLflow on Fargate behind an internal load balancer, watched and scaled.
 
     Parameters
     ----------
@@ -61,10 +64,29 @@ class TrackingStack(PlatformStack):
             memory_mib=tracking.memory,
             tasks=tracking.tasks,
             workers=tracking.workers,
+            connections=tracking.connections,
             allowed_principals=[iam.ArnPrincipal(arn) for arn in offered.allowed_principals],
             private_dns=offered.private_dns,
+            tls=Tls(tracking.tls.certificate, tracking.tls.name) if tracking.tls else None,
             deletion_protection=environment.data.deletion_protection,
         )
+        monitoring = TrackingMonitoring(
+            self,
+            "Monitoring",
+            server=self.server,
+            alarms=data.alarms,
+            database=data.database_monitoring.metrics,
+            other_alarms=data.all_alarms,
+        )
+        if tracking.max_tasks > tracking.tasks:
+            TrackingScaling(
+                self,
+                "Scaling",
+                server=self.server,
+                requests=monitoring.requests,
+                least=tracking.tasks,
+                most=tracking.max_tasks,
+            )
         self.opt_out(
             "data.deletion_protection",
             self.server.load_balancer,

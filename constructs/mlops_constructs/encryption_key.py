@@ -37,6 +37,23 @@ def grant_through(key: kms.IKey, grantee: iam.IGrantable, service: str, *actions
     )
 
 
+def from_alarms(stack: Stack) -> dict[str, dict[str, str]]:
+    """The condition that CloudWatch asks for an alarm of the account and region of `stack`.
+
+    https://docs.aws.amazon.com/sns/latest/dg/sns-enable-encryption-for-topic.html
+    """
+    alarms = stack.format_arn(
+        service="cloudwatch",
+        resource="alarm",
+        resource_name="*",
+        arn_format=ArnFormat.COLON_RESOURCE_NAME,
+    )
+    return {
+        "StringEquals": {"aws:SourceAccount": stack.account},
+        "ArnLike": {"aws:SourceArn": alarms},
+    }
+
+
 class EncryptionKey(Construct):
     """A KMS key that rotates every year and outlives its stack.
 
@@ -96,5 +113,20 @@ class EncryptionKey(Construct):
                 actions=["kms:Encrypt", "kms:Decrypt", "kms:GenerateDataKey*", "kms:DescribeKey"],
                 resources=["*"],
                 conditions={"ArnLike": {"kms:EncryptionContext:aws:logs:arn": log_groups}},
+            )
+        )
+
+    def allow_alarms(self) -> None:
+        """Let alarms of this account and region publish to topics that the key encrypts.
+
+        The service asks as itself, for which a policy on the key is needed:
+        https://repost.aws/knowledge-center/cloudwatch-configure-alarm-sns
+        """
+        self.key.add_to_resource_policy(
+            iam.PolicyStatement(
+                principals=[iam.ServicePrincipal("cloudwatch.amazonaws.com")],
+                actions=["kms:Decrypt", "kms:GenerateDataKey"],
+                resources=["*"],
+                conditions=from_alarms(Stack.of(self)),
             )
         )

@@ -1,5 +1,7 @@
 """RDS for MySQL that holds MLflow's metadata."""
 
+from typing import Any
+
 from aws_cdk import ArnFormat, Duration, RemovalPolicy, Stack
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
@@ -9,6 +11,7 @@ from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 
 from mlops_constructs.acknowledgment import acknowledge
+from mlops_constructs.database_class import has_insights
 from mlops_constructs.encryption_key import grant_through
 from mlops_constructs.faults import Fault, raise_faults
 from mlops_constructs.log_settings import LogSettings
@@ -27,6 +30,11 @@ PARAMETERS = {
     "long_query_time": "2",
     # A log is exported where it is a file; the default is a table.
     "log_output": "FILE",
+    # Notes too: that a password was refused is one.
+    # https://dev.mysql.com/doc/refman/8.4/en/communication-errors.html
+    "log_error_verbosity": "3",
+    # What MLflow's tables are made with; the collation follows.
+    "character_set_server": "utf8mb4",
 }
 """What MLflow and the closed network need of the server."""
 
@@ -73,6 +81,8 @@ class MetadataDatabase(Construct):
         The database.
     group : aws_cdk.aws_ec2.ISecurityGroup
         Its group.
+    logs : dict of str to aws_cdk.aws_logs.LogGroup
+        The group of each log of `LOGS`.
     secret : aws_cdk.aws_secretsmanager.ISecret
         User, password, host, port and database name, as JSON.
 
@@ -122,12 +132,12 @@ class MetadataDatabase(Construct):
             "HIPAA.Security-SecretsManagerRotationEnabled",
         )
         identifier = f"{naming.prefix}-{self.NAME}"
-        log_groups = [
-            log_settings.group(
+        self.logs = {
+            log: log_settings.group(
                 self, f"{log.capitalize()}Log", name=f"/aws/rds/instance/{identifier}/{log}"
             )
             for log in LOGS
-        ]
+        }
         engine = rds.DatabaseInstanceEngine.mysql(version=rds.MysqlEngineVersion.VER_8_4_10)
         self.instance = rds.DatabaseInstance(
             self,
@@ -157,10 +167,11 @@ class MetadataDatabase(Construct):
             cloudwatch_logs_exports=list(LOGS),
             monitoring_interval=MONITORING,
             monitoring_role=self._monitoring_role(),
+            **_insights(instance_type, key),
             deletion_protection=deletion_protection,
             removal_policy=removal_policy,
         )
-        self.instance.node.add_dependency(*log_groups)
+        self.instance.node.add_dependency(*self.logs.values())
         self._acknowledge_instance()
 
     def _monitoring_role(self) -> iam.Role:
@@ -220,12 +231,6 @@ class MetadataDatabase(Construct):
             " the tracking server is the one user.",
             "RDSLoggingEnabled[LogExport::audit]",
         )
-        acknowledge(
-            self.instance,
-            "RDS makes the backups itself, every day, and keeps them as the environment says.",
-            "NIST.800.53.R5-RDSInBackupPlan",
-            "HIPAA.Security-RDSInBackupPlan",
-        )
 
     @property
     def secret(self) -> secretsmanager.ISecret:
@@ -247,6 +252,21 @@ class MetadataDatabase(Construct):
             resource_arns=[self.secret.secret_arn],
         )
         return read.combine(grant_through(self._key, grantee, "secretsmanager", "kms:Decrypt"))
+
+
+def _insights(instance_type: ec2.InstanceType, key: kms.IKey) -> dict[str, Any]:
+    """A week of what the database waits for, encrypted, where the class can tell.
+
+    https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Database-Insights.html
+    """
+    if not has_insights(f"db.{instance_type.to_string()}"):
+        return {"enable_performance_insights": False}
+    return {
+        "database_insights_mode": rds.DatabaseInsightsMode.STANDARD,
+        "enable_performance_insights": True,
+        "performance_insight_retention": rds.PerformanceInsightRetention.DEFAULT,
+        "performance_insight_encryption_key": key,
+    }
 
 
 def _faults(storage_gib: int, backup_days: int) -> list[Fault]:

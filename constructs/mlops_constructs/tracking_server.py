@@ -21,6 +21,7 @@ from mlops_constructs.naming import MODELS_PREFIX
 from mlops_constructs.platform_role import PlatformRole
 from mlops_constructs.private_network import PrivateNetwork
 from mlops_constructs.service_call import S3, ServiceCall
+from mlops_constructs.tls_name import Tls, add_listener, add_name
 
 PORT = 5000
 """Where the server listens, and the load balancer too."""
@@ -69,6 +70,10 @@ class TrackingServer(Construct):
     private_dns
         The name that clients of such an endpoint call the server by. It stands in their own
         private zone: no public domain needs to be owned for it.
+    connections
+        Connections that one task may open to the database, all of its processes together.
+    tls
+        What the load balancer shows its clients; without it, it passes TCP on as it is.
     deletion_protection
         The load balancer, whose name the clients know, refuses to be deleted: yes.
 
@@ -76,14 +81,16 @@ class TrackingServer(Construct):
     ----------
     service : aws_cdk.aws_ecs.FargateService
         The service.
+    log : aws_cdk.aws_logs.LogGroup
+        Its log.
     load_balancer : aws_cdk.aws_elasticloadbalancingv2.NetworkLoadBalancer
         The load balancer.
+    target_group : aws_cdk.aws_elasticloadbalancingv2.NetworkTargetGroup
+        The tasks, as the load balancer sees them.
     uri : str
         The address for ``mlflow.set_tracking_uri``.
     endpoint_service : aws_cdk.aws_ec2.VpcEndpointService or None
         The way in from other VPCs, where there are allowed principals.
-    private_uri : str
-        The address for clients of the endpoint service.
 
     Raises
     ------
@@ -149,12 +156,16 @@ class TrackingServer(Construct):
         memory_mib: int = 2048,
         tasks: int = 2,
         workers: int = 2,
+        connections: int = 72,
         allowed_principals: Sequence[iam.ArnPrincipal] = (),
         private_dns: str = "",
+        tls: Tls | None = None,
         deletion_protection: bool = True,
     ) -> None:
         super().__init__(scope, construct_id)
-        faults = _faults(tasks, workers) + _name_faults(allowed_principals, private_dns)
+        faults = _faults(tasks=tasks, workers=workers, connections=connections) + _name_faults(
+            allowed_principals, private_dns
+        )
         raise_faults(self.node.path, faults)
         network.require(self, self.CALLS)
         server_group = network.security_group(self, "ServerGroup", "MLflow tasks")
@@ -186,7 +197,12 @@ class TrackingServer(Construct):
             ),
         )
         self.endpoint_service = self._offer(allowed_principals) if allowed_principals else None
-        hosts = [self.load_balancer.load_balancer_dns_name, private_dns]
+        names = [self.load_balancer.load_balancer_dns_name, private_dns, tls.name if tls else ""]
+        hosts = dict.fromkeys(name for name in names if name)
+        self.uri = f"http://{self.load_balancer.load_balancer_dns_name}:{PORT}"
+        if tls:
+            add_name(self, self.load_balancer, network.vpc, tls)
+            self.uri = f"https://{tls.name}:{PORT}"
         logged_to = {
             "enabled": "true",
             "bucket": artifacts.access_logs.bucket_name,
@@ -194,8 +210,6 @@ class TrackingServer(Construct):
         }
         for attribute, value in logged_to.items():
             self.load_balancer.set_attribute(f"access_logs.s3.{attribute}", value)
-        self.uri = f"http://{self.load_balancer.load_balancer_dns_name}:{PORT}"
-        self.private_uri = f"http://{private_dns}:{PORT}" if private_dns else ""
 
         cluster = ecs.Cluster(
             self,
@@ -214,16 +228,18 @@ class TrackingServer(Construct):
         )
         database.grant_read_secret(self._task.task_role)
         artifacts.grant_read_write(self._task.task_role, f"{MODELS_PREFIX}/")
+        self.log = log_settings.group(self, "Log")
         self._add_container(
             image=ecs.ContainerImage.from_ecr_repository(repository, digest),
             environment={
                 "AWS_DEFAULT_REGION": Stack.of(self).region,
                 "DATABASE_SECRET_ARN": database.secret.secret_full_arn or "",
                 "ARTIFACTS_DESTINATION": artifacts.uri(MODELS_PREFIX),
-                "ALLOWED_HOSTS": ",".join(host for host in hosts if host),
+                "ALLOWED_HOSTS": ",".join(hosts),
                 "WORKERS": str(workers),
+                "DATABASE_CONNECTIONS": str(connections),
             },
-            log_group=log_settings.group(self, "Log"),
+            log_group=self.log,
         )
         self.service = ecs.FargateService(
             self,
@@ -239,16 +255,12 @@ class TrackingServer(Construct):
             vpc_subnets=isolated,
             security_groups=[server_group],
         )
-        listener = self.load_balancer.add_listener("Listener", port=PORT)
-        acknowledge(
-            listener,
-            "The environment names no certificate, so the listener passes TCP, to private addresses"
-            " alone.",
-            "ELBv2ACMCertificateRequired",
-        )
-        listener.add_targets(
+        listener = add_listener(self.load_balancer, PORT, tls)
+        self.target_group = listener.add_targets(
             "Tasks",
             port=PORT,
+            # Tasks speak plain HTTP: what TLS there is ends at the load balancer.
+            protocol=elb.Protocol.TCP,
             targets=[self.service],
             deregistration_delay=Duration.seconds(30),
             health_check=elb.HealthCheck(protocol=elb.Protocol.HTTP, path="/health"),
@@ -311,8 +323,7 @@ class TrackingServer(Construct):
         )
 
 
-def _faults(tasks: int, workers: int) -> list[Fault]:
-    named = {"tasks": tasks, "workers": workers}
+def _faults(**named: int) -> list[Fault]:
     return [
         Fault(name, str(count), "1 or more", "Run at least one.")
         for name, count in named.items()

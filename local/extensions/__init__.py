@@ -16,6 +16,7 @@ from local.extensions.network import (
     FlowLog,
     SecurityGroupRule,
 )
+from local.extensions.recorded import Recorded
 from local.extensions.sagemaker import SageMaker, SageMakerResource
 from local.extensions.secrets import SecretPolicy
 from local.extensions.tasks import Service
@@ -58,6 +59,9 @@ def extend(host: Host) -> None:
         "AWS::ElasticLoadBalancingV2::Listener": Listener(balancers),
         "AWS::ECS::Service": Service(host, balancers),
         "AWS::SecretsManager::ResourcePolicy": SecretPolicy(host),
+        "AWS::Backup::BackupSelection": Recorded(),
+        "AWS::ApplicationAutoScaling::ScalableTarget": Recorded(),
+        "AWS::ApplicationAutoScaling::ScalingPolicy": Recorded("Arn"),
         "AWS::SageMaker::Model": SageMakerResource(sagemaker, "Model"),
         "AWS::SageMaker::EndpointConfig": SageMakerResource(sagemaker, "EndpointConfig"),
         "AWS::SageMaker::Endpoint": SageMakerResource(sagemaker, "Endpoint"),

@@ -24,7 +24,7 @@ class Section:
     rules
         Each rule, how many violations it has, and how many undecided.
     findings
-        What was found, violations first.
+        What was found, violations first and warnings last.
     """
 
     question: Question
@@ -35,7 +35,7 @@ class Section:
     def verdict(self) -> str:
         """``violation``, ``undecided``, ``holds``, or ``nothing examined``."""
         kinds = {each.verdict for each in self.findings}
-        for kind in Verdict:
+        for kind in (Verdict.VIOLATION, Verdict.UNDECIDED):
             if kind in kinds:
                 return kind.value
         return "holds" if self.rules else "nothing examined"
@@ -51,9 +51,10 @@ def verdict(proof: Proof) -> str:
     """
     if not proof.rules:
         return "Nothing was examined"
-    if not proof.findings:
-        return "Everything holds"
-    return ", ".join(_counts(len(proof.violations), len(proof.undecided)))
+    counts = list(_counts(len(proof.violations), len(proof.undecided), len(proof.warnings)))
+    if not proof.violations and not proof.undecided:
+        counts.insert(0, "Everything holds")
+    return ", ".join(counts)
 
 
 def state(proof: Proof) -> str:
@@ -66,7 +67,7 @@ def state(proof: Proof) -> str:
     """
     if proof.violations:
         return Verdict.VIOLATION.value
-    return "holds" if proof.rules and not proof.findings else Verdict.UNDECIDED.value
+    return "holds" if proof.rules and not proof.undecided else Verdict.UNDECIDED.value
 
 
 def sections(proof: Proof) -> tuple[Section, ...]:
@@ -147,16 +148,18 @@ def clean(value: object) -> object:
     return UNPRINTABLE.sub("\ufffd", value)
 
 
-def _counts(violations: int, undecided: int) -> Iterable[str]:
+def _counts(violations: int, undecided: int, warnings: int) -> Iterable[str]:
     if violations:
         yield f"{violations} violation{'s' if violations > 1 else ''}"
     if undecided:
         yield f"{undecided} undecided"
+    if warnings:
+        yield f"{warnings} warning{'s' if warnings > 1 else ''}"
 
 
 def _section(proof: Proof, question: Question) -> Section:
     findings = sorted(each for each in proof.findings if each.question is question)
-    ordered = sorted(findings, key=lambda each: each.verdict is not Verdict.VIOLATION)
+    ordered = sorted(findings, key=lambda each: list(Verdict).index(each.verdict))
 
     def count(rule: Rule, verdict: Verdict) -> int:
         return sum(each.rule == rule.id and each.verdict is verdict for each in findings)

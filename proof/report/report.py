@@ -17,7 +17,12 @@ from proof.report.content import accepted, clean, grants, named, sections, state
 from proof.report.text import text
 
 FOLDER = Path(__file__).parent
-STYLES = {"violation": "bold red", "undecided": "bold yellow", "holds": "bold green"}
+STYLES = {
+    "violation": "bold red",
+    "undecided": "bold yellow",
+    "warning": "bold",
+    "holds": "bold green",
+}
 
 
 def write(proof: Proof, folder: Path) -> list[Path]:

@@ -58,6 +58,9 @@ ASKED_FOR = {
     # It attaches instances to the VPC's subnets. (What Lambda asks for has no such right.)
     # https://docs.aws.amazon.com/sagemaker/latest/dg/host-vpc.html
     "ec2:createnetworkinterfacepermission": {"sagemaker.amazonaws.com"},
+    # It shares a snapshot with the account that its copy is for.
+    # https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AWSBackupServiceRolePolicyForBackup.html
+    "rds:modifydbsnapshotattribute": {"backup.amazonaws.com"},
 }
 """Rights over permissions that services ask of the roles that only they assume."""
 

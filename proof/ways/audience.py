@@ -30,6 +30,7 @@ ACCOUNT_KEYS = {
 ORGANIZATION_KEYS = {"aws:principalorgid", "aws:sourceorgid", "aws:vpceorgid"}
 PATH_KEYS = {"aws:principalorgpaths", "aws:sourceorgpaths", "aws:vpceorgpaths"}
 ARN_KEYS = {"aws:principalarn", "aws:sourcearn"}
+IS_SERVICE = "aws:principalisawsservice"
 NETWORK_KEYS = {"aws:sourcevpce", "aws:sourcevpc"}
 ENTRANCES = (
     "AWS::EC2::VPCEndpoint",
@@ -123,7 +124,11 @@ def open_doors(found: list[Statement], system: System) -> Iterator[Door]:
             if who is None:
                 continue
             tests = [narrows(condition, system) for condition in statement.conditions]
-            tests += [_closes(denial, statement, system) for denial in denials]
+            tests += [
+                _closes(denial, statement, system)
+                for denial in denials
+                if not (who is Who.SERVICE and _spares_services(denial))
+            ]
             if True in tests:
                 continue
             yield Door(Who.UNKNOWN if None in tests else who, name, statement)
@@ -241,6 +246,11 @@ def _closes(denial: Statement, allowed: Statement, system: System) -> bool | Non
     return only_ours_pass(denial.conditions, system)
 
 
+def _spares_services(denial: Statement) -> bool:
+    """Whether a statement denies nothing to services of AWS, in whoever's name they come."""
+    return any(condition.key == IS_SERVICE for condition in denial.conditions)
+
+
 def denies(denial: Statement, actions: Iterable[str], resources: Iterable[str]) -> bool:
     """Whether a statement denies everybody these actions on these resources."""
     everybody = ("AWS", "*") in denial.principals and not denial.not_principals
@@ -276,7 +286,7 @@ def only_ours_pass(
     """
     verdicts: list[bool | None] = []
     for condition in conditions:
-        services = ("aws:principalisawsservice", "aws:viaawsservice")
+        services = (IS_SERVICE, "aws:viaawsservice")
         if condition.base == "Bool" and condition.key in services:
             # A request that nobody signed has no such key, and a plain Bool would spare it.
             strict = signed or condition.lenient or condition.key == "aws:viaawsservice"

@@ -7,6 +7,7 @@ A rule judges one resource in one branch and yields what is wrong with it:
   an endpoint policy or a DNS firewall. A violation for an environment of ours, which claims to
   have it; undecided elsewhere, since other layers may hold.
 - ``unsure``: the templates do not say. Always undecided.
+- ``weak``: nothing is open, and it could be closed better. Always a warning.
 
 What only opens where somebody overrides a parameter's default is undecided too.
 """
@@ -26,6 +27,7 @@ class Grade(Enum):
     BROKEN = "broken"
     LACKING = "lacking"
     UNSURE = "unsure"
+    WEAK = "weak"
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,11 @@ def lacking(says: str, *path: str) -> Sight:
 def unsure(says: str, *path: str) -> Sight:
     """Something that the templates do not say."""
     return Sight(Grade.UNSURE, says, path)
+
+
+def weak(says: str, *path: str) -> Sight:
+    """Something that is closed, and could be closed better."""
+    return Sight(Grade.WEAK, says, path)
 
 
 Judge = Callable[[View, System], Iterable[Sight]]
@@ -111,7 +118,9 @@ class Check:
         resource = where[0].resource
         assumed = all(view.assumed for view in where)
         verdict = Verdict.VIOLATION
-        if (
+        if sight.grade is Grade.WEAK:
+            verdict = Verdict.WARNING
+        elif (
             assumed
             or sight.grade is Grade.UNSURE
             or (sight.grade is Grade.LACKING and not system.ours)

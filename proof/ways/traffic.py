@@ -7,7 +7,7 @@ from proof.reach.groups import GroupRule, rules_of
 from proof.system.addresses import covers, is_public, network
 from proof.system.system import System, View
 from proof.system.values import named
-from proof.ways.checks import Register, Sight, broken, lacking, unsure
+from proof.ways.checks import Register, Sight, broken, lacking, unsure, weak
 from proof.ways.network import leads_out
 
 RULES = Register(Question.WAYS)
@@ -130,3 +130,16 @@ def whole_network(view: View, system: System) -> Sights:
             continue
         if any(covers(block, own) for own in ranges if own) or (block.prefixlen <= 16):
             yield lacking(f"{rule.ports} is open from the whole of {rule.peer}.")
+
+
+@RULES.rule(
+    "way.plain-listener",
+    "AWS::ElasticLoadBalancingV2::Listener",
+    says="Load balancers encrypt what clients say to them, or a warning names who does not.",
+    mend="Give the listener a certificate.",
+)
+def plain_listener(view: View, system: System) -> Sights:
+    """Whether the network is closed does not hang on it: who is in the network could read along."""
+    protocol = view.get("Protocol")
+    if protocol in ("HTTP", "TCP", "TCP_UDP", "UDP"):
+        yield weak(f"The load balancer takes {protocol}, and encrypts nothing itself.")

@@ -14,10 +14,25 @@ from tests.conftest import ENVIRONMENTS, ROOT
 @pytest.mark.parametrize("name", ENVIRONMENTS)
 def test_an_environment_is_closed(name: str, assemblies: dict[str, Assembly]) -> None:
     proof = prove_environment(name, assemblies[name].folder, ROOT / "environments")
-    assert [f"{found.rule} {found.logical_id}: {found.says}" for found in proof.findings] == []
+    findings = [*proof.violations, *proof.undecided]
+    assert [f"{found.rule} {found.logical_id}: {found.says}" for found in findings] == []
     assert sum(rule.examined for rule in proof.rules) > 100
     assert proof.acknowledgments
     assert all(len(each.reason) > 20 for each in proof.acknowledgments)
+
+
+def test_who_has_no_certificate_is_warned(assemblies: dict[str, Assembly]) -> None:
+    warned = {
+        name: [
+            found.rule
+            for found in prove_environment(
+                name, assemblies[name].folder, ROOT / "environments"
+            ).warnings
+        ]
+        for name in ENVIRONMENTS
+    }
+    plain = ["way.plain-listener"]
+    assert warned == {"prod": [], "dev": plain, "local": plain}
 
 
 def test_each_endpoint_is_called_by_somebody_of_the_platform_or_named(

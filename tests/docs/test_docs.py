@@ -10,6 +10,7 @@ import pytest
 from mlflow import environment_variables
 from ruamel.yaml import YAML
 
+from mlops_constructs.database_class import connections, memory
 from mlops_constructs.sagemaker_in_vpc import PLACED, VPC_KEYS
 from stacks.config import Environment, json_schema, load_environment
 from stacks.document import read_document
@@ -203,6 +204,14 @@ def test_defaults_that_are_named_are_the_defaults() -> None:
         assert str(value).lower() == expected, path
         checked += 1
     assert checked >= 10
+
+
+def test_the_connections_of_classes_are_what_synth_counts_with() -> None:
+    page = (ROOT / "docs" / "operations.md").read_text()
+    rows = re.findall(r"^\| `(db\.[\w.]+)` \| (\d+) \|$", page, re.MULTILINE)
+    assert len(rows) >= 5
+    for instance, written in rows:
+        assert connections(memory(instance) or 0) == int(written), instance
 
 
 def test_the_table_of_stacks_is_complete() -> None:

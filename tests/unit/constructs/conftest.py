@@ -10,8 +10,10 @@ from aws_cdk import aws_ecr as ecr
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_logs as logs
+from aws_cdk import aws_sns as sns
 from aws_cdk.assertions import Template
 
+from mlops_constructs.alarms import Alarms
 from mlops_constructs.artifact_store import ArtifactStore
 from mlops_constructs.endpoint_policies import Principals
 from mlops_constructs.inference_api import InferenceApi
@@ -84,6 +86,21 @@ class Bench:
             naming=self.naming,
             key=self.key,
             instance_type=ec2.InstanceType("t4g.medium"),
+            log_settings=self.log_settings,
+        )
+
+    def alarms(self) -> Alarms:
+        return Alarms(sns.Topic(self.neighbours, "Topic"), "mlops-blue")
+
+    def server(self) -> TrackingServer:
+        return TrackingServer(
+            self.stack,
+            "Mlflow",
+            network=self.network,
+            repository=self.repository(),
+            digest=DIGEST,
+            database=self.database(),
+            artifacts=self.artifacts(),
             log_settings=self.log_settings,
         )
 

@@ -4,6 +4,11 @@ from aws_cdk.assertions import Match
 from mlops_constructs.encryption_key import EncryptionKey, grant_through
 from tests.unit.constructs.conftest import Bench
 
+OF_ALARMS = {
+    "StringEquals": {"aws:SourceAccount": "123456789012"},
+    "ArnLike": {"aws:SourceArn": "arn:aws:cloudwatch:eu-west-1:123456789012:alarm:*"},
+}
+
 
 class TestDefault:
     def test_rotates_and_is_kept(self, bench: Bench) -> None:
@@ -39,6 +44,27 @@ class TestCustom:
                                             "kms:EncryptionContext:aws:logs:arn": log_groups
                                         }
                                     },
+                                }
+                            )
+                        ]
+                    )
+                }
+            },
+        )
+
+    def test_alarms_of_this_account_and_region_may_use_it(self, bench: Bench) -> None:
+        EncryptionKey(bench.stack, "Key", description="x").allow_alarms()
+        bench.template().has_resource_properties(
+            "AWS::KMS::Key",
+            {
+                "KeyPolicy": {
+                    "Statement": Match.array_with(
+                        [
+                            Match.object_like(
+                                {
+                                    "Principal": {"Service": "cloudwatch.amazonaws.com"},
+                                    "Action": ["kms:Decrypt", "kms:GenerateDataKey"],
+                                    "Condition": OF_ALARMS,
                                 }
                             )
                         ]

@@ -69,6 +69,8 @@ class TestDefault:
                     "log_bin_trust_function_creators": "1",
                     "log_output": "FILE",
                     "slow_query_log": "1",
+                    "log_error_verbosity": "3",
+                    "character_set_server": "utf8mb4",
                 }
             },
         )
@@ -120,6 +122,18 @@ class TestCustom:
                 },
             },
         )
+
+    @pytest.mark.parametrize(("size", "told"), [("medium", True), ("small", False)])
+    def test_what_it_waits_for_is_kept_where_the_class_can_tell(
+        self, bench: Bench, size: str, told: bool
+    ) -> None:
+        database(bench, instance_type=ec2.InstanceType(f"t4g.{size}"))
+        properties = {
+            "EnablePerformanceInsights": told,
+            "PerformanceInsightsKMSKeyId": Match.any_value() if told else Match.absent(),
+            "DatabaseInsightsMode": "standard" if told else Match.absent(),
+        }
+        bench.template().has_resource_properties(INSTANCE, properties)
 
 
 class TestGrants:

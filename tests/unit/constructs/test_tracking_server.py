@@ -3,6 +3,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk.assertions import Match, Template
 
 from mlops_constructs.faults import FaultsError
+from mlops_constructs.tls_name import Tls
 from mlops_constructs.tracking_server import TrackingServer
 from tests.unit.constructs.conftest import DIGEST, Bench
 from tracking_server.settings import Settings
@@ -86,6 +87,7 @@ class TestDefault:
         }
         settings = Settings.read({**given, "DATABASE_CA": __file__})
         assert settings.workers == 2
+        assert given["DATABASE_CONNECTIONS"] == "72"
         assert settings.port == 5000
 
     def test_clients_reach_the_balancer_and_only_it_the_tasks(self, template: Template) -> None:
@@ -150,6 +152,49 @@ class TestEndpointService:
         assert settings.allowed_hosts == ("balancer", "mlflow.blue.internal")
 
 
+class TestTls:
+    TLS = Tls("arn:aws:acm:eu-west-1:123456789012:certificate/1", "mlflow.blue.internal")
+
+    def test_clients_are_shown_the_certificate_and_tasks_are_not(self, bench: Bench) -> None:
+        found = server(bench, tls=self.TLS)
+        assert found.uri == "https://mlflow.blue.internal:5000"
+        template = bench.template()
+        template.has_resource_properties(
+            "AWS::ElasticLoadBalancingV2::Listener",
+            {
+                "Protocol": "TLS",
+                "Port": 5000,
+                "Certificates": [{"CertificateArn": self.TLS.certificate}],
+                "SslPolicy": Match.string_like_regexp("^ELBSecurityPolicy-TLS13-"),
+            },
+        )
+        template.has_resource_properties(
+            "AWS::ElasticLoadBalancingV2::TargetGroup",
+            {"Protocol": "TCP", "HealthCheckProtocol": "HTTP", "HealthCheckPath": "/health"},
+        )
+
+    def test_the_vpc_and_the_server_know_the_name(self, bench: Bench) -> None:
+        server(bench, tls=self.TLS)
+        template = bench.template()
+        template.has_resource_properties(
+            "AWS::Route53::HostedZone",
+            {"Name": "mlflow.blue.internal.", "VPCs": [Match.any_value()]},
+        )
+        template.has_resource_properties(
+            "AWS::Route53::RecordSet",
+            {"Name": "mlflow.blue.internal.", "Type": "A", "AliasTarget": Match.any_value()},
+        )
+        assert ",mlflow.blue.internal" in str(container(template)["Environment"])
+
+    def test_tcp_is_passed_on_without_it(self, bench: Bench) -> None:
+        assert server(bench).uri.startswith("http://")
+        template = bench.template()
+        template.has_resource_properties(
+            "AWS::ElasticLoadBalancingV2::Listener", {"Protocol": "TCP"}
+        )
+        template.resource_count_is("AWS::Route53::HostedZone", 0)
+
+
 class TestCustom:
     def test_sizes(self, bench: Bench) -> None:
         server(bench, cpu=2048, memory_mib=8192, tasks=3, workers=4)
@@ -167,8 +212,9 @@ class TestCustom:
 class TestBadInput:
     def test_reports_every_fault_at_once(self, bench: Bench) -> None:
         with pytest.raises(FaultsError) as raised:
-            server(bench, tasks=0, workers=0)
-        assert [fault.path for fault in raised.value.faults] == ["tasks", "workers"]
+            server(bench, tasks=0, workers=0, connections=0)
+        paths = [fault.path for fault in raised.value.faults]
+        assert paths == ["tasks", "workers", "connections"]
 
     @pytest.mark.parametrize(
         "changes",

@@ -52,6 +52,14 @@ def test_what_is_undecided_is_not_fine(tmp_path: Path) -> None:
     assert "undecided way.unknown-type T.json X" in " ".join(said.split())
 
 
+def test_a_warning_is_said_and_counts_nowhere(tmp_path: Path) -> None:
+    plain = {"X": resource("ElasticLoadBalancingV2::Listener", Port=80, Protocol="TCP")}
+    status, said = run(write(tmp_path, {"T": {"Resources": plain}}))
+
+    assert status == 0
+    assert "warning way.plain-listener T.json X" in " ".join(said.split())
+
+
 @pytest.mark.parametrize("text", [None, "{", "[]"])
 def test_wrong_input_is_a_fault_without_a_traceback(tmp_path: Path, text: str | None) -> None:
     if text is not None:

@@ -221,6 +221,8 @@ def test_a_report_that_cannot_be_written_leaves_the_old_one(
         ((finding(), replace(finding(), logical_id="B")), "2 violations", False),
         ((finding(Verdict.UNDECIDED),), "1 undecided", False),
         ((finding(), finding(Verdict.UNDECIDED)), "1 violation, 1 undecided", False),
+        ((finding(Verdict.WARNING),), "Everything holds, 1 warning", True),
+        ((finding(Verdict.WARNING), finding()), "1 violation, 1 warning", False),
     ],
 )
 def test_the_verdict_stands_first(found: tuple[Finding, ...], says: str, holds: bool) -> None:

@@ -218,6 +218,12 @@ def test_a_right_that_sagemaker_asks_for_is_its_own_only() -> None:
     assert rules(permission, principal=both) == {("right.exposure", V)}
 
 
+def test_a_right_that_backups_ask_for_is_their_own_only() -> None:
+    share = statement("rds:ModifyDBSnapshotAttribute", f"arn:aws:rds:{HERE}:snapshot:awsbackup:*")
+    assert rules(share, principal={"Service": "backup.amazonaws.com"}) == set()
+    assert rules(share) == {("right.exposure", V)}
+
+
 def test_what_may_allow_counts_as_if_it_did() -> None:
     unclear = statement("s3:PutBucketPolicy", "arn:aws:s3:::models", Effect="${?}")
     assert rules(unclear) == {("right.unreadable", U), ("right.exposure", V)}

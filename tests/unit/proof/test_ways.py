@@ -370,6 +370,20 @@ VIOLATIONS: list[tuple[str, Resources]] = [
         ),
     ),
     ("way.presigned-url", guarded(StringEquals={"aws:SourceVpce": ref("Entrance")})),
+    (
+        # A denial that spares services closes nothing to a service in anybody's name.
+        "way.confused-deputy",
+        with_policy(
+            "S3::BucketPolicy",
+            "PolicyDocument",
+            allow({"Service": "logging.s3.amazonaws.com"}, "s3:PutObject"),
+            deny(
+                "s3:*",
+                StringNotEquals={"aws:PrincipalAccount": ACCOUNT},
+                BoolIfExists={"aws:PrincipalIsAWSService": "false"},
+            ),
+        ),
+    ),
     ("way.stolen-credential", {"X": resource("SecretsManager::Secret")}),
     ("way.stolen-credential", {"X": resource("ECR::Repository")}),
     ("way.stolen-credential", with_policy("KMS::Key", "KeyPolicy", allow(ROOT, "kms:*"))),
@@ -558,9 +572,14 @@ def test_a_violating_template_is_caught(tmp_path: Path, rule: str, resources: Re
 
 
 def test_every_rule_has_a_violating_template() -> None:
-    undecided_only = {"way.unseen", "way.unseen-network", "way.known-range"}
+    no_violation = {
+        "way.unseen",
+        "way.unseen-network",
+        "way.known-range",
+        "way.plain-listener",
+    }
 
-    assert {check.id for check in CHECKS} - undecided_only == {rule for rule, _ in VIOLATIONS}
+    assert {check.id for check in CHECKS} - no_violation == {rule for rule, _ in VIOLATIONS}
     assert len(VIOLATIONS) >= 60
 
 
@@ -941,3 +960,15 @@ def test_a_macro_hides_resources(tmp_path: Path) -> None:
     findings = proven(tmp_path, {"T": template}).findings
 
     assert ("way.macro", "Transform") in marks(findings, Verdict.UNDECIDED)
+
+
+@pytest.mark.parametrize("ours", [True, False])
+@pytest.mark.parametrize(("protocol", "warned"), [("TCP", True), ("HTTP", True), ("TLS", False)])
+def test_a_listener_without_tls_is_a_warning(
+    tmp_path: Path, protocol: str, warned: bool, ours: bool
+) -> None:
+    resources = {"X": resource("ElasticLoadBalancingV2::Listener", Port=5000, Protocol=protocol)}
+    proof = proven(tmp_path, {"T": {"Resources": resources}}, ours=ours)
+
+    assert marks(proof.warnings) == ({("way.plain-listener", "X")} if warned else set())
+    assert proof.findings == proof.warnings

@@ -81,6 +81,61 @@ def test_quantities_carry_their_unit(tmp_path: Path) -> None:
     assert environment.log_retention == 14
 
 
+class TestTracking:
+    """What the database accepts bounds what tasks may open."""
+
+    @pytest.mark.parametrize(
+        ("path", "changed", "said"),
+        [
+            ("tracking.max_tasks", "tracking: {tasks: 3}\n", "3 or more"),
+            ("tracking.connections", "tracking: {connections: 74}\n", "Choose 73 or less"),
+            ("tracking.connections", "tracking: {max_tasks: 3}\n", "Choose 48 or less"),
+            ("tracking.connections", "tracking: {workers: 8}\n", "96 or more"),
+            (
+                "tracking.connections",
+                "data: {database: {instance: db.t4g.small}}\n",
+                "db.t4g.small (2 GiB) accepts them, and 10 of others",
+            ),
+            (
+                "data.database.instance",
+                "data: {database: {instance: db.x2g.large}}\n",
+                "families t, m or r",
+            ),
+            (
+                "tracking.tls.certificate",
+                "tracking: {tls: {name: mlflow.bank.internal, certificate:"
+                ' "arn:aws:acm:us-east-1:123456789012:certificate/1"}}\n',
+                "of the account 123456789012 in eu-west-1",
+            ),
+            ("tracking.tls.name", "tracking: {tls: {certificate: x}}\n", "the key is required"),
+            ("tracking.tls.certificate", "tracking: {tls: {certificate: x}}\n", "in ACM"),
+            (
+                "data.backup.copy_to",
+                'data: {backup: {copy_to: "arn:aws:backup:eu-west-1:123456789012:'
+                'backup-vault:same"}}\n',
+                "another region or account",
+            ),
+            ("data.backup.copy_to", "data: {backup: {copy_to: elsewhere}}\n", "backup vault"),
+        ],
+    )
+    def test_what_is_wrong_is_said(
+        self, path: str, changed: str, said: str, tmp_path: Path
+    ) -> None:
+        assert said in faults(tmp_path, GOOD + changed)[path]
+
+    @pytest.mark.parametrize(
+        "changed",
+        [
+            "tracking: {connections: 73}\n",
+            "tracking: {max_tasks: 4}\ndata: {database: {instance: db.m7g.large}}\n",
+            "tracking: {workers: 8, connections: 96}\ndata: {database: {instance: db.m7g.large}}\n",
+            'data: {backup: {copy_to: "arn:aws:backup:eu-west-2:123456789012:backup-vault:far"}}\n',
+        ],
+    )
+    def test_what_fits_is_accepted(self, changed: str, tmp_path: Path) -> None:
+        assert faults(tmp_path, GOOD + changed) == {}
+
+
 def test_a_client_may_ask_for_what_has_an_endpoint_policy() -> None:
     field = json_schema()["$defs"]["Client"]["properties"]["services"]
     assert tuple(field["items"]["enum"]) == tuple(ACTIONS)

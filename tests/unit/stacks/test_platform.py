@@ -148,6 +148,40 @@ class TestClientOfAnotherAccount:
         assert '\\"assume_role\\":\\"\\"' not in json.dumps(outputs["NotebookSettings"])
 
 
+class TestTls:
+    """Where there is a certificate, whoever is told of MLflow is told https."""
+
+    @pytest.mark.parametrize(("name", "scheme"), [("prod", "https"), ("dev", "http")])
+    def test_clients_are_told(
+        self, name: str, scheme: str, synthesized: dict[str, Synthesized]
+    ) -> None:
+        outputs = synthesized[name].templates["Client-databricks"]["Outputs"]
+        assert outputs["TrackingUri"]["Value"].startswith(f"{scheme}://mlflow.")
+        assert f"{scheme}://mlflow." in json.dumps(outputs["NotebookSettings"])
+
+    @pytest.mark.parametrize(("name", "answered"), [("prod", True), ("dev", False)])
+    def test_the_firewall_answers_for_the_name(
+        self, name: str, answered: bool, synthesized: dict[str, Synthesized]
+    ) -> None:
+        domains = [
+            domain
+            for resource in synthesized[name].templates["Network"]["Resources"].values()
+            if resource["Type"] == "AWS::Route53Resolver::FirewallDomainList"
+            for domain in resource["Properties"]["Domains"]
+        ]
+        assert ("mlflow.mlops.internal" in domains) is answered
+
+
+class TestScaling:
+    @pytest.mark.parametrize(("name", "scaled"), [("prod", True), ("dev", True), ("local", False)])
+    def test_tasks_are_added_where_there_may_be_more(
+        self, name: str, scaled: bool, synthesized: dict[str, Synthesized]
+    ) -> None:
+        resources = synthesized[name].templates["Tracking"]["Resources"].values()
+        kinds = {resource["Type"] for resource in resources}
+        assert ("AWS::ApplicationAutoScaling::ScalableTarget" in kinds) is scaled
+
+
 class TestRules:
     @pytest.mark.parametrize("name", ENVIRONMENTS)
     def test_every_role_lives_under_the_environments_path(
@@ -181,6 +215,7 @@ class TestRules:
     @pytest.mark.parametrize("name", ["dev", "prod"])
     def test_state_outlives_its_stack(self, name: str, synthesized: dict[str, Synthesized]) -> None:
         stateful = {
+            "AWS::Backup::BackupVault",
             "AWS::ECR::Repository",
             "AWS::KMS::Key",
             "AWS::RDS::DBInstance",
