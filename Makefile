@@ -6,7 +6,7 @@ export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/node_modules/.bin:$(PATH)
 export CDK_DISABLE_CLI_TELEMETRY := true
 build_options = $(if $(ENGINE),--engine $(ENGINE)) $(foreach name,BASE_IMAGE RDS_CA_BUNDLE,$(if $($(name)),--build-arg $(name)=$($(name))))
 .DEFAULT_GOAL := help
-.PHONY: help install lock demo test check synth prove schema images release deploy bench clean
+.PHONY: help install lock demo test check synth prove schema images release deploy bench bench-tracking clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -61,6 +61,9 @@ bench: install ## Measure against named peers; tables go to build/bench
 	@python -m tests.benchmarks.synth
 	@PYTHONPATH=lambda/invoker python -m tests.benchmarks.invoker
 	@python -m tests.benchmarks.prove
+
+bench-tracking: install ## Measure the tracking server against plain MLflow (7 minutes)
+	@python -m tests.benchmarks.tracking
 
 clean: ## Remove what was installed and built
 	rm -rf .venv node_modules build .local

@@ -27,12 +27,22 @@ class Measure:
         In what.
     goal
         The most it should be.
+    least
+        The goal is the least it should be instead.
     """
 
     what: str
     value: float
     unit: str
     goal: float | None = None
+    least: bool = False
+
+    @property
+    def met(self) -> bool:
+        """Whether the goal is met, where there is one."""
+        if self.goal is None:
+            return True
+        return self.value >= self.goal if self.least else self.value <= self.goal
 
 
 def median(samples: Sequence[float]) -> float:
@@ -53,10 +63,10 @@ def report(name: str, measures: Sequence[Measure]) -> bool:
         table.add_column(column, justify="left" if column == "what" else "right")
     met = True
     for measure in measures:
-        good = measure.goal is None or measure.value <= measure.goal
-        met = met and good
-        goal = "" if measure.goal is None else f"≤ {measure.goal:g} {measure.unit}"
-        mark = "" if measure.goal is None else ("yes" if good else "NO")
+        met = met and measure.met
+        sign = "≥" if measure.least else "≤"
+        goal = "" if measure.goal is None else f"{sign} {measure.goal:g} {measure.unit}"
+        mark = "" if measure.goal is None else ("yes" if measure.met else "NO")
         table.add_row(measure.what, f"{measure.value:.3g} {measure.unit}", goal, mark)
     Console().print(table)
     BUILD.mkdir(parents=True, exist_ok=True)

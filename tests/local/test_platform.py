@@ -150,6 +150,14 @@ class TestTracking:
         listed = platform.client("s3").list_objects_v2(Bucket=bucket, Prefix=prefix)["Contents"]
         assert f"{prefix}MLmodel" in {entry["Key"] for entry in listed}
 
+    def test_offers_no_link_that_leads_past_it(self, platform: LocalPlatform) -> None:
+        """The perimeter would let nobody follow one."""
+        address = f"{platform.tracking_uri()}/api/3.0/mlflow/server-info"
+        with urllib.request.urlopen(address, timeout=30) as answer:
+            offered = json.load(answer)
+        assert offered["multipart_uploads_enabled"] is False
+        assert offered["multipart_downloads_enabled"] is False
+
     def test_no_process_and_no_command_holds_the_password(self, platform: LocalPlatform) -> None:
         password = secret(platform)["password"].encode()
         running = processes_naming(str(platform.state.path))

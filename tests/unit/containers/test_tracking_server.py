@@ -1,13 +1,36 @@
 """The tracking server's own part: settings, the option file, the first migration."""
 
+import asyncio
+import contextlib
+import importlib
 import json
+import os
+import signal
+import socket
 import subprocess
+import sys
+import threading
+import time
+import tomllib
+import urllib.request
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import ContextVar
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pymysql
 import pytest
+from mlflow.store.artifact import artifact_repo
+from mlflow.store.artifact.artifact_repo import ArtifactRepository
+from mlflow.store.artifact.s3_artifact_repo import S3ArtifactRepository
+from starlette.routing import Mount, Route
 
+from tests.conftest import ROOT
+from tracking_server.application import ShortWay, create_app, direct_paths
+from tracking_server.artifacts import ProxiedS3ArtifactRepository
 from tracking_server.database import (
     Database,
     DatabaseError,
@@ -15,8 +38,12 @@ from tracking_server.database import (
     open_database,
     read_secret,
 )
-from tracking_server.server import ENVIRONMENT, command
-from tracking_server.settings import Settings, SettingsError
+from tracking_server.loop import Loop
+from tracking_server.server import OPTIONS, command
+from tracking_server.server import environment as mlflow_environment
+from tracking_server.settings import STORES, Settings, SettingsError
+
+CONTAINER = ROOT / "containers" / "mlflow"
 
 SECRET: dict[str, Any] = {
     "username": "mlflow",
@@ -44,6 +71,31 @@ class TestSettings:
         settings = Settings.read(environment)
         assert (settings.host, settings.port, settings.workers) == ("127.0.0.1", 5000, 2)
         assert settings.allowed_hosts == ("mlflow.internal", "127.0.0.1")
+        assert (settings.access, settings.connections) == ("proxied", 80)
+
+    @pytest.mark.parametrize("workers", [1, 2, 7])
+    def test_connections_follow_the_workers(
+        self, workers: int, environment: dict[str, str]
+    ) -> None:
+        settings = Settings.read({**environment, "WORKERS": str(workers)})
+        assert settings.connections == 40 * workers
+        assert (settings.pool, settings.threads) == (20, 8)
+
+    @pytest.mark.parametrize(("workers", "connections"), [(2, 24), (2, 25), (3, 100), (1, 400)])
+    def test_no_call_waits_for_a_connection_and_no_task_has_more_than_it_may(
+        self, workers: int, connections: int, environment: dict[str, str]
+    ) -> None:
+        settings = Settings.read(
+            {**environment, "WORKERS": str(workers), "DATABASE_CONNECTIONS": str(connections)}
+        )
+        given = mlflow_environment(settings)
+        pool = int(given["MLFLOW_SQLALCHEMYSTORE_POOL_SIZE"])
+        overflow = int(given["MLFLOW_SQLALCHEMYSTORE_MAX_OVERFLOW"])
+        assert overflow > 0, "MLflow reads 0 as nothing said"
+        assert workers * STORES * (pool + overflow) <= connections
+        # log_batch takes two at once.
+        assert 2 * int(given["TRACKING_SERVER_THREADS"]) <= pool
+        assert int(given["TRACKING_SERVER_THREADS"]) >= 1
 
     @pytest.mark.parametrize(
         "missing", ["DATABASE_SECRET_ARN", "ARTIFACTS_DESTINATION", "ALLOWED_HOSTS"]
@@ -55,9 +107,24 @@ class TestSettings:
 
     def test_all_faults_come_together(self) -> None:
         with pytest.raises(SettingsError) as raised:
-            Settings.read({"WORKERS": "none", "PORT": "0", "DATABASE_CA": "/nowhere"})
+            Settings.read(
+                {
+                    "WORKERS": "none",
+                    "PORT": "0",
+                    "DATABASE_CA": "/nowhere",
+                    "DATABASE_CONNECTIONS": "23",
+                    "ARTIFACTS": "both",
+                }
+            )
         text = str(raised.value)
-        for part in ("DATABASE_SECRET_ARN", "WORKERS is 'none'", "PORT is '0'", "/nowhere"):
+        for part in (
+            "DATABASE_SECRET_ARN",
+            "WORKERS is 'none'",
+            "PORT is '0'",
+            "/nowhere",
+            "DATABASE_CONNECTIONS is '23', which is no number of 24 or more",
+            "ARTIFACTS is 'both'",
+        ):
             assert part in text
 
 
@@ -107,9 +174,271 @@ class TestCommand:
         assert hosts == "mlflow.internal,mlflow.internal:*,127.0.0.1,127.0.0.1:*"
         assert "--serve-artifacts" in words
 
-    def test_nothing_is_told_to_anybody(self) -> None:
-        assert ENVIRONMENT["MLFLOW_DISABLE_TELEMETRY"] == "true"
-        assert ENVIRONMENT["DO_NOT_TRACK"] == "true"
+    def test_files_go_to_s3_directly_where_that_is_chosen(
+        self, environment: dict[str, str]
+    ) -> None:
+        words = command(Settings.read({**environment, "ARTIFACTS": "direct"}), "mysql://db")
+        assert words[words.index("--default-artifact-root") + 1] == "s3://bucket/mlflow"
+        assert "--no-serve-artifacts" in words
+        assert not {"--serve-artifacts", "--artifacts-destination"} & set(words)
+
+    def test_nothing_is_told_to_anybody(self, environment: dict[str, str]) -> None:
+        given = mlflow_environment(Settings.read(environment))
+        assert given["MLFLOW_DISABLE_TELEMETRY"] == "true"
+        assert given["DO_NOT_TRACK"] == "true"
+        assert given["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] == "false"
+
+    def test_what_it_names_is_there(self, environment: dict[str, str]) -> None:
+        """uvicorn finds the loop by its name, and MLflow the application by its entry point."""
+        module, name = OPTIONS["loop"].split(":")
+        assert getattr(importlib.import_module(module), name) is Loop
+        project = tomllib.loads((CONTAINER / "pyproject.toml").read_text())["project"]
+        words = command(Settings.read(environment), "mysql://db")
+        entry = project["entry-points"]["mlflow.app"][words[words.index("--app-name") + 1]]
+        module, name = entry.split(":")
+        assert getattr(importlib.import_module(module), name) is create_app
+
+    def test_the_load_balancer_never_forgets_a_connection_first(self) -> None:
+        assert int(OPTIONS["timeout-keep-alive"]) < 350
+
+
+def flask(environment: dict[str, Any], start: Callable[..., object]) -> list[bytes]:
+    """A WSGI application that says what it was asked."""
+    asked = {name: value for name, value in environment.items() if not name.startswith("wsgi.")}
+    asked["body"] = environment["wsgi.input"].read().decode()
+    asked["thread"] = threading.current_thread().name
+    SEEN.set(SEEN.get() + 1)
+    asked["seen"] = SEEN.get()
+    start("201 CREATED", [("Content-Type", "application/json"), ("X-Who", "flask")])
+    return [json.dumps(asked).encode()]
+
+
+SEEN = ContextVar("SEEN", default=0)
+
+
+async def fastapi(scope: Any, receive: Any, send: Any) -> None:
+    """An ASGI application that says who it is."""
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"fastapi"})
+
+
+def ask(
+    path: str,
+    messages: list[dict[str, Any]] | None = None,
+    application: ShortWay | None = None,
+    **scope: Any,
+) -> list[dict[str, Any]]:
+    """What the application sends for a request."""
+    sent: list[dict[str, Any]] = []
+    left = messages or [{"type": "http.request", "body": b""}]
+
+    async def receive() -> Any:
+        return left.pop(0)
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    whole = {
+        "type": "http",
+        "method": "POST",
+        "path": path,
+        "query_string": b"",
+        "http_version": "1.1",
+        "scheme": "http",
+        "headers": [],
+        **scope,
+    }
+    application = application or ShortWay(fastapi, flask, frozenset({"/api/x"}), 2)
+    asyncio.run(application(whole, receive, send))
+    return sent
+
+
+class TestShortWay:
+    def test_flask_gets_what_was_sent(self) -> None:
+        start, body = ask(
+            "/api/x",
+            [
+                {"type": "http.request", "body": b"one ", "more_body": True},
+                {"type": "http.request", "body": b"two"},
+            ],
+            query_string=b"a=%2Fb",
+            headers=[(b"host", b"mlflow:5000"), (b"x-a", b"1"), (b"x-a", b"2")],
+            client=("10.0.0.9", 1234),
+            server=("10.0.0.1", 5000),
+        )
+        assert start["status"] == 201
+        assert start["headers"] == [(b"content-type", b"application/json"), (b"x-who", b"flask")]
+        asked = json.loads(body["body"])
+        assert asked["body"] == "one two"
+        assert asked["CONTENT_LENGTH"] == "7"
+        assert asked["QUERY_STRING"] == "a=%2Fb"
+        assert asked["HTTP_HOST"] == "mlflow:5000"
+        assert asked["HTTP_X_A"] == "1,2"
+        assert asked["REMOTE_ADDR"] == "10.0.0.9"
+        assert asked["thread"].startswith("call")
+
+    @pytest.mark.parametrize("path", ["/", "/api/x/", "/api/y", "/health", "/api/%78"])
+    def test_what_is_not_named_goes_the_long_way(self, path: str) -> None:
+        assert ask(path)[1]["body"] == b"fastapi"
+
+    def test_other_than_http_goes_the_long_way(self) -> None:
+        assert ask("/api/x", type="websocket")[1]["body"] == b"fastapi"
+
+    def test_a_client_that_leaves_early_is_not_answered(self) -> None:
+        messages: list[dict[str, Any]] = [
+            {"type": "http.request", "body": b"half", "more_body": True},
+            {"type": "http.disconnect"},
+        ]
+        assert ask("/api/x", messages) == []
+
+    def test_nothing_of_one_call_is_left_for_the_next(self) -> None:
+        application = ShortWay(fastapi, flask, frozenset({"/api/x"}), 1)
+        answers = [ask("/api/x", application=application)[1]["body"] for _ in range(3)]
+        assert [json.loads(answer)["seen"] for answer in answers] == [1, 1, 1]
+
+    def test_only_paths_that_flask_alone_takes_go_the_short_way(self) -> None:
+        rules = [
+            ("/api/2.0/mlflow/runs/create", set()),
+            ("/api/3.0/native", set()),
+            ("/api/2.0/mlflow/traces/<id>", {"id"}),
+            ("/get-artifact", set()),
+        ]
+        table = SimpleNamespace(
+            iter_rules=lambda: [SimpleNamespace(rule=r, arguments=a) for r, a in rules]
+        )
+        routes = [
+            Route("/api/3.0/native", lambda request: None, methods=["POST"]),
+            Mount("/", fastapi),
+        ]
+        found = direct_paths(SimpleNamespace(routes=routes), SimpleNamespace(url_map=table))
+        assert found == {"/api/2.0/mlflow/runs/create"}
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """uvicorn with the options of the image, two processes, and calls that take a second."""
+    (tmp_path / "slow.py").write_text(
+        "import os, time\n"
+        "from tracking_server.application import ShortWay\n"
+        "def flask(environment, start):\n"
+        "    time.sleep(float(environment['QUERY_STRING'] or 0))\n"
+        "    start('200 OK', [('Content-Length', str(len(str(os.getpid()))))])\n"
+        "    return [str(os.getpid()).encode()]\n"
+        "app = ShortWay(None, flask, frozenset({'/x'}), 8)\n"
+    )
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    options = [word for name, value in OPTIONS.items() for word in (f"--{name}", value)]
+    process = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "uvicorn", *options, "--lifespan", "off"),
+            *("--port", str(port), "--workers", "2", "slow:app"),
+        ],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": f"{CONTAINER}{os.pathsep}{tmp_path}"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        deadline = time.monotonic() + 30
+        while len({call(port) for _ in range(8)}) < 2:
+            assert time.monotonic() < deadline, "never were there two processes that answer"
+            time.sleep(0.1)
+        yield process, port
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def call(port: int, seconds: float = 0) -> bytes:
+    """Which process answered; nothing where none did."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/x?{seconds}", timeout=20) as answer:
+            content: bytes = answer.read()
+            return content
+    except OSError:
+        return b""
+
+
+class TestProcesses:
+    def test_share_clients_that_come_together(
+        self, server: tuple[subprocess.Popen[bytes], int]
+    ) -> None:
+        _, port = server
+        clients = [socket.create_connection(("127.0.0.1", port), 20) for _ in range(32)]
+        said = []
+        for client in clients:
+            with client:
+                client.sendall(b"GET /x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+                said.append(client.makefile("rb").read().rpartition(b"\n")[2])
+        assert min(Counter(said).values()) >= 8
+        assert len(set(said)) == 2
+
+    def test_finish_what_they_are_at_when_told_to_stop(
+        self, server: tuple[subprocess.Popen[bytes], int]
+    ) -> None:
+        process, port = server
+        with ThreadPoolExecutor(4) as pool:
+            under_way = [pool.submit(call, port, 2) for _ in range(4)]
+            time.sleep(0.7)
+            process.send_signal(signal.SIGTERM)
+            assert all(future.result() for future in under_way)
+        assert process.wait(10) is not None
+        assert call(port) == b""
+
+
+class TestFiles:
+    def test_no_link_can_be_made(self) -> None:
+        """MLflow's server offers links, and clients take them, where its store is one of these."""
+        repository = ProxiedS3ArtifactRepository("s3://bucket/mlflow")
+        for kind in (
+            artifact_repo.MultipartUploadMixin,
+            artifact_repo.MultipartDownloadMixin,
+            artifact_repo.PresignedUploadMixin,
+        ):
+            assert isinstance(repository._s3, kind), "MLflow's own no longer makes links either"
+            assert not isinstance(repository, kind)
+
+    def test_takes_the_place_of_mlflows_own(self) -> None:
+        project = tomllib.loads((CONTAINER / "pyproject.toml").read_text())["project"]
+        module, name = project["entry-points"]["mlflow.artifact_repository"]["s3"].split(":")
+        assert getattr(importlib.import_module(module), name) is ProxiedS3ArtifactRepository
+
+    def test_whatever_mlflows_own_does_otherwise_than_every_store_is_passed_on(self) -> None:
+        """But for links, which it has from its other parents."""
+        links = {
+            name
+            for parent in S3ArtifactRepository.__mro__[1:]
+            if parent.__name__.endswith("Mixin")
+            for name in vars(parent)
+        }
+        own = {
+            name
+            for name, value in vars(S3ArtifactRepository).items()
+            if hasattr(ArtifactRepository, name) and callable(value)
+        }
+        assert own - links - {"__init__"} <= set(vars(ProxiedS3ArtifactRepository))
+
+    @pytest.mark.parametrize(
+        ("method", "arguments"),
+        [
+            ("log_artifact", ("file", "path")),
+            ("log_artifacts", ("folder", "path")),
+            ("list_artifacts", ("path",)),
+            ("delete_artifacts", ("path",)),
+            ("upload_archived_trace_data_bytes", (b"spans",)),
+            ("_download_file", ("remote", "local")),
+        ],
+    )
+    def test_passes_on(self, method: str, arguments: tuple[Any, ...]) -> None:
+        said: list[tuple[Any, ...]] = []
+        repository = ProxiedS3ArtifactRepository("s3://bucket/mlflow")
+        repository._s3 = SimpleNamespace(**{method: lambda *given: said.append(given)})
+        getattr(repository, method)(*arguments)
+        assert said == [arguments]
 
 
 class FakeCursor:

@@ -95,7 +95,9 @@ class TestProcess:
         parent = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
         assert parent.stdout is not None
         child = int(parent.stdout.readline())
-        assert running(child)
+        # Until it is the program itself, nothing ties it to its parent yet.
+        name = Path(f"/proc/{child}/comm")
+        assert eventually(lambda: name.read_text().strip() == "sleep")
         parent.kill()
         parent.wait()
         parent.stdout.close()
