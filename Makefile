@@ -6,7 +6,7 @@ export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/node_modules/.bin:$(PATH)
 export CDK_DISABLE_CLI_TELEMETRY := true
 build_options = $(if $(ENGINE),--engine $(ENGINE)) $(foreach name,BASE_IMAGE RDS_CA_BUNDLE,$(if $($(name)),--build-arg $(name)=$($(name))))
 .DEFAULT_GOAL := help
-.PHONY: help install lock demo test check synth prove schema images release deploy bench bench-tracking clean
+.PHONY: help install lock demo test check synth prove schema images release deploy bench bench-tracking evidence clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -56,6 +56,9 @@ test: install ## Run every test
 	ruff format --check .
 	mypy
 	pytest
+
+evidence: install ## Upgrade what older MLflow servers made, and use it (5 minutes)
+	@EVIDENCE=1 pytest tests/evidence
 
 bench: install ## Measure against named peers; tables go to build/bench
 	@python -m tests.benchmarks.synth
