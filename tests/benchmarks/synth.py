@@ -34,7 +34,7 @@ def main() -> int:
             peer.append(_seconds(folder, folder / "empty", "python app.py"))
     ratio = median([one / other for one, other in zip(ours, peer, strict=True)])
     measures = [
-        Measure("cdk synth, environment dev, 5 stacks", median(ours), "s"),
+        Measure("cdk synth, environment dev, 6 stacks", median(ours), "s"),
         Measure("cdk synth, an empty app of one stack", median(peer), "s"),
         Measure("ratio", ratio, "x", GOAL),
     ]

@@ -22,7 +22,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if not os.environ.get(SWITCH):
         for item in items:
             if item.path.is_relative_to(HERE):
-                item.add_marker(pytest.mark.skip(reason="EVIDENCE=1 runs these"))
+                item.add_marker(pytest.mark.skip(reason="make evidence runs these"))
 
 
 def pytest_terminal_summary(
