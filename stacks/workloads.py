@@ -3,16 +3,14 @@
 from collections.abc import Mapping, Sequence
 
 from mlops_constructs.artifact_store import ArtifactStore
+from mlops_constructs.image_repository import LAYERS
+from mlops_constructs.model_endpoint import ModelEndpoint
 from mlops_constructs.service_call import S3, ServiceCall
 
 ACTIONS: Mapping[str, tuple[str, ...]] = {
     "codebuild": ("codebuild:BatchGetBuilds", "codebuild:StartBuild"),
     "ecr.api": ("ecr:DescribeImages", "ecr:GetAuthorizationToken"),
-    "ecr.dkr": (
-        "ecr:BatchCheckLayerAvailability",
-        "ecr:BatchGetImage",
-        "ecr:GetDownloadUrlForLayer",
-    ),
+    "ecr.dkr": LAYERS,
     "events": ("events:PutEvents",),
     "execute-api": ("execute-api:Invoke",),
     "glue": ("glue:GetJobRun", "glue:StartJobRun"),
@@ -21,18 +19,12 @@ ACTIONS: Mapping[str, tuple[str, ...]] = {
     "monitoring": ("cloudwatch:PutMetricData",),
     S3: ArtifactStore.READ_WRITE,
     "sagemaker.api": (
+        *ModelEndpoint.MANAGE,
         "sagemaker:AddTags",
-        "sagemaker:CreateEndpoint",
-        "sagemaker:CreateEndpointConfig",
-        "sagemaker:CreateModel",
         "sagemaker:DeleteEndpoint",
         "sagemaker:DeleteEndpointConfig",
         "sagemaker:DeleteModel",
-        "sagemaker:DescribeEndpoint",
-        "sagemaker:DescribeEndpointConfig",
-        "sagemaker:DescribeModel",
         "sagemaker:ListTags",
-        "sagemaker:UpdateEndpoint",
     ),
     "sagemaker.runtime": ("sagemaker:InvokeEndpoint", "sagemaker:InvokeEndpointAsync"),
     "secretsmanager": ("secretsmanager:GetSecretValue",),

@@ -9,12 +9,14 @@ from constructs import Construct
 from mlops_constructs.acknowledgment import acknowledge_grant
 from mlops_constructs.naming import Naming
 
-PULL = (
+LAYERS = (
     "ecr:BatchCheckLayerAvailability",
     "ecr:BatchGetImage",
-    "ecr:DescribeImages",
     "ecr:GetDownloadUrlForLayer",
 )
+"""What fetching an image by its digest takes."""
+
+PULL = (*LAYERS, "ecr:DescribeImages")
 """What pulling an image takes, and finding its digest."""
 
 PUSH = (

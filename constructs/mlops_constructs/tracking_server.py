@@ -14,6 +14,7 @@ from constructs import Construct
 from mlops_constructs.acknowledgment import acknowledge
 from mlops_constructs.artifact_store import ArtifactStore
 from mlops_constructs.faults import Fault, raise_faults
+from mlops_constructs.image_repository import LAYERS
 from mlops_constructs.log_settings import LogSettings
 from mlops_constructs.metadata_database import PORT as DATABASE_PORT
 from mlops_constructs.metadata_database import MetadataDatabase
@@ -109,22 +110,13 @@ class TrackingServer(Construct):
             "ecr.api",
             "tracking server",
             "finds its image",
-            (
-                "ecr:BatchCheckLayerAvailability",
-                "ecr:BatchGetImage",
-                "ecr:GetAuthorizationToken",
-                "ecr:GetDownloadUrlForLayer",
-            ),
+            (*LAYERS, "ecr:GetAuthorizationToken"),
         ),
         ServiceCall(
             "ecr.dkr",
             "tracking server",
             "pulls its image",
-            (
-                "ecr:BatchCheckLayerAvailability",
-                "ecr:BatchGetImage",
-                "ecr:GetDownloadUrlForLayer",
-            ),
+            LAYERS,
         ),
         ServiceCall(
             "logs",

@@ -12,7 +12,6 @@ from local.extensions.endpoints import (
 from local.extensions.load_balancer import Listener, LoadBalancer, LoadBalancers
 from local.extensions.network import (
     Association,
-    DnsFirewallPart,
     FlowLog,
     SecurityGroupRule,
 )
@@ -46,9 +45,9 @@ def extend(host: Host) -> None:
         "AWS::EC2::SecurityGroupIngress": SecurityGroupRule(host, "ingress"),
         "AWS::EC2::SecurityGroupEgress": SecurityGroupRule(host, "egress"),
         "AWS::EC2::FlowLog": FlowLog(host),
-        "AWS::Route53Resolver::FirewallDomainList": DnsFirewallPart("rslvr-fdl"),
-        "AWS::Route53Resolver::FirewallRuleGroup": DnsFirewallPart("rslvr-frg"),
-        "AWS::Route53Resolver::FirewallRuleGroupAssociation": DnsFirewallPart("rslvr-frgassoc"),
+        "AWS::Route53Resolver::FirewallDomainList": Recorded(),
+        "AWS::Route53Resolver::FirewallRuleGroup": Recorded(),
+        "AWS::Route53Resolver::FirewallRuleGroupAssociation": Recorded(),
         "AWS::SSM::Association": Association(host),
         "AWS::EC2::VPCEndpoint": VpcEndpoint(services),
         "AWS::EC2::VPCEndpointService": EndpointService(services),

@@ -1,9 +1,8 @@
-"""Security-group rules, flow logs and the DNS firewall: recorded, and what can be done is done.
+"""Security-group rules, flow logs and the default group: recorded, and what can be done is done.
 
-No packet is filtered here, no flow is logged, and every name is answered.
+No packet is filtered here, and no flow is logged.
 """
 
-import hashlib
 from typing import Any
 
 from local.extensions.hooks import Created, Properties, account_and_region
@@ -101,33 +100,6 @@ class FlowLog:
 
     def _client(self) -> Any:
         return self._host.client("ec2", account_and_region()[1])
-
-
-class DnsFirewallPart:
-    """A part of ``AWS::Route53Resolver``'s firewall: its id is all that others need of it.
-
-    Parameters
-    ----------
-    kind
-        What its id starts with: ``rslvr-fdl``.
-    """
-
-    def __init__(self, kind: str) -> None:
-        self._kind = kind
-
-    def create(self, logical_id: str, properties: Properties, stack: str) -> Created:
-        """Give the part an id."""
-        number = hashlib.sha256(f"{stack}/{logical_id}".encode()).hexdigest()[:16]
-        return Created(f"{self._kind}-{number}", {"Id": f"{self._kind}-{number}"})
-
-    def update(
-        self, physical_id: str, old: Properties, new: Properties, stack: str, logical_id: str
-    ) -> Created:
-        """Keep the id."""
-        return self.create(logical_id, new, stack)
-
-    def delete(self, physical_id: str, properties: Properties) -> None:
-        """Nothing is kept of it."""
 
 
 class Association:
