@@ -230,10 +230,16 @@ def running_platform(state: StateFolder, port: int = 0) -> Iterator[LocalPlatfor
     Raises
     ------
     OperationError
-        Where the folder or the port is taken, or the emulator does not start.
+        Where the environment is not for this machine, the folder or the port is taken, or the
+        emulator does not start.
     """
     forget_account()
     environment = load_environment(ENVIRONMENT, ROOT / "environments")
+    if environment.tracking.kind != "fargate":
+        raise OperationError(
+            f"environments/{ENVIRONMENT}.yaml has AWS run MLflow, which it does in accounts alone.",
+            "Choose tracking.kind 'fargate' there: MLflow runs on this machine then.",
+        )
     if port:
         check_port(port)
     with state.owned():

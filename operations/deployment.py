@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
-from mlflow.tracking import MlflowClient
 
 from operations.errors import OperationError
 from operations.images import BuildSettings, missing_images, push_images
+from operations.managed_registry import registry_at
 from operations.records import write_images, write_release
 from operations.release import resolve_release
 from stacks.config import Environment
@@ -144,7 +144,7 @@ class Deployment:
             self._environment,
             endpoint,
             load_images(self._releases, name),
-            MlflowClient(tracking_uri or self._tracking_uri()),
+            registry_at(tracking_uri or self._tracking_uri(), self._session),
             self._session.client("s3"),
         )
         path = write_release(self._releases, name, endpoint, release)

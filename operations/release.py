@@ -4,10 +4,10 @@ import hashlib
 from typing import Any
 
 from mlflow.exceptions import MlflowException
-from mlflow.tracking import MlflowClient
 
 from mlops_constructs.naming import MODELS_PREFIX
 from operations.errors import OperationError
+from operations.managed_registry import Registry
 from stacks.config import Environment
 from stacks.releases import Release
 
@@ -15,7 +15,7 @@ PROXIED = "mlflow-artifacts:/"
 
 
 def resolve_release(
-    environment: Environment, endpoint: str, images: dict[str, str], mlflow: MlflowClient, s3: Any
+    environment: Environment, endpoint: str, images: dict[str, str], mlflow: Registry, s3: Any
 ) -> Release:
     """What an endpoint would serve if it was released now.
 
@@ -28,7 +28,7 @@ def resolve_release(
     images
         The digest of each image that was pushed.
     mlflow
-        A client of the environment's tracking server.
+        The registry of the environment's MLflow.
     s3
         A client of S3.
 
@@ -103,7 +103,7 @@ def prefix_digest(s3: Any, bucket: str, prefix: str) -> str:
     return f"sha256:{total.hexdigest()}"
 
 
-def _model_version(mlflow: MlflowClient, reference: str) -> tuple[str, int, str]:
+def _model_version(mlflow: Registry, reference: str) -> tuple[str, int, str]:
     """Name, version and address of the files that a ``models:/`` reference means."""
     name, _, alias = reference.removeprefix("models:/").partition("@")
     name, _, number = name.partition("/")

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from mlops_constructs.faults import Fault
 from stacks.client_checks import client_faults
+from stacks.managed_checks import is_managed, kind_faults, of_the_server
 from stacks.network_checks import NETWORK_CHECKS
 from stacks.tracking_checks import TRACKING_CHECKS
 from stacks.validation import Check, Parts
@@ -88,10 +89,12 @@ def _pack_faults(parts: Parts) -> Iterator[Fault]:
 def _image_faults(parts: Parts) -> Iterator[Fault]:
     match parts:
         case {"images": [*images]} if None not in images and images:
-            used = {"tracking.image": parts.get("tracking.image", images[0])} | {
+            used = {
                 f"endpoints.{name}.image": endpoint.get("image", images[0])
                 for name, endpoint in parts.get("endpoints", {}).items()
             }
+            if not is_managed(parts):
+                used["tracking.image"] = parts.get("tracking.image", images[0])
             for path, image in used.items():
                 if image not in images:
                     yield Fault(
@@ -119,6 +122,9 @@ def _size_faults(parts: Parts) -> Iterator[Fault]:
                     f"{sizes} GiB, which Fargate pairs with it",
                     "Choose one, or another tracking.cpu.",
                 )
+
+
+def _retention_faults(parts: Parts) -> Iterator[Fault]:
     match parts:
         case {"log_retention": days} if days not in LOG_RETENTION:
             allowed_days = ", ".join(map(str, LOG_RETENTION))
@@ -164,8 +170,9 @@ CHECKS: tuple[Check, ...] = (
     *NETWORK_CHECKS,
     _pack_faults,
     _image_faults,
-    _size_faults,
-    *TRACKING_CHECKS,
+    _retention_faults,
+    kind_faults,
+    *map(of_the_server, (_size_faults, *TRACKING_CHECKS)),
     _opt_out_faults,
     client_faults,
 )

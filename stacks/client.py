@@ -12,9 +12,12 @@ from mlops_constructs.platform_role import PlatformRole
 from mlops_constructs.tracking_server import PORT
 from stacks.config import Environment
 from stacks.data import DataStack
+from stacks.managed_tracking import ManagedTrackingStack
 from stacks.network import NetworkStack
 from stacks.platform_stack import PlatformStack
 from stacks.tracking import TrackingStack
+
+Mlflow = TrackingStack | ManagedTrackingStack
 
 
 class ClientStack(PlatformStack):
@@ -37,7 +40,7 @@ class ClientStack(PlatformStack):
     data
         Where models, files and images are kept.
     tracking
-        The tracking server.
+        The tracking server, or AWS's managed App.
     access
         What a client of another account may do; made here where there is none.
     """
@@ -51,7 +54,7 @@ class ClientStack(PlatformStack):
         name: str,
         network: NetworkStack,
         data: DataStack,
-        tracking: TrackingStack,
+        tracking: Mlflow,
         access: ClientAccess | None = None,
     ) -> None:
         client = environment.clients[name]
@@ -63,7 +66,7 @@ class ClientStack(PlatformStack):
             account=client.account,
         )
         offered = environment.tracking.endpoint_service
-        service = tracking.server.endpoint_service
+        service = tracking.server.endpoint_service if isinstance(tracking, TrackingStack) else None
         service_name = client.endpoint_service or (
             service.vpc_endpoint_service_name if service else ""
         )
@@ -96,14 +99,13 @@ class ClientStack(PlatformStack):
             )
             access.role.grant_assume_role(role)
         else:
-            own = _access(self, environment, name, ec2_service, network, data)
+            own = _access(self, environment, name, ec2_service, network, data, tracking)
             role = own.role
-            _settings_output(self, environment, network, data, own)
+            _settings_output(self, environment, network, data, tracking, own)
         profile = iam.InstanceProfile(
             self, "InstanceProfile", role=role, path=environment.naming.iam_path
         )
         outputs = {
-            "TrackingUri": _tracking_uri(environment),
             "TrackingEndpointId": endpoints.tracking_endpoint.ref,
             "InstanceProfileArn": profile.instance_profile_arn,
             # For the role that the client starts its machines with, which is not ours.
@@ -115,13 +117,19 @@ class ClientStack(PlatformStack):
                     "Condition": {"StringEquals": {"iam:PassedToService": "ec2.amazonaws.com"}},
                 }
             ),
-            "EndpointServiceName": service_name,
-            "AllowedPrincipals": ",".join(offered.allowed_principals),
-            # https://docs.databricks.com/aws/en/security/network/serverless-network-security/pl-to-internal-network
-            "NccRule": self.to_json_string(
-                {"endpoint_service": service_name, "domain_names": [offered.private_dns]}
-            ),
         }
+        # The App's ARN is known to no stack of another account: NotebookSettings tells it.
+        if service_name or not access:
+            outputs["TrackingUri"] = _tracking_uri(environment, tracking)
+        if service_name:
+            outputs |= {
+                "EndpointServiceName": service_name,
+                "AllowedPrincipals": ",".join(offered.allowed_principals),
+                # https://docs.databricks.com/aws/en/security/network/serverless-network-security/pl-to-internal-network
+                "NccRule": self.to_json_string(
+                    {"endpoint_service": service_name, "domain_names": [offered.private_dns]}
+                ),
+            }
         if "s3" in endpoints.interface_endpoints:
             outputs["S3EndpointId"] = endpoints.interface_endpoints["s3"].ref
         for output, value in outputs.items():
@@ -143,6 +151,8 @@ class ClientAccessStack(PlatformStack):
         Where the client's models run.
     data
         Where models, files and images are kept.
+    tracking
+        The tracking server, or AWS's managed App.
 
     Attributes
     ----------
@@ -159,6 +169,7 @@ class ClientAccessStack(PlatformStack):
         name: str,
         network: NetworkStack,
         data: DataStack,
+        tracking: Mlflow,
     ) -> None:
         super().__init__(scope, construct_id, environment=environment, holds=f"What {name} may do")
         account = environment.clients[name].account
@@ -166,8 +177,9 @@ class ClientAccessStack(PlatformStack):
         principal = iam.AccountPrincipal(account).with_conditions(
             {"ArnLike": {"aws:PrincipalArn": roles}}
         )
-        self.access = _access(self, environment, name, principal, network, data)
-        _settings_output(self, environment, network, data, self.access, self.access.role.role_arn)
+        self.access = _access(self, environment, name, principal, network, data, tracking)
+        role = self.access.role.role_arn
+        _settings_output(self, environment, network, data, tracking, self.access, role)
 
 
 def _access(
@@ -177,8 +189,9 @@ def _access(
     principal: iam.IPrincipal,
     network: NetworkStack,
     data: DataStack,
+    tracking: Mlflow,
 ) -> ClientAccess:
-    return ClientAccess(
+    access = ClientAccess(
         stack,
         "Access",
         naming=environment.naming,
@@ -188,6 +201,9 @@ def _access(
         artifacts=data.artifacts,
         images=[data.images[image] for image in environment.clients[name].images],
     )
+    if isinstance(tracking, ManagedTrackingStack):
+        tracking.app.grant_use(access.role, vpc=environment.clients[name].vpc)
+    return access
 
 
 def _settings_output(
@@ -195,13 +211,14 @@ def _settings_output(
     environment: Environment,
     network: NetworkStack,
     data: DataStack,
+    tracking: Mlflow,
     access: ClientAccess,
     assumed_role: str = "",
 ) -> None:
     """What a notebook needs to know of the platform, as the one text that it asks for."""
     settings = {
         "region": environment.region,
-        "tracking_uri": _tracking_uri(environment),
+        "tracking_uri": _tracking_uri(environment, tracking),
         "assume_role": assumed_role,
         "prefix": environment.naming.endpoint(""),
         "artifacts": data.artifacts.uri(MODELS_PREFIX),
@@ -212,8 +229,10 @@ def _settings_output(
     CfnOutput(stack, "NotebookSettings", value=stack.to_json_string(settings))
 
 
-def _tracking_uri(environment: Environment) -> str:
-    """The address of MLflow for clients of the endpoint service."""
-    tracking = environment.tracking
-    scheme = "https" if tracking.tls else "http"
-    return f"{scheme}://{tracking.endpoint_service.private_dns}:{PORT}"
+def _tracking_uri(environment: Environment, tracking: Mlflow) -> str:
+    """The address of MLflow for clients: its name in their VPC, or the ARN of AWS's App."""
+    if isinstance(tracking, ManagedTrackingStack):
+        return tracking.app.arn
+    settings = environment.tracking
+    scheme = "https" if settings.tls else "http"
+    return f"{scheme}://{settings.endpoint_service.private_dns}:{PORT}"

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from mlops_constructs.faults import Fault
+from stacks.managed_checks import is_managed
 from stacks.validation import Parts
 
 
@@ -13,7 +14,7 @@ def client_faults(parts: Parts) -> Iterator[Fault]:
     principals = parts.get(f"{service}.allowed_principals")
     private_dns = parts.get(f"{service}.private_dns")
     clients = parts.get("clients", {})
-    if principals is not None and private_dns is not None:
+    if not is_managed(parts) and principals is not None and private_dns is not None:
         if (principals or clients) and not private_dns:
             yield Fault(
                 f"{service}.private_dns",
@@ -69,14 +70,14 @@ def _account_faults(
                 "Remove it: the environment's is the default.",
             )
         case {"account": str(account), "endpoint_service": service}, {"account": _}:
-            if account and not service:
+            if account and not service and not is_managed(parts):
                 yield Fault(
                     f"{path}.endpoint_service",
                     "nothing",
                     "the service's name: a stack of another account cannot refer to it",
                     "Deploy Tracking, and copy its output EndpointServiceName.",
                 )
-            if service and not account:
+            if service and not account and not is_managed(parts):
                 yield Fault(
                     f"{path}.endpoint_service",
                     f"'{service}'",

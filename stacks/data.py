@@ -1,6 +1,7 @@
 """The Data stack: whatever keeps state."""
 
 from aws_cdk import CfnOutput
+from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_ec2 as ec2
 from constructs import Construct
 
@@ -21,6 +22,8 @@ from stacks.platform_stack import PlatformStack
 class DataStack(PlatformStack):
     """Keys, buckets, image repositories, the database and its backups; the topic of all alarms.
 
+    Where AWS keeps MLflow's metadata, there is no database, and nothing of what watches it.
+
     Parameters
     ----------
     scope, construct_id
@@ -39,11 +42,11 @@ class DataStack(PlatformStack):
     images : dict of str to mlops_constructs.image_repository.ImageRepository
         The repository of each image.
     database : mlops_constructs.metadata_database.MetadataDatabase
-        MLflow's metadata.
+        MLflow's metadata; only where a server of ours keeps it.
     alarms : mlops_constructs.alarms.Alarms
         What makes the environment's alarms, of this stack and of later ones.
     database_monitoring : mlops_constructs.database_monitoring.DatabaseMonitoring
-        What is watched of the database.
+        What is watched of the database, where there is one.
     all_alarms : list of aws_cdk.aws_cloudwatch.Alarm
         Every alarm of this stack.
     """
@@ -56,11 +59,12 @@ class DataStack(PlatformStack):
         environment: Environment,
         network: NetworkStack,
     ) -> None:
+        managed = environment.tracking.kind == "sagemaker_app"
         super().__init__(
             scope,
             construct_id,
             environment=environment,
-            holds="Keys, buckets, image repositories, database",
+            holds="Keys, buckets, image repositories" + ("" if managed else ", database"),
             termination_protection=environment.data.deletion_protection,
         )
         data_key = EncryptionKey(
@@ -89,6 +93,25 @@ class DataStack(PlatformStack):
             )
             for image in environment.images
         }
+        self.all_alarms: list[cloudwatch.Alarm] = []
+        metadata = [] if managed else self._keep_metadata(environment, network)
+        self._close(network.perimeter, self._managed_roles(environment) if managed else [])
+        self.opt_out("data.removal", self)
+        self.share(
+            self.key.key_arn,
+            self.artifacts.bucket.bucket_name,
+            self.artifacts.access_logs.bucket_name,
+            *(image.repository.repository_arn for image in self.images.values()),
+            *(image.repository.repository_name for image in self.images.values()),
+            *metadata,
+            self.alarms.topic.topic_arn,
+            *(alarm.alarm_arn for alarm in self.all_alarms),
+        )
+        CfnOutput(self, "AlarmTopic", value=self.alarms.topic.topic_arn)
+        CfnOutput(self, "ArtifactBucket", value=self.artifacts.bucket.bucket_name)
+
+    def _keep_metadata(self, environment: Environment, network: NetworkStack) -> list[str]:
+        """The database, watched and backed up; what of it later stacks refer to."""
         database = environment.data.database
         self.database = MetadataDatabase(
             self,
@@ -125,8 +148,7 @@ class DataStack(PlatformStack):
             removal_policy=self.removal_policy,
         )
         self.all_alarms = [*self.database_monitoring.all, backups.alarm]
-        self._close(network.perimeter)
-        self.opt_out("data.removal", self)
+        network.perimeter.close_secret(self.database.secret)
         self.opt_out(
             "data.deletion_protection",
             self.database.instance,
@@ -141,26 +163,27 @@ class DataStack(PlatformStack):
             "NIST.800.53.R5-RDSMultiAZSupport",
             "HIPAA.Security-RDSMultiAZSupport",
         )
-        self.share(
-            self.key.key_arn,
-            self.artifacts.bucket.bucket_name,
-            self.artifacts.access_logs.bucket_name,
-            *(image.repository.repository_arn for image in self.images.values()),
-            *(image.repository.repository_name for image in self.images.values()),
+        return [
             self.database.group.security_group_id,
             self.database.secret.secret_arn,
             self.database.instance.instance_identifier,
-            self.alarms.topic.topic_arn,
-            *(alarm.alarm_arn for alarm in self.all_alarms),
-        )
-        CfnOutput(self, "AlarmTopic", value=self.alarms.topic.topic_arn)
-        CfnOutput(self, "ArtifactBucket", value=self.artifacts.bucket.bucket_name)
+        ]
 
-    def _close(self, perimeter: DataPerimeter) -> None:
+    def _managed_roles(self, environment: Environment) -> list[str]:
+        """The role of AWS's managed App, which comes over AWS's network; the template says so."""
+        path = environment.naming.managed_tracking_path
+        role = self.format_arn(
+            service="iam", region="", resource="role", resource_name=f"{path[1:]}*"
+        )
+        self.add_metadata(
+            f"PerimeterRole:{path}", "AWS's managed MLflow App reads and writes runs' files."
+        )
+        return [role]
+
+    def _close(self, perimeter: DataPerimeter, managed_roles: list[str]) -> None:
         """Have whatever keeps data answer the network alone."""
         perimeter.close_key(self.key)
-        perimeter.close_bucket(self.artifacts.bucket)
+        perimeter.close_bucket(self.artifacts.bucket, managed_roles=managed_roles)
         perimeter.close_bucket(self.artifacts.access_logs)
         for image in self.images.values():
             perimeter.close_repository(image.repository)
-        perimeter.close_secret(self.database.secret)

@@ -12,6 +12,7 @@ from mlops_constructs.endpoint_policies import Principals
 from mlops_constructs.inference_api import InferenceApi
 from mlops_constructs.isolated_vpc import IsolatedVpc
 from mlops_constructs.log_settings import LogSettings
+from mlops_constructs.managed_tracking import ManagedTracking
 from mlops_constructs.model_endpoint import ModelEndpoint
 from mlops_constructs.model_invoker import ModelInvoker
 from mlops_constructs.private_network import PrivateNetwork
@@ -24,13 +25,10 @@ from stacks.platform_stack import PlatformStack
 from stacks.workloads import workload_calls
 
 # Nothing here follows from what is released: a stack that comes later changes nothing of this one.
-OWN_CALLS = (
-    *TrackingServer.CALLS,
-    *ModelEndpoint.CALLS,
-    *ModelInvoker.CALLS,
-    *InferenceApi.CALLS,
-)
-"""What the platform itself calls."""
+TRACKING_CALLS = {"fargate": TrackingServer.CALLS, "sagemaker_app": ManagedTracking.CALLS}
+"""What each kind of MLflow calls, or is called by."""
+OTHER_CALLS = (*ModelEndpoint.CALLS, *ModelInvoker.CALLS, *InferenceApi.CALLS)
+"""What the rest of the platform calls."""
 
 
 class NetworkStack(PlatformStack):
@@ -72,7 +70,11 @@ class NetworkStack(PlatformStack):
         vpc = (
             _existing(self, settings.existing) if settings.existing else self._new_vpc(environment)
         )
-        calls = [*OWN_CALLS, *workload_calls(settings.workloads)]
+        calls = [
+            *TRACKING_CALLS[environment.tracking.kind],
+            *OTHER_CALLS,
+            *workload_calls(settings.workloads),
+        ]
         self.network = PrivateNetwork(
             self,
             "Network",

@@ -9,6 +9,7 @@ from stacks.client import ClientAccessStack, ClientStack
 from stacks.config import Environment
 from stacks.data import DataStack
 from stacks.endpoint import EndpointStack
+from stacks.managed_tracking import ManagedTrackingStack
 from stacks.network import NetworkStack
 from stacks.releases import load_images, load_release
 from stacks.tracking import TrackingStack
@@ -41,8 +42,12 @@ def build_platform(app: App, environment: Environment, releases: Path) -> list[s
     data = DataStack(app, "Data", environment=environment, network=network)
     left_out = []
     image = environment.tracking.image
-    tracking = None
-    if image in images:
+    tracking: TrackingStack | ManagedTrackingStack | None = None
+    if environment.tracking.kind == "sagemaker_app":
+        tracking = ManagedTrackingStack(
+            app, "Tracking", environment=environment, network=network, data=data
+        )
+    elif image in images:
         tracking = TrackingStack(
             app,
             "Tracking",
@@ -84,6 +89,7 @@ def build_platform(app: App, environment: Environment, releases: Path) -> list[s
                     name=name,
                     network=network,
                     data=data,
+                    tracking=tracking,
                 ).access
             ClientStack(
                 app,

@@ -74,8 +74,21 @@ class TlsListener(Section):
 
 
 class Tracking(Section):
-    """The MLflow server on Fargate."""
+    """MLflow: a server on Fargate, or AWS's managed App."""
 
+    kind: Annotated[
+        Literal["fargate", "sagemaker_app"],
+        Field(description="'sagemaker_app' has AWS run MLflow, and keep its metadata."),
+    ] = "fargate"
+    maintenance: Annotated[
+        str,
+        text(
+            r"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun):(?:[01]\d|2[0-3]):[0-5]\d",
+            allowed="a day of the week and a time in UTC",
+            fix="Write it such as 'Tue:03:30'.",
+        ),
+        Field(description="When AWS may upgrade the App. All other keys are Fargate's."),
+    ] = ""
     image: Name = "mlflow"
     cpu: Annotated[int, quantity({"vCPU": 1024.0}, minimum="0.25 vCPU", maximum="4 vCPU")] = 1024
     memory: Annotated[int, quantity(MEMORY, minimum="512 MiB", maximum="30 GiB")] = 2048

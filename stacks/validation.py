@@ -19,7 +19,20 @@ from mlops_constructs.faults import Fault, FaultsError
 from stacks.document import Document
 
 Model = TypeVar("Model", bound=BaseModel)
-Parts = Mapping[str, Any]
+
+
+class Parts(dict[str, Any]):
+    """Every part of a document that is valid by itself, defaults too, by its dotted path.
+
+    Attributes
+    ----------
+    written : frozenset of str
+        The paths that the document has, valid or not.
+    """
+
+    written: frozenset[str] = frozenset()
+
+
 Check = Callable[[Parts], Iterator[Fault]]
 
 
@@ -51,7 +64,8 @@ def validated(model: type[Model], document: Document, path: Path, *checks: Check
         value = model.model_validate(document.data)
     except ValidationError as error:
         faults += [_fault(details, model) for details in error.errors(include_url=False)]
-    parts = dict(_valid_parts(model, document.data))
+    parts = Parts(_valid_parts(model, document.data))
+    parts.written = frozenset(document.lines)
     for check in checks:
         faults += check(parts)
     if faults or value is None:

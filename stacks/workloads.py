@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 
 from mlops_constructs.artifact_store import ArtifactStore
 from mlops_constructs.image_repository import LAYERS
+from mlops_constructs.managed_tracking import CALL
 from mlops_constructs.model_endpoint import ModelEndpoint
-from mlops_constructs.service_call import S3, ServiceCall
+from mlops_constructs.service_call import MANAGED_MLFLOW, S3, ServiceCall
 
 ACTIONS: Mapping[str, tuple[str, ...]] = {
     "codebuild": ("codebuild:BatchGetBuilds", "codebuild:StartBuild"),
@@ -26,6 +27,7 @@ ACTIONS: Mapping[str, tuple[str, ...]] = {
         "sagemaker:DeleteModel",
         "sagemaker:ListTags",
     ),
+    MANAGED_MLFLOW: (CALL,),
     "sagemaker.runtime": ("sagemaker:InvokeEndpoint", "sagemaker:InvokeEndpointAsync"),
     "secretsmanager": ("secretsmanager:GetSecretValue",),
     "ssm": ("ssm:GetParameter", "ssm:GetParameters"),

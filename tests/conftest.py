@@ -14,10 +14,17 @@ settings.load_profile("steady")
 ROOT = Path(__file__).parent.parent
 RELEASES = ROOT / "tests" / "releases"
 ENVIRONMENTS = ("local", "dev", "prod")
+VARIANTS = ("managed",)
+"""Environments of the tests alone: what none of ours chooses."""
 
 # What make puts there, for whoever runs pytest by hand.
 for folder in (ROOT / "node_modules" / ".bin", ROOT / ".venv" / "bin"):
     os.environ["PATH"] = f"{folder}{os.pathsep}{os.environ['PATH']}"
+
+
+def folder_of(environment: str) -> Path:
+    """The folder of an environment's file."""
+    return ROOT / "tests" / "environments" if environment in VARIANTS else ROOT / "environments"
 
 
 @pytest.fixture(scope="session")

@@ -39,7 +39,7 @@ def acknowledge(construct: IConstruct, reason: str, *findings: str) -> None:
 
 
 def acknowledge_grant(grantee: iam.IGrantable, reason: str, *findings: str) -> None:
-    """Accept findings on the role that a grant was given to, because of `reason`.
+    """Accept findings on the role or policy that a grant was given to, because of `reason`.
 
     Parameters
     ----------
@@ -50,9 +50,11 @@ def acknowledge_grant(grantee: iam.IGrantable, reason: str, *findings: str) -> N
     findings
         Ids of the findings.
     """
-    principal = grantee.grant_principal
-    if Construct.is_construct(principal):
-        acknowledge(cast("IConstruct", principal), reason, *findings)
+    # A policy that is attached to nobody yet is what is granted to.
+    policy = isinstance(grantee, iam.ManagedPolicy)
+    holder = grantee if policy else grantee.grant_principal
+    if policy or Construct.is_construct(holder):
+        acknowledge(cast("IConstruct", holder), reason, *findings)
 
 
 def _qualified(finding: str) -> Iterator[str]:

@@ -12,10 +12,11 @@ from mlops_constructs.artifact_store import ArtifactStore
 from mlops_constructs.endpoint_policies import EndpointPolicies, Principals
 from mlops_constructs.faults import Fault, raise_faults
 from mlops_constructs.image_repository import PULL, PUSH
+from mlops_constructs.managed_tracking import CALL
 from mlops_constructs.model_endpoint import ModelEndpoint
 from mlops_constructs.naming import Naming
 from mlops_constructs.private_network import CALLERS
-from mlops_constructs.service_call import S3, ServiceCall
+from mlops_constructs.service_call import MANAGED_MLFLOW, S3, ServiceCall, endpoint_prefix
 from mlops_constructs.tracking_server import PORT
 
 ACTIONS: Mapping[str, tuple[str, ...]] = {
@@ -53,16 +54,18 @@ class ClientNetwork(Construct):
     platform
         A stack of the platform: what is let through is of its account.
     endpoint_service
-        Name of the tracking server's endpoint service.
+        Name of the tracking server's endpoint service; empty where AWS runs MLflow, whose own
+        service gets an endpoint then.
     private_dns
-        The name of the tracking server in the VPC, the same that the server answers to.
+        The name of the tracking server in the VPC, the same that the server answers to; AWS's
+        service has a name already.
 
     Attributes
     ----------
     interface_endpoints : dict of str to aws_cdk.aws_ec2.CfnVPCEndpoint
         The endpoint of each AWS service.
     tracking_endpoint : aws_cdk.aws_ec2.CfnVPCEndpoint
-        The endpoint of the tracking server.
+        The endpoint of MLflow.
 
     Raises
     ------
@@ -89,35 +92,48 @@ class ClientNetwork(Construct):
         services: Sequence[str],
         naming: Naming,
         platform: Stack,
-        endpoint_service: str,
-        private_dns: str,
+        endpoint_service: str = "",
+        private_dns: str = "",
     ) -> None:
         super().__init__(scope, construct_id)
-        raise_faults(self.node.path, _faults(subnets, clients, services))
+        faults = _faults(subnets, clients, services) + _name_faults(endpoint_service, private_dns)
+        raise_faults(self.node.path, faults)
         self._vpc, self._subnets = vpc, list(subnets)
         aws_group = self._group("AwsGroup", "AWS endpoints", clients, ec2.Port.HTTPS)
-        mlflow_group = self._group("MlflowGroup", "MLflow endpoint", clients, ec2.Port.tcp(PORT))
-        region = Stack.of(self).region
         policies = EndpointPolicies(platform, naming, Principals(platform.account))
+        actions = {service: ACTIONS[service] for service in sorted(services)}
+        if not endpoint_service:
+            actions[MANAGED_MLFLOW] = (CALL,)
         self.interface_endpoints = {
             service: self._endpoint(
                 "".join(word.capitalize() for word in service.split(".")) + "Endpoint",
-                f"com.amazonaws.{region}.{service}",
+                _service_name(self, service),
                 aws_group,
                 private_dns_enabled=service != S3,
                 policy_document=iam.PolicyDocument(
                     statements=policies.statements(
-                        [ServiceCall(service, "client", "uses the platform", ACTIONS[service])]
+                        [ServiceCall(service, "client", "uses the platform", called)]
                     )
                 ),
             )
-            for service in sorted(services)
+            for service, called in actions.items()
         }
-        self.tracking_endpoint = self._endpoint("MlflowEndpoint", endpoint_service, mlflow_group)
+        self.tracking_endpoint = (
+            self._tracking_endpoint(endpoint_service, private_dns, clients)
+            if endpoint_service
+            else self.interface_endpoints[MANAGED_MLFLOW]
+        )
+
+    def _tracking_endpoint(
+        self, endpoint_service: str, private_dns: str, clients: Sequence[ec2.ISecurityGroup]
+    ) -> ec2.CfnVPCEndpoint:
+        """The endpoint of a server of ours, and its name."""
+        group = self._group("MlflowGroup", "MLflow endpoint", clients, ec2.Port.tcp(PORT))
+        endpoint = self._endpoint("MlflowEndpoint", endpoint_service, group)
         # A zone of the one name: no other name of the VPC is hidden by it.
-        zone = route53.PrivateHostedZone(self, "Zone", zone_name=private_dns, vpc=vpc)
+        zone = route53.PrivateHostedZone(self, "Zone", zone_name=private_dns, vpc=self._vpc)
         # Of an endpoint's names the first is that of all its zones, after its own hosted zone's id.
-        alias = Fn.split(":", Fn.select(0, self.tracking_endpoint.attr_dns_entries), 2)
+        alias = Fn.split(":", Fn.select(0, endpoint.attr_dns_entries), 2)
         route53.CfnRecordSet(
             self,
             "Record",
@@ -128,6 +144,7 @@ class ClientNetwork(Construct):
                 hosted_zone_id=alias[0], dns_name=alias[1]
             ),
         )
+        return endpoint
 
     def _group(
         self,
@@ -166,6 +183,24 @@ class ClientNetwork(Construct):
         )
         endpoint.add_metadata(CALLERS, {"client": "uses the platform"})
         return endpoint
+
+
+def _service_name(scope: Construct, service: str) -> str:
+    prefix, name = endpoint_prefix(service)
+    return f"{prefix}.{Stack.of(scope).region}.{name}"
+
+
+def _name_faults(endpoint_service: str, private_dns: str) -> list[Fault]:
+    if bool(endpoint_service) == bool(private_dns):
+        return []
+    return [
+        Fault(
+            "private_dns",
+            f"'{private_dns}' for the endpoint service '{endpoint_service}'",
+            "both, or neither where AWS runs MLflow",
+            "Give both: without the name, nobody finds the endpoint.",
+        )
+    ]
 
 
 def _faults(

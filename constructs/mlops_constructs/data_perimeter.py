@@ -74,17 +74,28 @@ class DataPerimeter:
     other_vpcs: Sequence[str] = ()
     trusted_roles: Sequence[str] = ()
 
-    def close_bucket(self, bucket: s3.Bucket) -> None:
-        """Deny everything on `bucket` and in it from elsewhere: a link signed by us, too."""
+    def close_bucket(self, bucket: s3.Bucket, *, managed_roles: Sequence[str] = ()) -> None:
+        """Deny everything on `bucket` and in it from elsewhere: a link signed by us, too.
+
+        Parameters
+        ----------
+        bucket
+            The bucket.
+        managed_roles
+            Patterns of roles that a managed service of AWS takes, to read and write over its own
+            network. What it signs itself passes; a link that it hands on does not.
+        """
+        whole = ["s3:*"], [bucket.bucket_arn, bucket.arn_for_objects("*")], [S3]
         bucket.add_to_resource_policy(
-            self._deny_elsewhere(
-                bucket,
-                ["s3:*"],
-                [bucket.bucket_arn, bucket.arn_for_objects("*")],
-                [S3],
-                self.trusted_roles,
-            )
+            self._deny_elsewhere(bucket, *whole, [*self.trusted_roles, *managed_roles])
         )
+        if managed_roles:
+            links = self._deny_elsewhere(bucket, *whole, sid="DenyLinksFromElsewhere")
+            links.add_condition("ArnLike", {"aws:PrincipalArn": list(managed_roles)})
+            # A line more of a condition that is there: the place and the way have to differ.
+            # https://docs.aws.amazon.com/AmazonS3/latest/API/bucket-policy-s3-sigv4-conditions.html
+            links.add_condition("StringNotEquals", {"s3:authType": "REST-HEADER"})
+            bucket.add_to_resource_policy(links)
 
     def close_key(self, key: kms.Key) -> None:
         """Deny use of `key` from elsewhere that does not come through a service.
@@ -124,6 +135,7 @@ class DataPerimeter:
         resources: list[str] | None,
         services: Sequence[str],
         roles: Sequence[str] = (),
+        sid: str = "DenyFromElsewhere",
     ) -> iam.PolicyStatement:
         known = [self.endpoints[name] for name in services if name in self.endpoints]
         expected = [endpoint.vpc_endpoint_id for endpoint in known]
@@ -141,7 +153,7 @@ class DataPerimeter:
         if any(places.values()):
             conditions["StringNotEquals"] = {key: ids for key, ids in places.items() if ids}
         return iam.PolicyStatement(
-            sid="DenyFromElsewhere",
+            sid=sid,
             effect=iam.Effect.DENY,
             principals=[iam.AnyPrincipal()],
             actions=actions,

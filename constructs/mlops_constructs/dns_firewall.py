@@ -6,7 +6,7 @@ from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_route53resolver as resolver
 from constructs import Construct
 
-from mlops_constructs.service_call import S3
+from mlops_constructs.service_call import MANAGED_MLFLOW, S3
 
 # The names that private DNS gives to each service's endpoint, within the region's domain.
 # https://docs.aws.amazon.com/vpc/latest/privatelink/aws-services-privatelink-support.html
@@ -20,6 +20,10 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "states": ("states", "sync-states"),
 }
 """Where a service is not here, its name is its own: ``logs.<region>.amazonaws.com``."""
+
+# https://github.com/aws/sagemaker-mlflow says so; AWS's guides do not name it.
+ELSEWHERE: Mapping[str, str] = {MANAGED_MLFLOW: "mlflow.sagemaker.{region}.app.aws"}
+"""The services whose names stand in another domain."""
 
 # What the platform's own parts are called: load balancers, endpoints, databases, tasks.
 OWN_PARTS = (
@@ -119,8 +123,10 @@ def allowed_domains(region: str, services: Sequence[str], zones: Sequence[str]) 
     >>> allowed_domains("eu-west-1", ["logs"], [])[-1]
     'logs.eu-west-1.amazonaws.com'
     """
-    names = {name for service in services for name in NAMES.get(service, (service,))}
+    named = [service for service in services if service not in ELSEWHERE]
+    names = {name for service in named for name in NAMES.get(service, (service,))}
     domains = {f"{name}.{region}.amazonaws.com" for name in names}
-    domains |= {part.format(region=region) for part in OWN_PARTS}
+    parts = (*OWN_PARTS, *(ELSEWHERE[service] for service in set(services) & ELSEWHERE.keys()))
+    domains |= {part.format(region=region) for part in parts}
     domains |= {name for zone in zones for name in (zone, f"*.{zone}")}
     return sorted(domains)

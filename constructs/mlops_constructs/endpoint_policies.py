@@ -8,7 +8,7 @@ from aws_cdk import aws_iam as iam
 
 from mlops_constructs.naming import Naming
 from mlops_constructs.sagemaker_in_vpc import CREATE_MODEL, deny_elsewhere, only_in
-from mlops_constructs.service_call import S3, ServiceCall
+from mlops_constructs.service_call import MANAGED_MLFLOW, S3, ServiceCall
 
 # The actions that know no resource: they ask about the caller, or for a token.
 # https://docs.aws.amazon.com/service-authorization/latest/reference/
@@ -208,6 +208,10 @@ RESOURCES: Mapping[str, Resources] = {
         f"arn:{stack.partition}:s3:::{naming.prefix}-*",
     ],
     "sagemaker.api": _sagemaker("endpoint", "endpoint-config", "model"),
+    # AWS numbers Apps: their names stand in no ARN.
+    MANAGED_MLFLOW: lambda stack, _: [
+        stack.format_arn(service="sagemaker", resource="mlflow-app", resource_name="*")
+    ],
     "sagemaker.runtime": _sagemaker("endpoint"),
     "secretsmanager": lambda stack, _: [_secret(stack, "*")],
     "ssm": _anything("ssm"),

@@ -286,7 +286,7 @@ class ModelEndpoint(Construct):
 
 
 def execution_role(
-    scope: Construct, construct_id: str, description: str, naming: Naming
+    scope: Construct, construct_id: str, description: str, naming: Naming, path: str = ""
 ) -> iam.Role:
     """A role that SageMaker can take, and only for this account.
 
@@ -300,11 +300,13 @@ def execution_role(
         What it is for.
     naming
         Where execution roles live: repositories answer them from SageMaker's own network.
+    path
+        Where this one lives, if elsewhere.
     """
     return PlatformRole(
         scope,
         construct_id,
-        path=naming.execution_path,
+        path=path or naming.execution_path,
         assumed_by=iam.ServicePrincipal(
             "sagemaker.amazonaws.com",
             conditions={"StringEquals": {"aws:SourceAccount": Stack.of(scope).account}},

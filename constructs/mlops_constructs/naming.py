@@ -50,6 +50,11 @@ class Naming:
         """The IAM path of the roles that SageMaker assumes: below that of every role."""
         return f"{self.iam_path}sagemaker/"
 
+    @property
+    def managed_tracking_path(self) -> str:
+        """The IAM path of the role that AWS's managed MLflow App takes, and of no other role."""
+        return f"{self.iam_path}mlflow/"
+
     def artifact_bucket(self, account: str) -> str:
         """The bucket of runs' files and models, in an account."""
         return f"{self.prefix}-artifacts-{account}"

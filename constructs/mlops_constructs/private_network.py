@@ -13,7 +13,7 @@ from mlops_constructs.acknowledgment import acknowledge_grant
 from mlops_constructs.endpoint_policies import RESOURCES, EndpointPolicies, Principals
 from mlops_constructs.faults import Fault, raise_faults
 from mlops_constructs.naming import Naming
-from mlops_constructs.service_call import S3, ServiceCall
+from mlops_constructs.service_call import S3, ServiceCall, endpoint_prefix
 from mlops_constructs.shared_endpoints import SharedEndpoints
 
 LENDING = ("ec2:CreateNetworkInterfacePermission", "ec2:DeleteNetworkInterfacePermission")
@@ -262,9 +262,10 @@ class PrivateNetwork(Construct):
                 construct_id, service=ec2.GatewayVpcEndpointAwsService.S3, subnets=[subnets]
             )
         else:
+            prefix, name = endpoint_prefix(service)
             endpoint = self.vpc.add_interface_endpoint(
                 construct_id,
-                service=ec2.InterfaceVpcEndpointAwsService(service),
+                service=ec2.InterfaceVpcEndpointAwsService(name, prefix),
                 private_dns_enabled=True,
                 open=False,
                 subnets=subnets,

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 S3 = "s3"
 """The one service that is reached through a gateway endpoint."""
 
+MANAGED_MLFLOW = "sagemaker.mlflow"
+"""AWS's managed MLflow Apps, which are called by MLflow's own API."""
+
 SERVICES = (
     "codebuild",
     "ecr.api",
@@ -17,6 +20,7 @@ SERVICES = (
     "monitoring",
     S3,
     "sagemaker.api",
+    MANAGED_MLFLOW,
     "sagemaker.runtime",
     "secretsmanager",
     "ssm",
@@ -24,6 +28,25 @@ SERVICES = (
     "sts",
 )
 """The services that can be called from inside: ``endpoint_policies.RESOURCES`` bounds each."""
+
+
+def endpoint_prefix(service: str) -> tuple[str, str]:
+    """What the name of a service's endpoints starts and ends with; the region stands between.
+
+    Parameters
+    ----------
+    service
+        The service, one of `SERVICES`.
+
+    Examples
+    --------
+    >>> endpoint_prefix("ecr.api"), endpoint_prefix("sagemaker.mlflow")
+    (('com.amazonaws', 'ecr.api'), ('aws.sagemaker', 'mlflow'))
+    """
+    # https://docs.aws.amazon.com/sagemaker/latest/dg/mlflow-interface-endpoint-create.html
+    if service == MANAGED_MLFLOW:
+        return "aws.sagemaker", "mlflow"
+    return "com.amazonaws", service
 
 
 @dataclass(frozen=True)

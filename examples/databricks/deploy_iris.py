@@ -140,9 +140,10 @@ def digest(address: str) -> str:
     return f"sha256:{total.hexdigest()}"
 
 
-# MLflow hands files on; SageMaker reads them where MLflow keeps them.
+# MLflow hands files on; SageMaker reads them where MLflow keeps them. Where AWS runs MLflow, it
+# says where that is.
 stored = client.get_model_version_download_uri(MODEL, str(version))
-prefix = stored.removeprefix("mlflow-artifacts:/").strip("/")
+prefix = stored.removeprefix("mlflow-artifacts:/").removeprefix(platform["artifacts"]).strip("/")
 name = f"{endpoint_name}-v{version}"
 
 sagemaker = aws("sagemaker")

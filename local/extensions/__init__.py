@@ -1,6 +1,7 @@
 """The resource types and services that the emulator lacks, run for real where this machine can."""
 
 from local.extensions import hooks
+from local.extensions.aws_only import AwsOnly
 from local.extensions.database import DbInstance
 from local.extensions.endpoints import (
     EndpointService,
@@ -61,6 +62,7 @@ def extend(host: Host) -> None:
         "AWS::Backup::BackupSelection": Recorded(),
         "AWS::ApplicationAutoScaling::ScalableTarget": Recorded(),
         "AWS::ApplicationAutoScaling::ScalingPolicy": Recorded("Arn"),
+        "AWS::SageMaker::MlflowApp": AwsOnly("A managed MLflow App", "tracking.kind: fargate"),
         "AWS::SageMaker::Model": SageMakerResource(sagemaker, "Model"),
         "AWS::SageMaker::EndpointConfig": SageMakerResource(sagemaker, "EndpointConfig"),
         "AWS::SageMaker::Endpoint": SageMakerResource(sagemaker, "Endpoint"),

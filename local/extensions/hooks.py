@@ -42,6 +42,7 @@ ADDED = (
     "AWS::EC2::VPCEndpointServicePermissions",
     "AWS::SageMaker::Endpoint",
     "AWS::SageMaker::EndpointConfig",
+    "AWS::SageMaker::MlflowApp",
     "AWS::SageMaker::Model",
     "AWS::SecretsManager::ResourcePolicy",
 )

@@ -24,6 +24,7 @@ ACTIONS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("ecr:CompleteLayerUpload", ("ecr.dkr",)),
     ("ecr:PutImage", ("ecr.dkr",)),
     ("ecr:*", ("ecr.api",)),
+    ("sagemaker:CallMlflowAppApi", ("sagemaker.mlflow",)),
     ("sagemaker:InvokeEndpoint*", ("sagemaker.runtime",)),
     ("sagemaker:PutRecord", ("sagemaker.featurestore-runtime",)),
     ("sagemaker:GetRecord", ("sagemaker.featurestore-runtime",)),

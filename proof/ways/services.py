@@ -156,6 +156,23 @@ _exists(
 
 
 @RULES.rule(
+    "way.managed-mlflow",
+    "AWS::SageMaker::MlflowApp",
+    "AWS::SageMaker::MlflowTrackingServer",
+    says="No MLflow of AWS's own answers outside of the network.",
+    mend=(
+        "Give nobody the right without a condition on aws:SourceVpce, by a service control policy"
+        " if need be; or run MLflow inside the network."
+    ),
+)
+def managed_mlflow(view: View, system: System) -> Sights:
+    """It has no policy that could ask where a call comes from: only its callers' roles can."""
+    yield unsure(
+        "AWS's MLflow answers whoever has the right, from any network: its metadata is outside."
+    )
+
+
+@RULES.rule(
     "way.subscription",
     "AWS::SNS::Subscription",
     "AWS::SNS::Topic",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ENVIRONMENTS, RELEASES, ROOT
+from tests.conftest import ENVIRONMENTS, RELEASES, ROOT, VARIANTS, folder_of
 
 
 def synth(
@@ -37,9 +37,10 @@ class Assembly:
 def assemblies(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Assembly]:
     """The cloud assembly of each environment."""
     made = {}
-    for name in ENVIRONMENTS:
+    for name in (*ENVIRONMENTS, *VARIANTS):
         folder = tmp_path_factory.mktemp("assembly") / name
-        result = synth(name, folder, "-c", f"releases={RELEASES}", PYTHONHASHSEED="1")
+        folders = ("-c", f"releases={RELEASES}", "-c", f"environments={folder_of(name)}")
+        result = synth(name, folder, *folders, PYTHONHASHSEED="1")
         assert result.returncode == 0, result.stderr
         made[name] = Assembly(folder, result.stdout + result.stderr)
     return made

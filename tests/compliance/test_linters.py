@@ -11,7 +11,7 @@ import pytest
 
 from operations.bootstrap import uv_environment
 from tests.compliance.conftest import Assembly
-from tests.conftest import ENVIRONMENTS, ROOT
+from tests.conftest import ENVIRONMENTS, ROOT, VARIANTS
 
 CFN_LINT: Mapping[str, str] = {
     "W3005": "the CDK writes dependencies that a reference implies already; they do no harm",
@@ -108,9 +108,11 @@ def checkov(program: Path, templates: Iterable[Path]) -> list[dict[str, Any]]:
 def templates(assemblies: dict[str, Assembly]) -> list[Path]:
     """Every template of every environment."""
     paths = [
-        path for name in ENVIRONMENTS for path in assemblies[name].folder.glob("*.template.json")
+        path
+        for name in (*ENVIRONMENTS, *VARIANTS)
+        for path in assemblies[name].folder.glob("*.template.json")
     ]
-    assert len(paths) == 6 * len(ENVIRONMENTS)
+    assert len(paths) == 6 * len((*ENVIRONMENTS, *VARIANTS))
     return sorted(paths)
 
 

@@ -9,7 +9,7 @@ import pytest
 from stacks.config import load_environment
 from stacks.packs import PACKS
 from tests.compliance.conftest import Assembly, synth
-from tests.conftest import ENVIRONMENTS, RELEASES, ROOT
+from tests.conftest import ENVIRONMENTS, RELEASES, ROOT, VARIANTS, folder_of
 
 
 def suppressed(assembly: Assembly) -> dict[str, list[dict[str, Any]]]:
@@ -26,17 +26,17 @@ NAMES = {pack: checks().name for pack, checks in PACKS.items()}
 """What each pack calls itself."""
 
 
-@pytest.mark.parametrize("name", ENVIRONMENTS)
+@pytest.mark.parametrize("name", [*ENVIRONMENTS, *VARIANTS])
 def test_nothing_is_found(name: str, assemblies: dict[str, Assembly]) -> None:
     """An error of cdk-nag fails the synth; a warning is a line of what it says."""
     assert "WARNING" not in assemblies[name].said
     assert "ERROR" not in assemblies[name].said
 
 
-@pytest.mark.parametrize("name", ENVIRONMENTS)
+@pytest.mark.parametrize("name", [*ENVIRONMENTS, *VARIANTS])
 def test_the_packs_of_an_environment_are_asked(name: str, assemblies: dict[str, Assembly]) -> None:
     """Each of them finds something that is acknowledged, so the report names it."""
-    packs = load_environment(name, ROOT / "environments").packs
+    packs = load_environment(name, folder_of(name)).packs
     assert set(suppressed(assemblies[name])) == {NAMES[pack] for pack in packs}
 
 
@@ -44,7 +44,7 @@ def test_prod_asks_every_pack() -> None:
     assert set(load_environment("prod", ROOT / "environments").packs) == set(PACKS)
 
 
-@pytest.mark.parametrize("name", ENVIRONMENTS)
+@pytest.mark.parametrize("name", [*ENVIRONMENTS, *VARIANTS])
 def test_an_acknowledgement_says_why_and_covers_one_thing(
     name: str, assemblies: dict[str, Assembly]
 ) -> None:
@@ -58,17 +58,18 @@ def test_an_acknowledgement_says_why_and_covers_one_thing(
             assert beyond.count("/") <= 2, f"{finding['acknowledgedAt']} is not the narrowest"
 
 
-def test_no_acknowledgement_is_left_over(assemblies: dict[str, Assembly]) -> None:
+@pytest.mark.parametrize("name", ["prod", *VARIANTS])
+def test_no_acknowledgement_is_left_over(name: str, assemblies: dict[str, Assembly]) -> None:
     """What nothing finds any more, nobody need acknowledge."""
     given = set()
-    for path in assemblies["prod"].folder.glob("*.metadata.json"):
+    for path in assemblies[name].folder.glob("*.metadata.json"):
         for construct, entries in json.loads(path.read_text()).items():
             for entry in entries:
                 if entry["type"] == "aws:cdk:acknowledged-rules":
                     given |= {(construct.removeprefix("/"), finding) for finding in entry["data"]}
     used = {
         (finding["acknowledgedAt"], finding["acknowledgedId"])
-        for findings in suppressed(assemblies["prod"]).values()
+        for findings in suppressed(assemblies[name]).values()
         for finding in findings
     }
     # The CDK acknowledges findings of its own validation, in constructs of its own.

@@ -8,7 +8,7 @@ import pytest
 
 from proof.environment import prove_environment
 from tests.compliance.conftest import Assembly
-from tests.conftest import ENVIRONMENTS, ROOT
+from tests.conftest import ENVIRONMENTS, ROOT, folder_of
 
 
 @pytest.mark.parametrize("name", ENVIRONMENTS)
@@ -19,6 +19,19 @@ def test_an_environment_is_closed(name: str, assemblies: dict[str, Assembly]) ->
     assert sum(rule.examined for rule in proof.rules) > 100
     assert proof.acknowledgments
     assert all(len(each.reason) > 20 for each in proof.acknowledgments)
+
+
+def test_what_aws_runs_is_undecided_and_nothing_else(assemblies: dict[str, Assembly]) -> None:
+    """Its metadata is with AWS, and IAM's reference has no word yet for the right to call it."""
+    proof = prove_environment("managed", assemblies["managed"].folder, folder_of("managed"))
+    assert proof.violations == ()
+    assert [(found.rule, found.template.partition(".")[0]) for found in proof.undecided] == [
+        ("way.managed-mlflow", "Tracking"),
+        ("right.no-effect", "Client-databricks"),
+    ]
+    assert "sagemaker:CallMlflowAppApi" in proof.undecided[1].says
+    served = {use.service: use.callers for use in proof.services}
+    assert "MLflow client: logs and reads runs and models" in served["sagemaker.mlflow"]
 
 
 def test_who_has_no_certificate_is_warned(assemblies: dict[str, Assembly]) -> None:

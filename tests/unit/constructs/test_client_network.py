@@ -131,3 +131,31 @@ class TestBadInput:
         with pytest.raises(FaultsError) as raised:
             client(bench, subnets=[], clients=[], services=["ec2", "s3"])
         assert [fault.path for fault in raised.value.faults] == ["subnets", "clients", "services"]
+
+
+class TestManaged:
+    """Where AWS runs MLflow, its own service gets an endpoint, and keeps its own name."""
+
+    @pytest.fixture
+    def template(self, bench: Bench) -> Template:
+        client(bench, endpoint_service="", private_dns="")
+        return bench.template()
+
+    def test_mlflow_is_one_more_service_of_aws(self, template: Template) -> None:
+        template.resource_count_is(ENDPOINT, 3)
+        template.resource_count_is("AWS::Route53::HostedZone", 0)
+        mlflow = endpoint(template, "aws.sagemaker.eu-west-1.mlflow")
+        assert mlflow["PrivateDnsEnabled"] is True
+        (statement,) = mlflow["PolicyDocument"]["Statement"]  # type: ignore[index]
+        assert statement["Action"] == "sagemaker:CallMlflowAppApi"
+        assert ":123456789012:mlflow-app/*" in str(statement["Resource"])
+
+    def test_clients_call_no_port_of_a_server(self, template: Template) -> None:
+        rules = template.find_resources("AWS::EC2::SecurityGroupIngress").values()
+        assert {rule["Properties"]["FromPort"] for rule in rules} == {443}
+
+
+@pytest.mark.parametrize("missing", ["endpoint_service", "private_dns"])
+def test_a_service_and_its_name_come_together(missing: str, bench: Bench) -> None:
+    with pytest.raises(FaultsError, match="neither where AWS runs MLflow"):
+        client(bench, **{missing: ""})

@@ -40,6 +40,34 @@ def endpoints(statement: dict[str, Any]) -> str:
     return str(statement["Condition"]["StringNotEquals"]["aws:SourceVpce"])
 
 
+class TestManagedRole:
+    """A role that a service of AWS takes, over AWS's own network."""
+
+    ROLE = "arn:aws:iam::123456789012:role/mlops/blue/mlflow/*"
+
+    @pytest.fixture
+    def statements(self, bench: Bench, perimeter: DataPerimeter) -> dict[str, dict[str, Any]]:
+        perimeter.close_bucket(s3.Bucket(bench.stack, "Bucket"), managed_roles=[self.ROLE])
+        (policy,) = bench.template().find_resources("AWS::S3::BucketPolicy").values()
+        found = policy["Properties"]["PolicyDocument"]["Statement"]
+        return {statement["Sid"]: statement for statement in found if "Sid" in statement}
+
+    def test_passes_with_what_it_signs_itself(self, statements: dict[str, dict[str, Any]]) -> None:
+        trusted = statements["DenyFromElsewhere"]["Condition"]["ArnNotLike"]
+        assert trusted == {"aws:PrincipalArn": [DEPLOYING, DELIVERY, self.ROLE]}
+
+    def test_a_link_that_it_hands_on_is_good_in_the_network_alone(
+        self, statements: dict[str, dict[str, Any]]
+    ) -> None:
+        links = statements["DenyLinksFromElsewhere"]
+        assert (links["Effect"], links["Action"]) == ("Deny", "s3:*")
+        assert links["Condition"]["ArnLike"] == {"aws:PrincipalArn": [self.ROLE]}
+        differ = links["Condition"]["StringNotEquals"]
+        assert differ["s3:authType"] == "REST-HEADER"
+        assert "S3Endpoint" in endpoints(links)
+        assert differ["aws:SourceVpc"] == ["vpc-9"]
+
+
 class TestDefault:
     def test_services_and_the_deploying_role_pass(
         self, bench: Bench, perimeter: DataPerimeter

@@ -51,8 +51,17 @@ def test_refuses_everything_else_last(template: Template) -> None:
     template.resource_count_is("AWS::Route53Resolver::FirewallRuleGroupAssociation", 1)
 
 
+def test_the_names_of_managed_mlflow_stand_in_a_domain_of_their_own() -> None:
+    added = set(allowed_domains("eu-west-1", ["sagemaker.mlflow"], []))
+    assert added - set(allowed_domains("eu-west-1", [], [])) == {
+        "mlflow.sagemaker.eu-west-1.app.aws"
+    }
+
+
 def test_no_domain_is_anybodys() -> None:
     """Whoever runs a domain sees what is asked of it: AWS runs all of these."""
     domains = allowed_domains("eu-west-1", SERVICES, [])
-    assert all(name.endswith((".amazonaws.com", ".compute.internal")) for name in domains)
+    assert all(
+        name.endswith((".amazonaws.com", ".compute.internal", ".app.aws")) for name in domains
+    )
     assert all("eu-west-1" in name for name in domains)

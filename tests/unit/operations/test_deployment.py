@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, NoCredentialsError
 
-from operations import deployment
+from operations import managed_registry
 from operations.deployment import Deployment, check_account, run_cdk
 from operations.errors import OperationError
 from operations.images import BuildSettings
@@ -70,7 +70,7 @@ def run(
         asked.append(uri)
         return FakeMlflow()
 
-    monkeypatch.setattr(deployment, "MlflowClient", client)
+    monkeypatch.setattr(managed_registry, "MlflowClient", client)
     return Run(dev, FakeSession(ecr), tmp_path / "releases")
 
 
@@ -92,13 +92,13 @@ def test_state_comes_first_then_images_then_what_runs_them(run: Run) -> None:
 def test_an_endpoint_without_a_model_waits_and_the_rest_is_deployed(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(deployment, "MlflowClient", lambda uri: FakeMlflow(version="none"))
+    monkeypatch.setattr(managed_registry, "MlflowClient", lambda uri: FakeMlflow(version="none"))
 
     class Empty(FakeMlflow):
         def get_model_version_by_alias(self, name: str, alias: str) -> Any:
             return super().get_model_version_by_alias("other", alias)
 
-    monkeypatch.setattr(deployment, "MlflowClient", lambda uri: Empty())
+    monkeypatch.setattr(managed_registry, "MlflowClient", lambda uri: Empty())
     (waiting,) = run.deployment.run()
     assert waiting.startswith("Endpoint-iris is not deployed: 'models:/iris@champion'")
     assert run.cdk == ["deploy Network Data", "deploy Tracking Api"]

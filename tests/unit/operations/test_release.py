@@ -18,7 +18,7 @@ OBJECTS = {f"mlflow/{PLACE}/{name}": content for name, content in FILES.items()}
 
 
 def test_an_alias_becomes_version_place_and_digest(dev: Environment) -> None:
-    release = resolve_release(dev, "iris", IMAGES, FakeMlflow(), FakeS3(OBJECTS))  # type: ignore[arg-type]
+    release = resolve_release(dev, "iris", IMAGES, FakeMlflow(), FakeS3(OBJECTS))
     assert (release.model, release.version, release.image) == ("iris", 7, DIGEST)
     assert release.source == f"s3://{BUCKET}/mlflow/{PLACE}/"
     assert release.digest == prefix_digest(FakeS3(OBJECTS), BUCKET, f"mlflow/{PLACE}/")
@@ -26,7 +26,7 @@ def test_an_alias_becomes_version_place_and_digest(dev: Environment) -> None:
 
 def test_a_place_in_the_bucket_is_taken_as_it_is(dev: Environment) -> None:
     mlflow = FakeMlflow(place=f"s3://{BUCKET}/mlflow/{PLACE}")
-    release = resolve_release(dev, "iris", IMAGES, mlflow, FakeS3(OBJECTS))  # type: ignore[arg-type]
+    release = resolve_release(dev, "iris", IMAGES, mlflow, FakeS3(OBJECTS))
     assert release.source == f"s3://{BUCKET}/mlflow/{PLACE}/"
 
 

@@ -353,6 +353,7 @@ def test_a_group_that_is_not_seen_is_undecided(tmp_path: Path) -> None:
         ("ecr:GetDownloadUrlForLayer", ("ecr.api", "ecr.dkr", "s3")),
         ("ecr:*", ("ecr.api", "ecr.dkr", "s3")),
         ("sagemaker:InvokeEndpoint", ("sagemaker.runtime",)),
+        ("sagemaker:CallMlflowAppApi", ("sagemaker.mlflow",)),
         ("sagemaker:CreateModel", ("sagemaker.api",)),
         ("cloudwatch:PutMetricData", ("monitoring",)),
         ("iam:PassRole", ()),

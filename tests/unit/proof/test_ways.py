@@ -577,6 +577,7 @@ def test_every_rule_has_a_violating_template() -> None:
         "way.unseen-network",
         "way.known-range",
         "way.plain-listener",
+        "way.managed-mlflow",
     }
 
     assert {check.id for check in CHECKS} - no_violation == {rule for rule, _ in VIOLATIONS}
@@ -865,6 +866,8 @@ UNDECIDED: list[tuple[str, Resources]] = [
     ("way.unknown-type", {"X": {"Type": "Vendor::Network::Tunnel"}}),
     ("way.unknown-type", {"X": resource("Lightsail::Instance")}),
     ("way.route", routed(VpcEndpointId="vpce-1")),
+    ("way.managed-mlflow", {"X": resource("SageMaker::MlflowApp", Name="mlflow")}),
+    ("way.managed-mlflow", {"X": resource("SageMaker::MlflowTrackingServer")}),
 ]
 
 

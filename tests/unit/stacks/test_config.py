@@ -81,6 +81,76 @@ def test_quantities_carry_their_unit(tmp_path: Path) -> None:
     assert environment.log_retention == 14
 
 
+MANAGED = GOOD + "tracking: {kind: sagemaker_app}\n"
+
+SERVER = """\
+data:
+  database: {instance: db.t4g.small}
+  backup: {retention: 7 days}
+tracking:
+  kind: sagemaker_app
+  image: mlflow
+  tasks: 2
+  tls:
+    certificate: arn:aws:acm:eu-west-1:123456789012:certificate/1
+    name: mlflow.bank.internal
+  endpoint_service:
+    allowed_principals: ["arn:aws:iam::123456789012:root"]
+    private_dns: mlflow.blue.internal
+"""
+
+
+class TestKind:
+    """Who runs MLflow decides which other keys there are."""
+
+    def test_aws_needs_no_image_no_database_and_no_endpoint_service(self, tmp_path: Path) -> None:
+        assert faults(tmp_path, MANAGED.replace(", mlflow", "") + CLIENT) == {}
+
+    def test_a_client_of_another_account_names_no_endpoint_service(self, tmp_path: Path) -> None:
+        elsewhere = MANAGED + CLIENT + '    account: "210987654321"\n'
+        assert faults(tmp_path, elsewhere) == {}
+        service = "    endpoint_service: com.amazonaws.vpce.eu-west-1.vpce-svc-0a1b2c3d\n"
+        assert set(faults(tmp_path, elsewhere + service)) == {"clients.lab.endpoint_service"}
+
+    def test_every_key_of_the_server_is_a_fault_at_once(self, tmp_path: Path) -> None:
+        found = faults(tmp_path, GOOD + SERVER)
+        assert set(found) == {
+            "data.database",
+            "data.backup",
+            "tracking.image",
+            "tracking.tasks",
+            "tracking.tls",
+            "tracking.endpoint_service",
+        }
+        assert "'clients' makes one" in found["tracking.endpoint_service"]
+        assert "AWS's certificate" in found["tracking.tls"]
+        assert "how to export" in found["data.backup"]
+        assert all("fix:" in text for text in found.values())
+
+    def test_what_the_database_accepts_is_not_asked(self, tmp_path: Path) -> None:
+        found = faults(tmp_path, GOOD + "tracking: {kind: sagemaker_app, cpu: 3 vCPU}\n")
+        assert set(found) == {"tracking.cpu"}
+        assert "Remove it" in found["tracking.cpu"]
+
+    def test_a_window_is_the_apps(self, tmp_path: Path) -> None:
+        window = "maintenance: 'Tue:03:30'"
+        assert faults(tmp_path, GOOD + f"tracking: {{kind: sagemaker_app, {window}}}\n") == {}
+        found = faults(tmp_path, GOOD + f"tracking: {{{window}}}\n")
+        assert "choose tracking.kind: sagemaker_app" in found["tracking.maintenance"]
+        found = faults(tmp_path, MANAGED.replace("app}", "app, maintenance: Tue}"))
+        assert "'Tue:03:30'" in found["tracking.maintenance"]
+
+    @pytest.mark.parametrize("region", ["cn-north-1", "us-gov-west-1"])
+    def test_where_aws_offers_none(self, region: str, tmp_path: Path) -> None:
+        found = faults(tmp_path, MANAGED.replace("eu-west-1", region))
+        assert "China and GovCloud" in found["tracking.kind"]
+
+    def test_a_kind_that_is_none(self, tmp_path: Path) -> None:
+        found = faults(tmp_path, GOOD + "tracking: {kind: ec2, tasks: 2}\n")
+        assert set(found) == {"tracking.kind"}
+        assert "'fargate' or 'sagemaker_app'" in found["tracking.kind"]
+
+
 class TestTracking:
     """What the database accepts bounds what tasks may open."""
 

@@ -12,7 +12,7 @@ from syrupy.extensions.json import JSONSnapshotExtension
 
 from stacks.config import Environment, load_environment
 from stacks.platform import build_platform
-from tests.conftest import ENVIRONMENTS, RELEASES, ROOT
+from tests.conftest import ENVIRONMENTS, RELEASES, ROOT, VARIANTS, folder_of
 
 STACKS = ("Network", "Data", "Tracking", "Endpoint-iris", "Api", "Client-databricks")
 
@@ -39,11 +39,11 @@ class Synthesized:
 def synthesized(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Synthesized]:
     return {
         name: Synthesized(
-            load_environment(name, ROOT / "environments"),
+            load_environment(name, folder_of(name)),
             RELEASES,
             tmp_path_factory.mktemp(name),
         )
-        for name in ENVIRONMENTS
+        for name in (*ENVIRONMENTS, *VARIANTS)
     }
 
 
@@ -64,7 +64,7 @@ def masked(template: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("stack", STACKS)
-@pytest.mark.parametrize("name", ["local", "prod"])
+@pytest.mark.parametrize("name", ["local", "prod", "managed"])
 def test_snapshot(
     name: str, stack: str, synthesized: dict[str, Synthesized], snapshot: SnapshotAssertion
 ) -> None:
@@ -72,7 +72,7 @@ def test_snapshot(
     assert template == snapshot(extension_class=JSONSnapshotExtension)
 
 
-@pytest.mark.parametrize("name", ENVIRONMENTS)
+@pytest.mark.parametrize("name", [*ENVIRONMENTS, *VARIANTS])
 def test_an_environment_is_its_stacks(name: str, synthesized: dict[str, Synthesized]) -> None:
     assert set(synthesized[name].templates) == set(STACKS)
     assert synthesized[name].left_out == []
@@ -146,6 +146,87 @@ class TestClientOfAnotherAccount:
         outputs = elsewhere.templates["ClientAccess-databricks"]["Outputs"]
         assert "assume_role" in json.dumps(outputs["NotebookSettings"])
         assert '\\"assume_role\\":\\"\\"' not in json.dumps(outputs["NotebookSettings"])
+
+
+class TestManaged:
+    """Where AWS runs MLflow."""
+
+    def test_nothing_is_made_that_nobody_reads(self, synthesized: dict[str, Synthesized]) -> None:
+        kinds = {
+            resource["Type"].rpartition("::")[0]
+            for template in synthesized["managed"].templates.values()
+            for resource in template["Resources"].values()
+        }
+        services = {"RDS", "Backup", "ECS", "ElasticLoadBalancingV2", "CloudWatch", "Kms"}
+        assert not kinds & {f"AWS::{service}" for service in services}
+        assert "AWS::SageMaker" in kinds
+
+    def test_mlflow_needs_no_image(self, tmp_path: Path) -> None:
+        environment = load_environment("managed", folder_of("managed"))
+        bare = Synthesized(environment, Path("nowhere"), tmp_path)
+        assert "Tracking" in bare.templates
+        assert "Client-databricks" in bare.templates
+
+    def test_the_outputs_are_the_same_where_they_mean_something(
+        self, synthesized: dict[str, Synthesized]
+    ) -> None:
+        """What reads TrackingUri goes on; of an endpoint service, there is none."""
+        tracking, client = (
+            {name for name in found if not name.startswith("ExportsOutput")}
+            for stack in ("Tracking", "Client-databricks")
+            for found in [synthesized["managed"].templates[stack]["Outputs"]]
+        )
+        assert tracking == {"TrackingUri", "TrackingPolicyArn"}
+        served = synthesized["prod"].templates["Client-databricks"]["Outputs"]
+        service = {"EndpointServiceName", "AllowedPrincipals", "NccRule"}
+        assert client == set(served) - service
+
+    def test_the_names_are_answered_and_the_endpoint_is_there(
+        self, synthesized: dict[str, Synthesized]
+    ) -> None:
+        network = json.dumps(synthesized["managed"].templates["Network"])
+        assert "mlflow.sagemaker.ap-northeast-1.app.aws" in network
+        assert "aws.sagemaker.ap-northeast-1.mlflow" in network
+        assert "secretsmanager" not in network
+        assert "app.aws" not in json.dumps(synthesized["prod"].templates["Network"])
+
+    def test_the_bucket_lets_the_apps_role_in_and_says_so(
+        self, synthesized: dict[str, Synthesized]
+    ) -> None:
+        data = synthesized["managed"].templates["Data"]
+        assert "PerimeterRole:/private-mlops/managed/mlflow/" in data["Metadata"]
+        policies = [
+            json.dumps(resource)
+            for resource in data["Resources"].values()
+            if resource["Type"] == "AWS::S3::BucketPolicy"
+        ]
+        role = "arn:aws:iam::222222222222:role/private-mlops/managed/mlflow/*"
+        assert [role in policy for policy in policies].count(True) == 1
+        assert role not in json.dumps(synthesized["prod"].templates["Data"])
+
+    def test_a_role_of_the_app_is_where_the_bucket_expects_it(
+        self, synthesized: dict[str, Synthesized]
+    ) -> None:
+        resources = synthesized["managed"].templates["Tracking"]["Resources"].values()
+        paths = [r["Properties"]["Path"] for r in resources if r["Type"] == "AWS::IAM::Role"]
+        assert paths == ["/private-mlops/managed/mlflow/"]
+
+    def test_a_client_of_another_account_is_told_in_the_platforms(self, tmp_path: Path) -> None:
+        environment = load_environment("managed", folder_of("managed"))
+        settings = environment.clients["databricks"].model_copy(update={"account": ELSEWHERE})
+        changed = environment.model_copy(update={"clients": {"databricks": settings}})
+        elsewhere = Synthesized(changed, RELEASES, tmp_path)
+        client = elsewhere.templates["Client-databricks"]
+        assert "TrackingUri" not in client["Outputs"]
+        assert "Fn::ImportValue" not in json.dumps(client)
+        access = elsewhere.templates["ClientAccess-databricks"]
+        assert "MlflowApp" in json.dumps(access["Outputs"]["NotebookSettings"])
+        assert "sagemaker:CallMlflowAppApi" in json.dumps(access["Resources"])
+
+    def test_the_metadata_outlives_its_stack(self, synthesized: dict[str, Synthesized]) -> None:
+        resources = synthesized["managed"].templates["Tracking"]["Resources"].values()
+        (app,) = [r for r in resources if r["Type"] == "AWS::SageMaker::MlflowApp"]
+        assert app["DeletionPolicy"] == app["UpdateReplacePolicy"] == "Retain"
 
 
 class TestTls:
