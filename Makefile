@@ -5,6 +5,7 @@ ENV ?= local
 export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/node_modules/.bin:$(PATH)
 export CDK_DISABLE_CLI_TELEMETRY := true
 build_options = $(if $(ENGINE),--engine $(ENGINE)) $(foreach name,BASE_IMAGE RDS_CA_BUNDLE,$(if $($(name)),--build-arg $(name)=$($(name))))
+login = $(if $(LOGIN),--login $(LOGIN))
 .DEFAULT_GOAL := help
 .PHONY: help install lock demo test check synth prove schema images release deploy bench bench-tracking evidence clean
 
@@ -17,6 +18,7 @@ install: ## Install everything into the checkout (.venv, Node, cdk)
 # Debian 12 has Python 3.11.2, and what asks for a later one cannot be installed there.
 lock: $(if $(wildcard .venv/bin/uv),,install) ## Pin the transitive versions anew
 	uv pip compile --quiet --python-version 3.11.2 --no-header --no-emit-package mlops-constructs requirements.txt requirements-dev.txt -o constraints.txt
+	@for image in iris mlflow; do (cd containers/$$image && uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header requirements.in -o requirements.lock) || exit 1; done
 
 synth: install ## Synthesize the environment ENV into build/cdk.out
 	@cdk synth --quiet --output build/cdk.out -c env=$(ENV)
@@ -39,11 +41,11 @@ schema: install ## Write environments/schema.json anew from the configuration's 
 images: install ## Build and push the images of ENV, and record their digests (ENGINE= BASE_IMAGE= RDS_CA_BUNDLE=)
 	@python -m operations images --env $(ENV) $(build_options)
 
-release: install ## Record what the model alias of ENDPOINT means now in ENV (TRACKING_URI=)
-	@python -m operations release --env $(ENV) --endpoint $(ENDPOINT) $(if $(TRACKING_URI),--tracking-uri $(TRACKING_URI))
+release: install ## Record what the model alias of ENDPOINT means now in ENV (LOGIN= TRACKING_URI=)
+	@python -m operations release --env $(ENV) --endpoint $(ENDPOINT) $(login) $(if $(TRACKING_URI),--tracking-uri $(TRACKING_URI))
 
-deploy: install ## Deploy ENV on AWS: what holds state, the images, the rest (PREBUILT=1 builds none)
-	@python -m operations deploy --env $(ENV) $(if $(PREBUILT),--prebuilt,$(build_options))
+deploy: install ## Deploy ENV on AWS: what holds state, the images, the rest (LOGIN=; PREBUILT=1 builds none)
+	@python -m operations deploy --env $(ENV) $(login) $(if $(PREBUILT),--prebuilt,$(build_options))
 
 check: install ## Run the quick checks: lint, types, unit tests
 	ruff check .
@@ -57,7 +59,7 @@ test: install ## Run every test
 	mypy
 	pytest
 
-evidence: install ## Upgrade what older MLflow servers made, and use it (5 minutes)
+evidence: install ## Upgrade what older MLflow servers made, and use it (8 minutes)
 	@EVIDENCE=1 pytest tests/evidence
 
 bench: install ## Measure against named peers; tables go to build/bench

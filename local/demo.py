@@ -10,7 +10,6 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from mlflow.tracking import MlflowClient
 from rich.console import Console
 from rich.table import Table
 
@@ -25,6 +24,9 @@ from operations.release import resolve_release
 from stacks.releases import load_images
 
 ENDPOINT = "iris"
+SCIENTIST, PIPELINE = "ana", "release"
+"""The users of MLflow who log the model, and who release it."""
+
 PETAL = {"petal_length": 0.4, "petal_width": 1.4}
 SAMPLES = ROOT / "examples" / "iris"
 
@@ -134,6 +136,7 @@ def publish(platform: LocalPlatform, folder: Path) -> None:
         {
             **platform.program_environment(folder),
             "MLFLOW_TRACKING_URI": platform.tracking_uri(),
+            **platform.login(SCIENTIST),
             "GIT_PYTHON_REFRESH": "quiet",
         },
     )
@@ -148,10 +151,10 @@ def release(platform: LocalPlatform) -> None:
         Where MLflow and the model are.
     """
     images = load_images(platform.state.releases, ENVIRONMENT)
-    mlflow = MlflowClient(platform.tracking_uri())
-    resolved = resolve_release(
-        platform.environment, ENDPOINT, images, mlflow, platform.client("s3")
-    )
+    with platform.logged_in(PIPELINE) as mlflow:
+        resolved = resolve_release(
+            platform.environment, ENDPOINT, images, mlflow, platform.client("s3")
+        )
     write_release(platform.state.releases, ENVIRONMENT, ENDPOINT, resolved)
 
 
@@ -276,7 +279,13 @@ def stay(platform: LocalPlatform, console: Console) -> None:
     OperationError
         Where the embedded AWS ends by itself.
     """
+    login = platform.login(SCIENTIST)
     console.print(f"\nMLflow UI: [bold]{platform.tracking_uri()}[/bold]", highlight=False)
+    # A password that was made a minute ago, for a server on loopback.
+    console.print(
+        f"  log in as {login['MLFLOW_TRACKING_USERNAME']} with {login['MLFLOW_TRACKING_PASSWORD']}",
+        highlight=False,
+    )
     console.print("Ask the model yourself:", highlight=False)
     console.print(
         f"  curl -H 'x-api-key: {platform.api_key()}' -H 'content-type: application/json'"

@@ -20,6 +20,8 @@ from operations.errors import OperationError
 
 CONTAINERS = ROOT / "containers"
 STORE = ROOT / ".local" / "images"
+FINISH = "finish-image"
+"""The program that an image's Dockerfile runs when all is installed, where the image has one."""
 
 
 @dataclass(frozen=True)
@@ -149,15 +151,20 @@ def _install(image: ProcessImage) -> None:
     copy = image.folder / "source"
     shutil.copytree(source, copy, ignore=IGNORED)
     _uv("pip", "install", *to_venv, "--no-deps", str(copy))
+    finish = image.folder / "bin" / FINISH
+    if finish.is_file():
+        _run(FINISH, [str(finish)])
     (image.folder / "installed").touch()
 
 
 def _uv(*words: str) -> None:
-    result = subprocess.run(
-        ["uv", "--quiet", *words], capture_output=True, text=True, env=uv_environment()
-    )
+    _run(f"uv {' '.join(words[:2])}", ["uv", "--quiet", *words])
+
+
+def _run(name: str, words: list[str]) -> None:
+    result = subprocess.run(words, capture_output=True, text=True, env=uv_environment())
     if result.returncode:
         raise OperationError(
-            f"'uv {' '.join(words[:2])}' failed: {result.stderr.strip()}",
+            f"'{name}' failed: {result.stderr.strip()}",
             "Mend what it says, then try again: the installation starts anew.",
         )

@@ -12,12 +12,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from mlflow.tracking import MlflowClient
+
 from local.host import Host, aws_environment, forget_account
 from local.images import install_image
 from local.processes import Process, ProcessError
 from local.progress import Say
 from local.state import ROOT, StateFolder, check_port, free_port
 from operations.errors import OperationError
+from operations.login import logged_in, login_variables
 from operations.records import write_images
 from stacks.config import Environment, load_environment
 
@@ -78,6 +81,28 @@ class LocalPlatform:
         """The address of MLflow: where the load balancer that its stack names listens here."""
         declared = self.outputs("Tracking")["TrackingUri"]
         return self.address(declared.removeprefix("http://"))
+
+    def login(self, user: str) -> dict[str, str]:
+        """What logs a client of MLflow in: the variables that it reads.
+
+        Parameters
+        ----------
+        user
+            A user of the configuration, or ``administrator``.
+        """
+        return login_variables(self.client("secretsmanager"), self.environment.naming, user)
+
+    @contextmanager
+    def logged_in(self, user: str) -> Iterator[MlflowClient]:
+        """A client of MLflow in this process, which reads its login whenever it asks.
+
+        Parameters
+        ----------
+        user
+            A user of the configuration, or ``administrator``.
+        """
+        with logged_in(self.login(user)):
+            yield MlflowClient(self.tracking_uri())
 
     def endpoint_name(self, endpoint: str) -> str:
         """The name in SageMaker of an endpoint of the configuration."""
@@ -149,8 +174,13 @@ class LocalPlatform:
             Its id in the app, such as ``Api``.
         """
         name = self.environment.naming.stack(stack)
-        events = self.client("cloudformation").describe_stack_events(StackName=name)["StackEvents"]
-        own = [event["Timestamp"] for event in events if event["LogicalResourceId"] == name]
+        pages = self.client("cloudformation").get_paginator("describe_stack_events")
+        own = [
+            event["Timestamp"]
+            for page in pages.paginate(StackName=name)
+            for event in page["StackEvents"]
+            if event["LogicalResourceId"] == name
+        ]
         taken: float = (max(own) - min(own)).total_seconds()
         return taken
 

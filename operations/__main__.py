@@ -30,6 +30,13 @@ BuildArg = Annotated[
     list[str] | None,
     typer.Option("--build-arg", help="NAME=value for the build, such as BASE_IMAGE=<image>."),
 ]
+Login = Annotated[
+    str,
+    typer.Option(
+        help="The user of MLflow who releases, by the secret with the login; what"
+        " MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD say if not given."
+    ),
+]
 Releases = Annotated[Path, typer.Option(help="Folder of the releases.")]
 
 
@@ -54,12 +61,13 @@ def release(
     tracking_uri: Annotated[
         str, typer.Option(help="Address of MLflow; that of the Tracking stack if not given.")
     ] = "",
+    login: Login = "",
     releases: Releases = ROOT / "releases",
 ) -> None:
     """Resolve what an endpoint's model alias means now, and record it for synth."""
     with _errors():
         environment = load_environment(env, ENVIRONMENTS)
-        _deployment(environment, releases).release(endpoint, tracking_uri)
+        _deployment(environment, releases, login=login).release(endpoint, tracking_uri)
 
 
 @app.command()
@@ -70,13 +78,14 @@ def deploy(
     prebuilt: Annotated[
         bool, typer.Option(help="Use the recorded images as they are, and build none.")
     ] = False,
+    login: Login = "",
     releases: Releases = ROOT / "releases",
 ) -> None:
     """Deploy a whole environment on AWS: what holds state, the images, the rest."""
     with _errors():
         environment = load_environment(env, ENVIRONMENTS)
         build = None if prebuilt else _build_settings(engine, build_arg)
-        for line in _deployment(environment, releases, build).run():
+        for line in _deployment(environment, releases, build, login).run():
             _say(line)
 
 
@@ -93,7 +102,7 @@ def _build_settings(engine: str, build_arg: list[str] | None) -> BuildSettings:
 
 
 def _deployment(
-    environment: Environment, releases: Path, build: BuildSettings | None = None
+    environment: Environment, releases: Path, build: BuildSettings | None = None, login: str = ""
 ) -> Deployment:
     session = boto3.Session(region_name=environment.region)
     check_account(environment, session)
@@ -105,6 +114,7 @@ def _deployment(
         build=build,
         cdk=partial(run_cdk, environment, ROOT, releases),
         say=_say,
+        login=login,
     )
 
 

@@ -9,6 +9,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from operations.errors import OperationError
 from operations.images import BuildSettings, missing_images, push_images
+from operations.login import logged_in, login_variables
 from operations.managed_registry import registry_at
 from operations.records import write_images, write_release
 from operations.release import resolve_release
@@ -38,6 +39,8 @@ class Deployment:
         Runs the cdk CLI with the words it is given.
     say
         Told what is being done.
+    login
+        The user of MLflow who releases; what the environment says where empty.
     """
 
     def __init__(
@@ -50,6 +53,7 @@ class Deployment:
         build: BuildSettings | None,
         cdk: Cdk,
         say: Say,
+        login: str = "",
     ) -> None:
         self._environment = environment
         self._session = session
@@ -58,6 +62,7 @@ class Deployment:
         self._build = build
         self._cdk = cdk
         self._say = say
+        self._login = login
 
     def run(self) -> list[str]:
         """Deploy what holds state, then the images, then what runs them.
@@ -140,13 +145,14 @@ class Deployment:
             Where there is nothing to release.
         """
         name = self._environment.name
-        release = resolve_release(
-            self._environment,
-            endpoint,
-            load_images(self._releases, name),
-            registry_at(tracking_uri or self._tracking_uri(), self._session),
-            self._session.client("s3"),
-        )
+        with logged_in(self._login_variables()):
+            release = resolve_release(
+                self._environment,
+                endpoint,
+                load_images(self._releases, name),
+                registry_at(tracking_uri or self._tracking_uri(), self._session),
+                self._session.client("s3"),
+            )
         path = write_release(self._releases, name, endpoint, release)
         self._say(f"{endpoint}: version {release.version} of {release.model}, recorded in {path}")
         return path
@@ -163,6 +169,12 @@ class Deployment:
 
     def _released(self, endpoint: str) -> bool:
         return load_release(self._releases, self._environment.name, endpoint) is not None
+
+    def _login_variables(self) -> dict[str, str]:
+        if not self._login:
+            return {}
+        manager = self._session.client("secretsmanager")
+        return login_variables(manager, self._environment.naming, self._login)
 
     def _tracking_uri(self) -> str:
         stack = self._environment.naming.stack("Tracking")

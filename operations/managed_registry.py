@@ -122,5 +122,5 @@ def _read(status: int, text: str) -> dict[str, Any]:
         if status == 200 and answer:
             return answer
         if "error_code" in answer:
-            raise RestException(answer)  # type: ignore[no-untyped-call]
+            raise RestException(answer)
     raise MlflowException(f"status {status}: {text[:300]}")

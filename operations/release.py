@@ -118,6 +118,12 @@ def _model_version(mlflow: Registry, reference: str) -> tuple[str, int, str]:
                 f"Register the model, or set the alias: MlflowClient().set_registered_model_alias("
                 f"'{name}', '{alias or 'champion'}', <version>).",
             ) from error
+        if error.error_code in ("UNAUTHENTICATED", "PERMISSION_DENIED"):
+            raise OperationError(
+                f"MLflow does not show '{reference}' to this login: {error.message}",
+                "Log in as a user who may read it: LOGIN=<user>, or MLFLOW_TRACKING_USERNAME and"
+                " MLFLOW_TRACKING_PASSWORD.",
+            ) from error
         raise OperationError(
             f"MLflow could not be asked for '{reference}': {error.message}",
             "Check the tracking address, and that this machine reaches it: it is private.",

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from mlops_constructs.faults import Fault
+from stacks.access_checks import ACCESS_CHECKS
 from stacks.client_checks import client_faults
 from stacks.managed_checks import is_managed, kind_faults, of_the_server
 from stacks.network_checks import NETWORK_CHECKS
@@ -48,12 +49,13 @@ LONGEST_PREFIX = LONGEST_NAME - len("-access-logs-123456789012")
 # The record of image digests beside the releases, which no endpoint may be named after.
 IMAGES_RECORD = "images"
 
-# What an environment may do without only with a reason: the unsafe value of each key.
-UNSAFE_VALUES: Mapping[str, object] = {
-    "data.removal": "destroy",
-    "data.deletion_protection": False,
-    "data.database.multi_az": False,
-    "api.authorization": "api_key",
+# What an environment may do without only with a reason: the unsafe values of each key.
+UNSAFE_VALUES: Mapping[str, tuple[object, ...]] = {
+    "data.removal": ("destroy",),
+    "data.deletion_protection": (False,),
+    "data.database.multi_az": (False,),
+    "tracking.access.default_permission": ("read", "edit", "manage"),
+    "api.authorization": ("api_key",),
 }
 
 
@@ -142,10 +144,10 @@ def _opt_out_faults(parts: Parts) -> Iterator[Fault]:
             )
     match parts:
         case {"opt_outs": reasons}:
-            unsafe = [path for path, value in UNSAFE_VALUES.items() if parts.get(path) == value]
+            unsafe = [path for path, values in UNSAFE_VALUES.items() if parts.get(path) in values]
             for path in unsafe:
                 if path not in reasons:
-                    value = str(UNSAFE_VALUES[path]).lower()
+                    value = str(parts[path]).lower()
                     yield Fault(
                         path,
                         f"'{value}' without a reason",
@@ -172,7 +174,7 @@ CHECKS: tuple[Check, ...] = (
     _image_faults,
     _retention_faults,
     kind_faults,
-    *map(of_the_server, (_size_faults, *TRACKING_CHECKS)),
+    *map(of_the_server, (_size_faults, *TRACKING_CHECKS, *ACCESS_CHECKS)),
     _opt_out_faults,
     client_faults,
 )

@@ -9,7 +9,7 @@ from mlops_constructs.client_access import ClientAccess
 from mlops_constructs.client_network import ClientNetwork
 from mlops_constructs.naming import MODELS_PREFIX
 from mlops_constructs.platform_role import PlatformRole
-from mlops_constructs.tracking_server import PORT
+from mlops_constructs.tracking_task import PORT
 from stacks.config import Environment
 from stacks.data import DataStack
 from stacks.managed_tracking import ManagedTrackingStack

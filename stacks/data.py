@@ -1,5 +1,7 @@
 """The Data stack: whatever keeps state."""
 
+from pathlib import Path
+
 from aws_cdk import CfnOutput
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_ec2 as ec2
@@ -14,13 +16,16 @@ from mlops_constructs.database_monitoring import DatabaseMonitoring
 from mlops_constructs.encryption_key import EncryptionKey
 from mlops_constructs.image_repository import ImageRepository
 from mlops_constructs.metadata_database import MetadataDatabase
+from mlops_constructs.secret_rotation import SecretRotation
 from stacks.config import Environment
 from stacks.network import NetworkStack
 from stacks.platform_stack import PlatformStack
 
+ROTATOR_SOURCE = Path(__file__).parent.parent / "lambda" / "rotator"
+
 
 class DataStack(PlatformStack):
-    """Keys, buckets, image repositories, the database and its backups; the topic of all alarms.
+    """Keys, buckets, image repositories, the database and what guards it; the topic of all alarms.
 
     Where AWS keeps MLflow's metadata, there is no database, and nothing of what watches it.
 
@@ -147,8 +152,19 @@ class DataStack(PlatformStack):
             protected=environment.data.deletion_protection,
             removal_policy=self.removal_policy,
         )
-        self.all_alarms = [*self.database_monitoring.all, backups.alarm]
+        rotation = SecretRotation(
+            self,
+            "Rotation",
+            database=self.database,
+            network=network.network,
+            source=ROTATOR_SOURCE,
+            log_settings=network.log_settings,
+            alarms=self.alarms,
+            days=database.rotation,
+        )
+        self.all_alarms = [*self.database_monitoring.all, backups.alarm, rotation.alarm]
         network.perimeter.close_secret(self.database.secret)
+        network.perimeter.close_secret(self.database.master_secret)
         self.opt_out(
             "data.deletion_protection",
             self.database.instance,
@@ -166,6 +182,7 @@ class DataStack(PlatformStack):
         return [
             self.database.group.security_group_id,
             self.database.secret.secret_arn,
+            self.database.master_secret.secret_arn,
             self.database.instance.instance_identifier,
         ]
 

@@ -16,6 +16,7 @@ from mlops_constructs.managed_tracking import ManagedTracking
 from mlops_constructs.model_endpoint import ModelEndpoint
 from mlops_constructs.model_invoker import ModelInvoker
 from mlops_constructs.private_network import PrivateNetwork
+from mlops_constructs.secret_rotation import SecretRotation
 from mlops_constructs.shared_endpoints import HubConnection, SharedEndpoints
 from mlops_constructs.tracking_server import TrackingServer
 from stacks.checks import LOG_RETENTION
@@ -25,7 +26,10 @@ from stacks.platform_stack import PlatformStack
 from stacks.workloads import workload_calls
 
 # Nothing here follows from what is released: a stack that comes later changes nothing of this one.
-TRACKING_CALLS = {"fargate": TrackingServer.CALLS, "sagemaker_app": ManagedTracking.CALLS}
+TRACKING_CALLS = {
+    "fargate": (*TrackingServer.CALLS, *SecretRotation.CALLS),
+    "sagemaker_app": ManagedTracking.CALLS,
+}
 """What each kind of MLflow calls, or is called by."""
 OTHER_CALLS = (*ModelEndpoint.CALLS, *ModelInvoker.CALLS, *InferenceApi.CALLS)
 """What the rest of the platform calls."""

@@ -5,9 +5,12 @@ from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from mlops_constructs.tls_name import Tls
+from mlops_constructs.tracking_access import Grant, Team, TrackingAccess
 from mlops_constructs.tracking_monitoring import TrackingMonitoring
+from mlops_constructs.tracking_preparation import TrackingPreparation
 from mlops_constructs.tracking_scaling import TrackingScaling
 from mlops_constructs.tracking_server import TrackingServer
+from stacks import access_config
 from stacks.config import Environment
 from stacks.data import DataStack
 from stacks.network import NetworkStack
@@ -15,7 +18,7 @@ from stacks.platform_stack import PlatformStack
 
 
 class TrackingStack(PlatformStack):
-    """MLflow on Fargate behind an internal load balancer, watched and scaled.
+    """MLflow on Fargate behind an internal load balancer, prepared, watched and scaled.
 
     Parameters
     ----------
@@ -51,6 +54,19 @@ class TrackingStack(PlatformStack):
         )
         tracking = environment.tracking
         offered = tracking.endpoint_service
+        access = TrackingAccess(
+            self,
+            "Access",
+            naming=environment.naming,
+            key=data.key,
+            users=tracking.access.users,
+            administrators=tracking.access.administrators,
+            teams={name: _team(team) for name, team in tracking.access.teams.items()},
+            default_permission=tracking.access.default_permission,
+            removal_policy=self.removal_policy,
+        )
+        for secret in access.secrets:
+            network.perimeter.close_secret(secret)
         self.server = TrackingServer(
             self,
             "Mlflow",
@@ -59,6 +75,7 @@ class TrackingStack(PlatformStack):
             digest=digest,
             database=data.database,
             artifacts=data.artifacts,
+            access=access,
             log_settings=network.log_settings,
             cpu=tracking.cpu,
             memory_mib=tracking.memory,
@@ -67,9 +84,21 @@ class TrackingStack(PlatformStack):
             connections=tracking.connections,
             allowed_principals=[iam.ArnPrincipal(arn) for arn in offered.allowed_principals],
             private_dns=offered.private_dns,
+            files=tracking.files,
             tls=Tls(tracking.tls.certificate, tracking.tls.name) if tracking.tls else None,
             deletion_protection=environment.data.deletion_protection,
         )
+        TrackingPreparation(
+            self,
+            "Preparation",
+            server=self.server,
+            version=digest,
+            database=data.database,
+            naming=environment.naming,
+            log_settings=network.log_settings,
+            access=access,
+        )
+        self.opt_out("tracking.access.default_permission", access)
         monitoring = TrackingMonitoring(
             self,
             "Monitoring",
@@ -98,3 +127,18 @@ class TrackingStack(PlatformStack):
         if service:
             self.share(service.vpc_endpoint_service_id)
             CfnOutput(self, "EndpointServiceName", value=service.vpc_endpoint_service_name)
+
+
+def _team(team: access_config.Team) -> Team:
+    """A team as its construct takes it."""
+    kinds = {
+        "experiment": team.experiments,
+        "registered_model": team.models,
+        "prompt": team.prompts,
+    }
+    grants = [
+        Grant(kind, name, permission)
+        for kind, named in kinds.items()
+        for name, permission in named.items()
+    ]
+    return Team(team.members, team.create, grants)

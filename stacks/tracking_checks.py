@@ -9,9 +9,9 @@ from stacks.validation import Check, Parts
 DEPLOYING = 2
 """Times of the tasks that run while a new version takes over: all of both."""
 
-LEAST = 12
-"""Connections without which a worker gets stuck: each of MLflow's two stores has a pool of its own,
-and a call that logs a batch takes two of them."""
+LEAST = 18
+"""Connections without which a worker gets stuck: each of MLflow's three stores has a pool of its
+own, and a call that logs a batch takes two of them."""
 
 SET_ASIDE = 10
 """Connections for a migration, for RDS itself, and for whoever looks for what is wrong."""

@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from stacks.access_config import Access
 from stacks.client_config import EndpointService
 from stacks.fields import Name, Section
 from stacks.forms import quantity, text, whole_number
@@ -27,6 +28,7 @@ class Database(Section):
     storage: Annotated[int, quantity(STORAGE, minimum="20 GiB", maximum="64 TiB")] = 20
     multi_az: bool = True
     backup_retention: Annotated[int, quantity(DAYS, minimum="1 days", maximum="35 days")] = 35
+    rotation: Annotated[int, quantity(DAYS, minimum="1 days", maximum="365 days")] = 30
 
 
 class Backup(Section):
@@ -95,8 +97,12 @@ class Tracking(Section):
     tasks: Annotated[int, whole_number(1, 10)] = 2
     max_tasks: Annotated[int, whole_number(1, 40)] = 2
     workers: Annotated[int, whole_number(1, 8)] = 2
-    connections: Annotated[int, whole_number(12, 1000)] = 72
+    connections: Annotated[int, whole_number(18, 1000)] = 72
+    files: Literal["proxied", "direct"] = Field(
+        "proxied", description="'direct' has clients use S3 themselves, with rights of their own."
+    )
     tls: Annotated[
         TlsListener | None, Field(description="The load balancer passes TCP on without it.")
     ] = None
+    access: Access = Access()
     endpoint_service: EndpointService = EndpointService()

@@ -106,9 +106,14 @@ class Alarms:
         )
 
     def count(
-        self, scope: Construct, construct_id: str, log_group: logs.ILogGroup, pattern: str
+        self,
+        scope: Construct,
+        construct_id: str,
+        log_group: logs.ILogGroup,
+        pattern: str,
+        value: str = "",
     ) -> cloudwatch.Metric:
-        """Count the lines of a log, by the minute.
+        """Count the lines of a log, or take the largest number in them, by the minute.
 
         Parameters
         ----------
@@ -119,11 +124,13 @@ class Alarms:
         pattern
             The lines, in the language of CloudWatch's filters:
             https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/FilterAndPatternSyntax.html
+        value
+            What of a line is the number, such as ``$.p99_ms``; without it, lines are counted.
 
         Returns
         -------
         aws_cdk.aws_cloudwatch.Metric
-            The number of lines in a minute.
+            The number of lines in a minute, or the largest number.
         """
         return logs.MetricFilter(
             scope,
@@ -132,9 +139,9 @@ class Alarms:
             filter_pattern=logs.FilterPattern.literal(pattern),
             metric_namespace=self.namespace,
             metric_name=construct_id,
-            metric_value="1",
-            default_value=0,
-        ).metric(statistic="Sum", period=Duration.minutes(1))
+            metric_value=value or "1",
+            default_value=None if value else 0,
+        ).metric(statistic="Maximum" if value else "Sum", period=Duration.minutes(1))
 
     def _alarm(
         self,

@@ -17,7 +17,7 @@ from mlops_constructs.model_endpoint import ModelEndpoint
 from mlops_constructs.naming import Naming
 from mlops_constructs.private_network import CALLERS
 from mlops_constructs.service_call import MANAGED_MLFLOW, S3, ServiceCall, endpoint_prefix
-from mlops_constructs.tracking_server import PORT
+from mlops_constructs.tracking_task import PORT
 
 ACTIONS: Mapping[str, tuple[str, ...]] = {
     "ecr.api": (*PULL, *PUSH, "ecr:GetAuthorizationToken"),

@@ -49,7 +49,9 @@ class ClosedDefaultGroup(Construct):
             ],
             parameters={"AutomationAssumeRole": [role.role_arn]},
             max_concurrency="1",
-            max_errors="1",
+            # The first failure is one too many: with one allowed, the association would succeed.
+            # https://docs.aws.amazon.com/systems-manager/latest/userguide/running-automations-scale-controls.html
+            max_errors="0",
             schedule_expression="rate(1 day)",
             wait_for_success_timeout_seconds=PATIENCE_SECONDS,
         )

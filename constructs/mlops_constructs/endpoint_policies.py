@@ -10,10 +10,15 @@ from mlops_constructs.naming import Naming
 from mlops_constructs.sagemaker_in_vpc import CREATE_MODEL, deny_elsewhere, only_in
 from mlops_constructs.service_call import MANAGED_MLFLOW, S3, ServiceCall
 
-# The actions that know no resource: they ask about the caller, or for a token.
+# The actions that know no resource: they ask about the caller, for a token, or for a password.
 # https://docs.aws.amazon.com/service-authorization/latest/reference/
 WITHOUT_RESOURCE = frozenset(
-    {"cloudwatch:PutMetricData", "ecr:GetAuthorizationToken", "sts:GetCallerIdentity"}
+    {
+        "cloudwatch:PutMetricData",
+        "ecr:GetAuthorizationToken",
+        "secretsmanager:GetRandomPassword",
+        "sts:GetCallerIdentity",
+    }
 )
 
 

@@ -10,7 +10,7 @@ from aws_cdk import aws_rds as rds
 from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 
-from mlops_constructs.acknowledgment import acknowledge
+from mlops_constructs.acknowledgment import acknowledge, acknowledge_grant
 from mlops_constructs.database_class import has_insights
 from mlops_constructs.encryption_key import grant_through
 from mlops_constructs.faults import Fault, raise_faults
@@ -45,8 +45,15 @@ MONITORING = Duration.seconds(60)
 """How often RDS measures the instance's operating system."""
 
 
+SERVER_USER = "mlflow_server"
+"""The tracking server's own user, which takes turns with another when its password changes."""
+
+
 class MetadataDatabase(Construct):
-    """A MySQL 8.4 database that asks for TLS, with a generated password.
+    """A MySQL 8.4 database that asks for TLS, with generated passwords.
+
+    RDS makes the master user. The tracking server's own user is made by whoever prepares the
+    database for it, with the password of `secret`.
 
     Parameters
     ----------
@@ -59,7 +66,7 @@ class MetadataDatabase(Construct):
     naming
         What the instance's name starts with: the name of its exported log follows from it.
     key
-        Encrypts the storage, the backups and the secret.
+        Encrypts the storage, the backups and the secrets.
     log_settings
         How logs are kept.
     instance_type
@@ -83,8 +90,10 @@ class MetadataDatabase(Construct):
         Its group.
     logs : dict of str to aws_cdk.aws_logs.LogGroup
         The group of each log of `LOGS`.
+    master_secret : aws_cdk.aws_secretsmanager.ISecret
+        The master user: ``username``, ``password``, ``host``, ``port`` and ``dbname``, as JSON.
     secret : aws_cdk.aws_secretsmanager.ISecret
-        User, password, host, port and database name, as JSON.
+        The same of the server's user, and the master's secret as ``masterarn``.
 
     Raises
     ------
@@ -122,15 +131,8 @@ class MetadataDatabase(Construct):
         raise_faults(self.node.path, _faults(storage_gib, backup_days))
         self._key = key
         self.group = security_group
-        self._secret = rds.DatabaseSecret(self, "Secret", username="mlflow", encryption_key=key)
-        self._secret.apply_removal_policy(removal_policy)
-        acknowledge(
-            self._secret,
-            "Rotating one user cuts off the running tasks; rotation comes with a second user.",
-            "AwsSolutions-SMG4",
-            "NIST.800.53.R5-SecretsManagerRotationEnabled",
-            "HIPAA.Security-SecretsManagerRotationEnabled",
-        )
+        master_secret = rds.DatabaseSecret(self, "Secret", username=self.NAME, encryption_key=key)
+        master_secret.apply_removal_policy(removal_policy)
         identifier = f"{naming.prefix}-{self.NAME}"
         self.logs = {
             log: log_settings.group(
@@ -150,7 +152,7 @@ class MetadataDatabase(Construct):
             port=PORT,
             publicly_accessible=False,
             database_name=self.NAME,
-            credentials=rds.Credentials.from_secret(self._secret),
+            credentials=rds.Credentials.from_secret(master_secret),
             instance_type=instance_type,
             allocated_storage=storage_gib,
             max_allocated_storage=5 * storage_gib,
@@ -173,6 +175,15 @@ class MetadataDatabase(Construct):
         )
         self.instance.node.add_dependency(*self.logs.values())
         self._acknowledge_instance()
+        server_secret = rds.DatabaseSecret(
+            self,
+            "ServerSecret",
+            username=SERVER_USER,
+            master_secret=self.master_secret,
+            encryption_key=key,
+        )
+        server_secret.apply_removal_policy(removal_policy)
+        self.secret = server_secret.attach(self.instance)
 
     def _monitoring_role(self) -> iam.Role:
         """What RDS writes its measures of the operating system with.
@@ -233,8 +244,8 @@ class MetadataDatabase(Construct):
         )
 
     @property
-    def secret(self) -> secretsmanager.ISecret:
-        """User, password, host, port and database name, as JSON."""
+    def master_secret(self) -> secretsmanager.ISecret:
+        """The master user: user, password, host, port and database name, as JSON."""
         secret = self.instance.secret
         assert secret is not None
         return secret
@@ -245,11 +256,46 @@ class MetadataDatabase(Construct):
         return self.instance.connections
 
     def grant_read_secret(self, grantee: iam.IGrantable) -> iam.Grant:
-        """Let `grantee` read the secret, and have Secrets Manager decrypt it."""
+        """Let `grantee` read the server's secret, and have Secrets Manager decrypt it."""
+        return self._grant_read(grantee, self.secret)
+
+    def grant_read_master_secret(self, grantee: iam.IGrantable) -> iam.Grant:
+        """Let `grantee` read the master's secret, and have Secrets Manager decrypt it."""
+        return self._grant_read(grantee, self.master_secret)
+
+    def grant_rotate_secrets(self, grantee: iam.IGrantable) -> iam.Grant:
+        """Let `grantee` replace the values of both secrets.
+
+        https://docs.aws.amazon.com/secretsmanager/latest/userguide/rotating-secrets-required-permissions-function.html
+        """
+        rotate = iam.Grant.add_to_principal(
+            grantee=grantee,
+            actions=[
+                "secretsmanager:DescribeSecret",
+                "secretsmanager:GetSecretValue",
+                "secretsmanager:PutSecretValue",
+                "secretsmanager:UpdateSecretVersionStage",
+            ],
+            resource_arns=[self.secret.secret_arn, self.master_secret.secret_arn],
+        )
+        generate = iam.Grant.add_to_principal(
+            grantee=grantee, actions=["secretsmanager:GetRandomPassword"], resource_arns=["*"]
+        )
+        acknowledge_grant(
+            grantee,
+            "A password that Secrets Manager makes up belongs to no secret yet.",
+            "AwsSolutions-IAM5[Resource::*]",
+        )
+        use_key = grant_through(
+            self._key, grantee, "secretsmanager", "kms:Decrypt", "kms:GenerateDataKey"
+        )
+        return rotate.combine(generate).combine(use_key)
+
+    def _grant_read(self, grantee: iam.IGrantable, secret: secretsmanager.ISecret) -> iam.Grant:
         read = iam.Grant.add_to_principal(
             grantee=grantee,
             actions=["secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret"],
-            resource_arns=[self.secret.secret_arn],
+            resource_arns=[secret.secret_arn],
         )
         return read.combine(grant_through(self._key, grantee, "secretsmanager", "kms:Decrypt"))
 

@@ -3,17 +3,15 @@
 from pathlib import Path
 
 from aws_cdk import Duration
-from aws_cdk import aws_ec2 as ec2
-from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from mlops_constructs.acknowledgment import acknowledge
 from mlops_constructs.faults import Fault, raise_faults
+from mlops_constructs.function_in_vpc import function_in_vpc
 from mlops_constructs.log_settings import LogSettings
 from mlops_constructs.model_endpoint import ModelEndpoint
 from mlops_constructs.naming import Naming
-from mlops_constructs.platform_role import PlatformRole
 from mlops_constructs.private_network import PrivateNetwork
 from mlops_constructs.service_call import ServiceCall
 
@@ -80,72 +78,28 @@ class ModelInvoker(Construct):
             fault = Fault("concurrency", str(concurrency), "1 or more", "Let one request run.")
             raise_faults(self.node.path, [fault])
         network.require(self, self.CALLS)
-        log_group = log_settings.group(self, "Log")
-        role = PlatformRole(
+        self.function = function_in_vpc(
             self,
-            "Role",
-            assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
-            description="Invokes the model endpoints",
-        )
-        log_group.grant_write(role)
-        network.grant_attach(role)
-        ModelEndpoint.grant_invoke_any(role, naming)
-        group = network.security_group(self, "FunctionGroup", "Model invoker")
-        network.connect_to_aws(group)
-        self.function = lambda_.Function(
-            self,
-            "Function",
             description="Passes a request of the API to the SageMaker endpoint it names",
+            purpose="Invokes the model endpoints",
+            callers="Model invoker",
             code=lambda_.Code.from_asset(str(source), exclude=["**/__pycache__", "**/*.pyc"]),
             handler="invoker.handler.handler",
-            runtime=lambda_.Runtime.PYTHON_3_14,
-            architecture=lambda_.Architecture.ARM_64,
-            memory_size=512,
-            timeout=TIMEOUT,
-            reserved_concurrent_executions=concurrency,
             environment={
                 "ENDPOINT_PREFIX": naming.endpoint(""),
                 "READ_SECONDS": str(int(TIMEOUT.to_seconds()) - 2),
             },
-            role=role,
-            vpc=network.vpc,
-            vpc_subnets=ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_ISOLATED),
-            security_groups=[group],
-            log_group=log_group,
-            logging_format=lambda_.LoggingFormat.JSON,
+            timeout=TIMEOUT,
+            concurrency=concurrency,
+            network=network,
+            log_settings=log_settings,
         )
+        assert self.function.role is not None
+        ModelEndpoint.grant_invoke_any(self.function.role, naming)
         acknowledge(
             self.function,
             "API Gateway calls it and waits: a call that fails is answered, and is never queued.",
             "NIST.800.53.R5-LambdaDLQ",
             "HIPAA.Security-LambdaDLQ",
             "Serverless-LambdaDLQ",
-        )
-        acknowledge(
-            self.function,
-            "It does one call, which its log times; the network has no way to X-Ray.",
-            "Serverless-LambdaTracing",
-        )
-        self._deny_network_interfaces_to_code(role)
-
-    def _deny_network_interfaces_to_code(self, role: iam.Role) -> None:
-        """Keep for the Lambda service what only the service needs.
-
-        https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html
-        """
-        iam.ManagedPolicy(
-            self,
-            "CodeMakesNoInterfaces",
-            description="Keeps for the Lambda service what only the service needs",
-            roles=[role],
-            statements=[
-                iam.PolicyStatement(
-                    effect=iam.Effect.DENY,
-                    actions=["ec2:*NetworkInterface*", "ec2:*PrivateIpAddresses"],
-                    resources=["*"],
-                    conditions={
-                        "ArnEquals": {"lambda:SourceFunctionArn": self.function.function_arn}
-                    },
-                )
-            ],
         )

@@ -6,6 +6,10 @@ MODELS_PREFIX = "mlflow"
 """Where MLflow keeps its files inside the artifact bucket."""
 
 
+ADMINISTRATOR = "administrator"
+"""The user of MLflow who is always there."""
+
+
 @dataclass(frozen=True)
 class Naming:
     """What the names of one environment of one platform start with.
@@ -66,6 +70,10 @@ class Naming:
     def endpoint(self, name: str) -> str:
         """The SageMaker endpoint called `name` in the configuration."""
         return f"{self.prefix}-{name}"
+
+    def login(self, user: str) -> str:
+        """Name of the secret with a user's login to MLflow."""
+        return f"{self.prefix}/mlflow/{user}"
 
     def repository(self, image: str) -> str:
         """The repository of the image called `image` in the configuration."""

@@ -21,13 +21,17 @@ ERRORS = r"%HTTP/1\.[01].\s5[0-9][0-9]\s%"
 REFUSED = r"%HTTP/1\.[01].\s401\s%"
 """The lines of requests that came without a valid login."""
 
+LATENCY = "{ $.p99_ms = * }"
+"""The lines in which a process of the server says how long calls of the last minute took."""
+
+SLOW_MS = 5000
+"""Milliseconds that 99 percent of calls should never take."""
+
 MINUTE = Duration.minutes(1)
 
 
 class TrackingMonitoring(Construct):
     """Alarms of the tracking server, and a dashboard of it and its database.
-
-    There is no alarm on latency: neither the load balancer nor the server's log knows it.
 
     Parameters
     ----------
@@ -71,6 +75,7 @@ class TrackingMonitoring(Construct):
         self.requests = alarms.count(self, "TrackingRequests", server.log, REQUESTS)
         errors = alarms.count(self, "TrackingErrors", server.log, ERRORS)
         refused = alarms.count(self, "TrackingLoginsRefused", server.log, REFUSED)
+        latency = alarms.count(self, "TrackingLatency", server.log, LATENCY, "$.p99_ms")
         cpu = server.service.metric_cpu_utilization(period=MINUTE)
         memory = server.service.metric_memory_utilization(period=MINUTE, statistic="Maximum")
         targets = server.target_group.metrics
@@ -104,6 +109,14 @@ class TrackingMonitoring(Construct):
             ),
             alarms.above(
                 self,
+                "Latency",
+                latency,
+                SLOW_MS,
+                "One call of the tracking server in a hundred takes 5 seconds or more. The slow log"
+                " of the database has the statements that take long.",
+            ),
+            alarms.above(
+                self,
                 "LoginsRefused",
                 refused,
                 50,
@@ -134,6 +147,7 @@ class TrackingMonitoring(Construct):
         graphs: dict[str, list[cloudwatch.IMetric]] = {
             "Requests in a minute": [self.requests],
             "Errors and refused logins": [errors, refused],
+            "99 percent of calls take at most, ms": [latency],
             "Tasks": [healthy, unhealthy],
             "CPU and memory of the tasks, percent": [cpu, memory],
             "Connections of clients": [

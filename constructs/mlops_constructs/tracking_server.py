@@ -1,6 +1,6 @@
 """MLflow on Fargate behind an internal network load balancer."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from aws_cdk import Duration, Stack
 from aws_cdk import aws_ec2 as ec2
@@ -11,27 +11,22 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from mlops_constructs.acknowledgment import acknowledge
 from mlops_constructs.artifact_store import ArtifactStore
 from mlops_constructs.faults import Fault, raise_faults
 from mlops_constructs.image_repository import LAYERS
+from mlops_constructs.internal_balancer import HEALTH, ISOLATED, internal_balancer
 from mlops_constructs.log_settings import LogSettings
 from mlops_constructs.metadata_database import PORT as DATABASE_PORT
 from mlops_constructs.metadata_database import MetadataDatabase
 from mlops_constructs.naming import MODELS_PREFIX
-from mlops_constructs.platform_role import PlatformRole
 from mlops_constructs.private_network import PrivateNetwork
 from mlops_constructs.service_call import S3, ServiceCall
 from mlops_constructs.tls_name import Tls, add_listener, add_name
+from mlops_constructs.tracking_access import TrackingAccess
+from mlops_constructs.tracking_task import PORT, TrackingTask
 
-PORT = 5000
-"""Where the server listens, and the load balancer too."""
-
-USER = "10001"
-"""The image's own user, which is not root."""
-
-SCRATCH = "scratch"
-"""The volume for temporary files, as the root file system is read-only."""
+FILES = (PROXIED, DIRECT) = ("proxied", "direct")
+"""The ways that clients send files: through the server, or to the bucket themselves."""
 
 
 class TrackingServer(Construct):
@@ -55,6 +50,8 @@ class TrackingServer(Construct):
         Holds the metadata.
     artifacts
         Holds the files.
+    access
+        Who may log in, and what may be done with what no permission names.
     log_settings
         How logs are kept.
     cpu
@@ -73,6 +70,9 @@ class TrackingServer(Construct):
         private zone: no public domain needs to be owned for it.
     connections
         Connections that one task may open to the database, all of its processes together.
+    files
+        ``proxied``: clients send files through the server. ``direct``: they read and write the
+        bucket themselves, with rights of their own.
     tls
         What the load balancer shows its clients; without it, it passes TCP on as it is.
     deletion_protection
@@ -80,6 +80,12 @@ class TrackingServer(Construct):
 
     Attributes
     ----------
+    cluster : aws_cdk.aws_ecs.Cluster
+        Where its tasks run.
+    group : aws_cdk.aws_ec2.SecurityGroup
+        The group of its tasks.
+    subnets : list of str
+        Ids of the subnets that its tasks stand in.
     service : aws_cdk.aws_ecs.FargateService
         The service.
     log : aws_cdk.aws_logs.LogGroup
@@ -102,7 +108,7 @@ class TrackingServer(Construct):
     --------
     >>> tracking = TrackingServer(  # doctest: +SKIP
     ...     stack, "Mlflow", network=network, repository=repository, digest="sha256:...",
-    ...     database=database, artifacts=artifacts, log_settings=settings)
+    ...     database=database, artifacts=artifacts, access=access, log_settings=settings)
     """
 
     CALLS = (
@@ -143,6 +149,7 @@ class TrackingServer(Construct):
         digest: str,
         database: MetadataDatabase,
         artifacts: ArtifactStore,
+        access: TrackingAccess,
         log_settings: LogSettings,
         cpu: int = 1024,
         memory_mib: int = 2048,
@@ -151,6 +158,7 @@ class TrackingServer(Construct):
         connections: int = 72,
         allowed_principals: Sequence[iam.ArnPrincipal] = (),
         private_dns: str = "",
+        files: str = PROXIED,
         tls: Tls | None = None,
         deletion_protection: bool = True,
     ) -> None:
@@ -158,35 +166,27 @@ class TrackingServer(Construct):
         faults = _faults(tasks=tasks, workers=workers, connections=connections) + _name_faults(
             allowed_principals, private_dns
         )
+        if files not in FILES:
+            faults.append(Fault("files", f"'{files}'", " or ".join(FILES), "Choose one."))
         raise_faults(self.node.path, faults)
         network.require(self, self.CALLS)
-        server_group = network.security_group(self, "ServerGroup", "MLflow tasks")
+        self.group = network.security_group(self, "ServerGroup", "MLflow tasks")
         balancer_group = network.security_group(self, "BalancerGroup", "MLflow load balancer")
-        network.connect_to_aws(server_group)
-        server_group.connections.allow_to(
+        network.connect_to_aws(self.group)
+        self.group.connections.allow_to(
             database.instance, ec2.Port.tcp(DATABASE_PORT), "Keeps metadata"
         )
-        server_group.connections.allow_from(balancer_group, ec2.Port.tcp(PORT), "Is called")
+        self.group.connections.allow_from(balancer_group, ec2.Port.tcp(PORT), "Is called")
         for caller in network.callers:
             balancer_group.connections.allow_from(caller, ec2.Port.tcp(PORT), "Is called")
 
-        isolated = ec2.SubnetSelection(subnet_type=ec2.SubnetType.PRIVATE_ISOLATED)
-        self.load_balancer = elb.NetworkLoadBalancer(
+        self.load_balancer = internal_balancer(
             self,
-            "LoadBalancer",
             vpc=network.vpc,
-            vpc_subnets=isolated,
-            internet_facing=False,
-            cross_zone_enabled=True,
+            group=balancer_group,
+            logs=artifacts.access_logs,
+            by_private_link=bool(allowed_principals),
             deletion_protection=deletion_protection,
-            security_groups=[balancer_group],
-            # Rules see a client of another VPC by its own address there, which may be anyone's
-            # here. Who comes in by PrivateLink is decided by principal, acceptance, and the group
-            # of the client's endpoint:
-            # https://docs.aws.amazon.com/elasticloadbalancing/latest/network/load-balancer-security-groups.html
-            enforce_security_group_inbound_rules_on_private_link_traffic=(
-                False if allowed_principals else None
-            ),
         )
         self.endpoint_service = self._offer(allowed_principals) if allowed_principals else None
         names = [self.load_balancer.load_balancer_dns_name, private_dns, tls.name if tls else ""]
@@ -195,57 +195,44 @@ class TrackingServer(Construct):
         if tls:
             add_name(self, self.load_balancer, network.vpc, tls)
             self.uri = f"https://{tls.name}:{PORT}"
-        logged_to = {
-            "enabled": "true",
-            "bucket": artifacts.access_logs.bucket_name,
-            "prefix": "tracking",
-        }
-        for attribute, value in logged_to.items():
-            self.load_balancer.set_attribute(f"access_logs.s3.{attribute}", value)
 
-        cluster = ecs.Cluster(
+        self.cluster = ecs.Cluster(
             self,
             "Cluster",
             vpc=network.vpc,
             container_insights_v2=ecs.ContainerInsights.ENABLED,
         )
-        self._task = ecs.FargateTaskDefinition(
-            self,
-            "Task",
-            cpu=cpu,
-            memory_limit_mib=memory_mib,
-            volumes=[ecs.Volume(name=SCRATCH)],
-            task_role=self._role("TaskRole", "Runs the tracking server"),
-            execution_role=self._role("ExecutionRole", "Starts the tracking server's tasks"),
-        )
-        database.grant_read_secret(self._task.task_role)
-        artifacts.grant_read_write(self._task.task_role, f"{MODELS_PREFIX}/")
+        self.subnets = [subnet.subnet_id for subnet in network.vpc.isolated_subnets]
+        self._image = ecs.ContainerImage.from_ecr_repository(repository, digest)
+        self._environment = {
+            "AWS_DEFAULT_REGION": Stack.of(self).region,
+            "DATABASE_SECRET_ARN": database.secret.secret_full_arn or "",
+            "ARTIFACTS_DESTINATION": artifacts.uri(MODELS_PREFIX),
+            "ARTIFACTS": files,
+            "ALLOWED_HOSTS": ",".join(hosts),
+            "WORKERS": str(workers),
+            "DATABASE_CONNECTIONS": str(connections),
+            **access.server_environment,
+        }
+        self._size = {"cpu": cpu, "memory_mib": memory_mib}
+        self._database = database
+        self._access = access
+        self._artifacts = artifacts
         self.log = log_settings.group(self, "Log")
-        self._add_container(
-            image=ecs.ContainerImage.from_ecr_repository(repository, digest),
-            environment={
-                "AWS_DEFAULT_REGION": Stack.of(self).region,
-                "DATABASE_SECRET_ARN": database.secret.secret_full_arn or "",
-                "ARTIFACTS_DESTINATION": artifacts.uri(MODELS_PREFIX),
-                "ALLOWED_HOSTS": ",".join(hosts),
-                "WORKERS": str(workers),
-                "DATABASE_CONNECTIONS": str(connections),
-            },
-            log_group=self.log,
-        )
+        task = self.task(self, "Task", purpose="Runs the tracking server", log=self.log)
         self.service = ecs.FargateService(
             self,
             "Service",
-            cluster=cluster,
-            task_definition=self._task,
+            cluster=self.cluster,
+            task_definition=task.definition,
             desired_count=tasks,
             min_healthy_percent=100,
             max_healthy_percent=200,
             circuit_breaker=ecs.DeploymentCircuitBreaker(enable=True, rollback=True),
             health_check_grace_period=Duration.seconds(120),
             assign_public_ip=False,
-            vpc_subnets=isolated,
-            security_groups=[server_group],
+            vpc_subnets=ISOLATED,
+            security_groups=[self.group],
         )
         listener = add_listener(self.load_balancer, PORT, tls)
         self.target_group = listener.add_targets(
@@ -255,8 +242,44 @@ class TrackingServer(Construct):
             protocol=elb.Protocol.TCP,
             targets=[self.service],
             deregistration_delay=Duration.seconds(30),
-            health_check=elb.HealthCheck(protocol=elb.Protocol.HTTP, path="/health"),
+            health_check=HEALTH,
         )
+
+    def task(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        purpose: str,
+        log: logs.ILogGroup,
+        environment: Mapping[str, str] | None = None,
+    ) -> TrackingTask:
+        """Define a task of the server's image, with what the server itself is given.
+
+        Parameters
+        ----------
+        scope, construct_id
+            Where it stands in the tree.
+        purpose
+            What its tasks do: ``Runs the tracking server``.
+        log
+            Where they log to.
+        environment
+            The variables that they have besides.
+        """
+        task = TrackingTask(
+            scope,
+            construct_id,
+            purpose=purpose,
+            image=self._image,
+            environment={**self._environment, **(environment or {})},
+            log=log,
+            **self._size,
+        )
+        self._database.grant_read_secret(task.role)
+        self._access.grant_read_session(task.role)
+        self._artifacts.grant_read_write(task.role, f"{MODELS_PREFIX}/")
+        return task
 
     def _offer(self, principals: Sequence[iam.ArnPrincipal]) -> ec2.VpcEndpointService:
         return ec2.VpcEndpointService(
@@ -265,53 +288,6 @@ class TrackingServer(Construct):
             vpc_endpoint_service_load_balancers=[self.load_balancer],
             acceptance_required=True,
             allowed_principals=list(principals),
-        )
-
-    def _role(self, construct_id: str, description: str) -> iam.Role:
-        return PlatformRole(
-            self,
-            construct_id,
-            assumed_by=iam.ServicePrincipal("ecs-tasks.amazonaws.com"),
-            description=description,
-        )
-
-    def _add_container(
-        self, *, image: ecs.ContainerImage, environment: dict[str, str], log_group: logs.ILogGroup
-    ) -> None:
-        """The server's container: not root, nothing writable but a scratch volume."""
-        linux = ecs.LinuxParameters(self, "Linux", init_process_enabled=True)
-        linux.drop_capabilities(ecs.Capability.ALL)
-        container = self._task.add_container(
-            "Mlflow",
-            image=image,
-            command=["tracking-server"],
-            environment=environment,
-            user=USER,
-            readonly_root_filesystem=True,
-            linux_parameters=linux,
-            logging=ecs.LogDrivers.aws_logs(
-                stream_prefix="mlflow",
-                log_group=log_group,
-                mode=ecs.AwsLogDriverMode.NON_BLOCKING,
-            ),
-            port_mappings=[ecs.PortMapping(container_port=PORT)],
-        )
-        container.add_mount_points(
-            ecs.MountPoint(
-                container_path="/tmp",  # noqa: S108 - the container's own, on its own volume
-                source_volume=SCRATCH,
-                read_only=False,
-            )
-        )
-        acknowledge(
-            self._task.obtain_execution_role(),
-            "A token for ECR names no repository; pulling does.",
-            "AwsSolutions-IAM5[Resource::*]",
-        )
-        acknowledge(
-            self._task,
-            "The variables name resources, and none is secret: the server reads its secret itself.",
-            "AwsSolutions-ECS2",
         )
 
 

@@ -15,9 +15,11 @@
 # MAGIC | `endpoint` | what the endpoint is called, after the environment's prefix |
 # MAGIC | `instance_type` | what it runs on |
 # MAGIC | `data` | `iris.csv` |
+# MAGIC | `scope` | the secret scope with `username` and `password` of your login to MLflow |
 # MAGIC
 # MAGIC Outside of Databricks the same names, in capitals, are read from the process environment:
-# MAGIC `PLATFORM=... IMAGE=... python deploy_iris.py`.
+# MAGIC `PLATFORM=... IMAGE=... python deploy_iris.py`. MLflow's client reads the login from
+# MAGIC `MLFLOW_TRACKING_USERNAME` and `MLFLOW_TRACKING_PASSWORD`.
 
 # COMMAND ----------
 
@@ -56,6 +58,11 @@ def setting(name: str, default: str = "") -> str:
     dbutils.widgets.text(name, default)
     return str(dbutils.widgets.get(name))
 
+
+if dbutils is not None:
+    for part in ("username", "password"):
+        secret = dbutils.secrets.get(setting("scope", "mlflow"), part)
+        os.environ[f"MLFLOW_TRACKING_{part.upper()}"] = secret
 
 platform: dict[str, Any] = json.loads(setting("platform"))
 image = setting("image")

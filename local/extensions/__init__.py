@@ -1,6 +1,7 @@
 """The resource types and services that the emulator lacks, run for real where this machine can."""
 
 from local.extensions import hooks
+from local.extensions.associations import Association, Document
 from local.extensions.aws_only import AwsOnly
 from local.extensions.database import DbInstance
 from local.extensions.endpoints import (
@@ -11,15 +12,12 @@ from local.extensions.endpoints import (
     VpcEndpoint,
 )
 from local.extensions.load_balancer import Listener, LoadBalancer, LoadBalancers
-from local.extensions.network import (
-    Association,
-    FlowLog,
-    SecurityGroupRule,
-)
+from local.extensions.network import FlowLog, SecurityGroupRule
 from local.extensions.recorded import Recorded
+from local.extensions.rotation import Rotations, RotationSchedule
 from local.extensions.sagemaker import SageMaker, SageMakerResource
 from local.extensions.secrets import SecretPolicy
-from local.extensions.tasks import Service
+from local.extensions.tasks import OneOffTasks, Programs, Service
 from local.host import Host
 
 
@@ -42,6 +40,11 @@ def extend(host: Host) -> None:
     services = EndpointServices(host, balancers)
     sagemaker = SageMaker(host)
     hooks.add_service("sagemaker", "SageMaker.", sagemaker.answer)
+    programs, documents = Programs(host), Document()
+    tasks = OneOffTasks(programs)
+    hooks.run_tasks(tasks.start, tasks.stop)
+    rotations = Rotations(host)
+    hooks.replace_operation("secretsmanager", "RotateSecret", rotations.answer)
     resources: dict[str, hooks.Resource] = {
         "AWS::EC2::SecurityGroupIngress": SecurityGroupRule(host, "ingress"),
         "AWS::EC2::SecurityGroupEgress": SecurityGroupRule(host, "egress"),
@@ -49,7 +52,8 @@ def extend(host: Host) -> None:
         "AWS::Route53Resolver::FirewallDomainList": Recorded(),
         "AWS::Route53Resolver::FirewallRuleGroup": Recorded(),
         "AWS::Route53Resolver::FirewallRuleGroupAssociation": Recorded(),
-        "AWS::SSM::Association": Association(host),
+        "AWS::SSM::Document": documents,
+        "AWS::SSM::Association": Association(host, documents),
         "AWS::EC2::VPCEndpoint": VpcEndpoint(services),
         "AWS::EC2::VPCEndpointService": EndpointService(services),
         "AWS::EC2::VPCEndpointServicePermissions": EndpointServicePermissions(services),
@@ -57,8 +61,9 @@ def extend(host: Host) -> None:
         "AWS::RDS::DBInstance": DbInstance(host),
         "AWS::ElasticLoadBalancingV2::LoadBalancer": LoadBalancer(),
         "AWS::ElasticLoadBalancingV2::Listener": Listener(balancers),
-        "AWS::ECS::Service": Service(host, balancers),
+        "AWS::ECS::Service": Service(host, balancers, programs),
         "AWS::SecretsManager::ResourcePolicy": SecretPolicy(host),
+        "AWS::SecretsManager::RotationSchedule": RotationSchedule(rotations),
         "AWS::Backup::BackupSelection": Recorded(),
         "AWS::ApplicationAutoScaling::ScalableTarget": Recorded(),
         "AWS::ApplicationAutoScaling::ScalingPolicy": Recorded("Arn"),

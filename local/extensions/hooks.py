@@ -6,13 +6,15 @@ changed under us; tests/local/test_emulator_contract.py says it before.
 
 import importlib.metadata
 import importlib.util
+import json
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, NamedTuple, Protocol
 
 from ministack import app
 from ministack.core import router
-from ministack.core.responses import get_account_id, get_region
-from ministack.services import alb, rds
+from ministack.core.responses import get_account_id, get_region, request_scope
+from ministack.services import alb, ecs, rds, secretsmanager
 from ministack.services.cloudformation import provisioners, stacks
 
 PINNED = "1.5.33"
@@ -38,6 +40,7 @@ ADDED = (
     "AWS::Route53Resolver::FirewallRuleGroup",
     "AWS::Route53Resolver::FirewallRuleGroupAssociation",
     "AWS::SSM::Association",
+    "AWS::SSM::Document",
     "AWS::EC2::VPCEndpointService",
     "AWS::EC2::VPCEndpointServicePermissions",
     "AWS::SageMaker::Endpoint",
@@ -45,8 +48,12 @@ ADDED = (
     "AWS::SageMaker::MlflowApp",
     "AWS::SageMaker::Model",
     "AWS::SecretsManager::ResourcePolicy",
+    "AWS::SecretsManager::RotationSchedule",
 )
 """Types that the emulator does not know."""
+
+ECS = ("_ACTION_MAP", "_mark_task_stopped", "_tasks")
+"""What of its ECS we reach for."""
 
 Properties = Mapping[str, Any]
 Attributes = dict[str, Any]
@@ -124,7 +131,8 @@ def verify() -> None:
     ]
     if not callable(getattr(stacks, "_runs_on_worker_thread", None)):
         changes.append("stacks._runs_on_worker_thread is gone")
-    for store, module in (("_instances", rds), ("_lbs", alb)):
+    known = [("_instances", rds), ("_lbs", alb), ("_resolve", secretsmanager)]
+    for store, module in [*known, *((name, ecs) for name in ECS)]:
         if not hasattr(module, store):
             changes.append(f"{module.__name__}.{store} is gone")
     if importlib.util.find_spec("docker"):
@@ -168,10 +176,81 @@ def add_service(name: str, target_prefix: str, handler: Service) -> None:
     app.SERVICE_HANDLERS[name] = handler
 
 
+def replace_operation(name: str, operation: str, handler: Service) -> None:
+    """Have one operation of a service of the emulator's answered by `handler`.
+
+    Parameters
+    ----------
+    name
+        The service, as requests are signed for it.
+    operation
+        The operation, as ``X-Amz-Target`` ends.
+    handler
+        Answers a request.
+    """
+    original = app.SERVICE_HANDLERS[name]
+
+    async def answer(
+        method: str, path: str, headers: Mapping[str, str], body: bytes, query: Mapping[str, Any]
+    ) -> tuple[int, dict[str, str], bytes]:
+        asked = headers.get("x-amz-target", "").rpartition(".")[2]
+        chosen = handler if asked == operation else original
+        return await chosen(method, path, headers, body, query)
+
+    app.SERVICE_HANDLERS[name] = answer
+
+
 def let_resources_block() -> None:
     """Give each added type a thread of its own, as CloudFormation's custom resources have."""
     original = stacks._runs_on_worker_thread
     stacks._runs_on_worker_thread = lambda kind: kind in _BLOCKING or original(kind)
+
+
+def run_tasks(start: Callable[[Properties], None], stop: Callable[[str], None]) -> None:
+    """Have each task of ``RunTask`` run besides being recorded. Tasks of services are not run so.
+
+    Parameters
+    ----------
+    start
+        Given each task that was recorded.
+    stop
+        Given the ARN of each task that ``StopTask`` names.
+    """
+    record_run, record_stop = ecs._ACTION_MAP["RunTask"], ecs._ACTION_MAP["StopTask"]
+
+    def run(request: Properties) -> Any:
+        answer = record_run(request)
+        for task in json.loads(answer[2]).get("tasks", []):
+            start(task)
+        return answer
+
+    def end(request: Properties) -> Any:
+        answer = record_stop(request)
+        stopped = json.loads(answer[2]).get("task")
+        if stopped:
+            stop(stopped["taskArn"])
+        return answer
+
+    ecs._ACTION_MAP.update(RunTask=run, StopTask=end)
+
+
+def end_task(arn: str, scope: tuple[str, str], reason: str, code: int | None) -> None:
+    """Record that a task has ended, unless it has been stopped before.
+
+    Parameters
+    ----------
+    arn
+        The task.
+    scope
+        Its account and region.
+    reason
+        Why.
+    code
+        The exit code of its container; nothing where that never started.
+    """
+    with request_scope(*scope):
+        stop_code = "TaskFailedToStart" if code is None else "EssentialContainerExited"
+        ecs._mark_task_stopped(arn, ecs._tasks[arn], reason, stop_code, exit_code=code)
 
 
 def account_and_region() -> tuple[str, str]:
@@ -215,3 +294,44 @@ def set_database_address(instance: str, host: str, port: int) -> None:
 def set_balancer_name(arn: str, name: str) -> None:
     """Correct by what name the emulator says that a load balancer is reached."""
     alb._lbs[arn]["DNSName"] = name
+
+
+def describe_secret(secret: str) -> dict[str, Any] | None:
+    """What the emulator knows of a secret, but its values; nothing where there is none."""
+    _, record = secretsmanager._resolve(secret)
+    if record is None:
+        return None
+    labels = {version: list(of_it["Stages"]) for version, of_it in record["Versions"].items()}
+    return {**record, "Versions": None, "VersionIdsToStages": labels}
+
+
+def set_rotation(secret: str, function: str, rules: Mapping[str, Any]) -> None:
+    """Note which function rotates a secret and how often; none where it is empty."""
+    record = _secret(secret)
+    record["RotationEnabled"] = bool(function)
+    record["RotationLambdaARN"] = function or None
+    record["RotationRules"] = dict(rules) or None
+
+
+def add_pending_version(secret: str, version: str) -> None:
+    """Give a secret a version that is labelled as pending, and has no value yet."""
+    versions = _secret(secret)["Versions"]
+    for other in versions.values():
+        other["Stages"] = [label for label in other["Stages"] if label != "AWSPENDING"]
+    versions[version] = {
+        "SecretString": None,
+        "SecretBinary": None,
+        "CreatedDate": int(time.time()),
+        "Stages": ["AWSPENDING"],
+    }
+
+
+def remove_version(secret: str, version: str) -> None:
+    """Take a version away from a secret."""
+    _secret(secret)["Versions"].pop(version, None)
+
+
+def _secret(secret: str) -> dict[str, Any]:
+    _, record = secretsmanager._resolve(secret)
+    found: dict[str, Any] = record
+    return found

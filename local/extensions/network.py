@@ -1,4 +1,4 @@
-"""Security-group rules, flow logs and the default group: recorded, and what can be done is done.
+"""Security-group rules and flow logs: recorded, and what can be done is done.
 
 No packet is filtered here, and no flow is logged.
 """
@@ -7,7 +7,6 @@ from typing import Any
 
 from local.extensions.hooks import Created, Properties, account_and_region
 from local.host import Host
-from operations.errors import OperationError
 
 
 class SecurityGroupRule:
@@ -100,52 +99,3 @@ class FlowLog:
 
     def _client(self) -> Any:
         return self._host.client("ec2", account_and_region()[1])
-
-
-class Association:
-    """``AWS::SSM::Association`` of the one runbook that this platform uses, carried out at once.
-
-    Parameters
-    ----------
-    host
-        Whose emulator holds the group.
-    """
-
-    RUNBOOK = "AWSConfigRemediation-RemoveVPCDefaultSecurityGroupRules"
-
-    def __init__(self, host: Host) -> None:
-        self._host = host
-
-    def create(self, logical_id: str, properties: Properties, stack: str) -> Created:
-        """Take every rule out of the groups that are named."""
-        if properties["Name"] != self.RUNBOOK:
-            raise OperationError(
-                f"The runbook '{properties['Name']}' does not run on this machine; '{self.RUNBOOK}'"
-                " does.",
-                "Deploy to an account to use it.",
-            )
-        for target in properties["Targets"]:
-            for group in target["Values"]:
-                self._close(group)
-        return Created(f"{stack}-{logical_id}", {"AssociationId": f"{stack}-{logical_id}"})
-
-    def update(
-        self, physical_id: str, old: Properties, new: Properties, stack: str, logical_id: str
-    ) -> Created:
-        """Do it again."""
-        return self.create(logical_id, new, stack)
-
-    def delete(self, physical_id: str, properties: Properties) -> None:
-        """Leave the groups closed."""
-
-    def _close(self, group_id: str) -> None:
-        client = self._host.client("ec2", account_and_region()[1])
-        (group,) = client.describe_security_groups(GroupIds=[group_id])["SecurityGroups"]
-        if group["IpPermissions"]:
-            client.revoke_security_group_ingress(
-                GroupId=group_id, IpPermissions=group["IpPermissions"]
-            )
-        if group["IpPermissionsEgress"]:
-            client.revoke_security_group_egress(
-                GroupId=group_id, IpPermissions=group["IpPermissionsEgress"]
-            )

@@ -7,6 +7,7 @@ from typing import Any
 
 from proof.model import Component
 from proof.reach.groups import database_port, group_key, port_of
+from proof.reach.runbooks import run_by_runbooks
 from proof.system.addresses import Network, network
 from proof.system.roles import Roles, role_of
 from proof.system.system import System, View
@@ -119,10 +120,9 @@ def listeners(balancer: View, system: System) -> list[View]:
 
 
 AWSVPC = "NetworkConfiguration.AwsvpcConfiguration"
+TASKS = Kind("task", "tasks", f"{AWSVPC}.SecurityGroups", f"{AWSVPC}.Subnets", (), _task_ports)
 KINDS: dict[str, Kind] = {
-    "AWS::ECS::Service": Kind(
-        "task", "tasks", f"{AWSVPC}.SecurityGroups", f"{AWSVPC}.Subnets", (), _task_ports
-    ),
+    "AWS::ECS::Service": TASKS,
     "AWS::Lambda::Function": Kind(
         "function", "function", "VpcConfig.SecurityGroupIds", "VpcConfig.SubnetIds", ("Role",)
     ),
@@ -195,6 +195,7 @@ def nodes(system: System, roles: Roles) -> list[Node]:
         branches = system.branches(resource)
         if branches:
             found.append(_node(branches[0], KINDS[resource.type], system, roles))
+    found += [_node(view, TASKS, system, roles) for view in run_by_runbooks(system)]
     return [*found, *_callers(found, system)]
 
 
@@ -204,7 +205,7 @@ def _node(view: View, kind: Kind, system: System, roles: Roles) -> Node:
     ranges = [network(place.get("CidrBlock")) for place in places if place]
     groups = tuple(group_key(group) for group in (view.items(kind.groups) if kind.groups else []))
     taken = [role_of(view, path, roles) for path in kind.roles]
-    if view.type == "AWS::ECS::Service":
+    if kind is TASKS:
         task = system.view(view.get("TaskDefinition"), "AWS::ECS::TaskDefinition")
         paths = ("TaskRoleArn", "ExecutionRoleArn")
         taken = [role_of(task, path, roles) for path in paths] if task else []
@@ -263,14 +264,14 @@ def _label(view: View, kind: Kind) -> str:
 
 
 def readable(logical_id: str) -> str:
-    """A logical id for people: without the CDK's hash, and with spaces.
+    """A logical id for people: without the CDK's hash and one of its content, and with spaces.
 
     Examples
     --------
     >>> readable("MlflowServiceC8B373FD")
     'Mlflow service'
     """
-    name = re.sub(r"(?<=[a-z])[0-9A-F]{8}$", "", logical_id)
+    name = re.sub(r"(?<=[a-z])(?:[0-9A-F]{8}){1,2}$", "", logical_id)
     words = re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+", name) or [name]
     return " ".join([words[0], *(word if word.isupper() else word.lower() for word in words[1:])])
 

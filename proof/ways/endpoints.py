@@ -45,6 +45,7 @@ UNBOUND = (
     "kms:ListKeys",
     "kms:ListAliases",
     "kms:GenerateRandom",
+    "secretsmanager:GetRandomPassword",
     "ec2:Describe*",
     "*:Describe*",
     "*:List*",

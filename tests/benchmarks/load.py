@@ -5,7 +5,7 @@ import socket
 import statistics
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,7 +43,9 @@ class Load:
         return 1000 * statistics.quantiles(self.times, n=100, method="inclusive")[percent - 1]
 
 
-def request(method: str, path: str, body: Any = None) -> bytes:
+def request(
+    method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None
+) -> bytes:
     """A request as it goes over the wire.
 
     Parameters
@@ -52,12 +54,15 @@ def request(method: str, path: str, body: Any = None) -> bytes:
         What is asked for.
     body
         Sent as JSON, or as it is where it is bytes.
+    headers
+        What it has besides.
     """
     content = (
         body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
     )
+    more = "".join(f"{name}: {value}\r\n" for name, value in (headers or {}).items())
     head = (
-        f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+        f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{more}"
         f"Content-Type: application/json\r\nContent-Length: {len(content)}\r\n\r\n"
     )
     return head.encode() + content

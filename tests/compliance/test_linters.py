@@ -35,6 +35,9 @@ CHECKOV: Mapping[tuple[str, str], str] = {
     ("CKV_AWS_116", "Api/Invoker/Function"): (
         "API Gateway calls it and waits: a call that fails is answered, and is never queued"
     ),
+    ("CKV_AWS_116", "Data/Rotation/Function"): (
+        "Secrets Manager tries a rotation that failed again by itself, and an alarm says so"
+    ),
     ("CKV_AWS_120", "Api/Api/RestApi/DeploymentStage.v1"): (
         "every method is a POST whose answer depends on its body: there is nothing to cache"
     ),
@@ -47,6 +50,9 @@ CHECKOV: Mapping[tuple[str, str], str] = {
     ),
     ("CKV_AWS_173", "Api/Invoker/Function"): (
         "its variables are a prefix of names and a time limit; Lambda encrypts them with its key"
+    ),
+    ("CKV_AWS_173", "Data/Rotation/Function"): (
+        "its variable is the path of a file in Lambda's runtime"
     ),
 }
 """What checkov finds although it is right here, by check and construct, with the reason."""

@@ -20,10 +20,19 @@ from local.database import START_SECONDS, DatabaseServer, ServerProgram, find_se
 from local.processes import Process
 from local.state import free_port
 from mlops_constructs.metadata_database import PARAMETERS, MetadataDatabase
-from tracking_server.database import open_database
+from tracking_server.database import Database, open_database
 
 PROGRAM = "EVIDENCE_MYSQLD"
-USER = "mlflow"
+MASTER, SERVER, ADMINISTRATOR = "the master's", "the server's", "the administrator's"
+SESSION = "the sessions'"
+"""Names of the secrets that the image is given."""
+
+LOGIN = {"username": "administrator", "password": secrets.token_urlsafe(24)}
+"""What clients log in to MLflow with; MLflow's of before access control do not ask."""
+
+USERS = {MASTER: "mlflow", SERVER: "mlflow_server"}
+"""The users of the database; an older deployment has but the first, and its server is that."""
+
 CHARACTERS = {"character_set_server": "utf8mb4"}
 """What MySQL 8.4 does by itself, and MariaDB 10 does not."""
 
@@ -57,13 +66,13 @@ class Snapshot:
         Its files.
     command
         How it was started on them.
-    password
-        Opens it.
+    passwords
+        The passwords that its users have, by the name of their secret.
     """
 
     folder: Path
     command: tuple[str, ...]
-    password: str
+    passwords: Mapping[str, str]
 
     def restore(self, folder: Path) -> "RunningDatabase":
         """Start a new database on a copy of the files.
@@ -83,13 +92,13 @@ class Snapshot:
         command = (*words, f"--port={port}")
         log = folder.with_suffix(".log")
         process = Process(command, log, {"PATH": os.environ["PATH"]}, folder)
-        running = RunningDatabase(process, port, Snapshot(folder, command, self.password))
+        running = RunningDatabase(process, port, Snapshot(folder, command, self.passwords))
         process.wait_until(running.answers, START_SECONDS)
         return running
 
 
 class RunningDatabase:
-    """A database that runs, and the secret that opens it.
+    """A database that runs, and the secrets that open it.
 
     Parameters
     ----------
@@ -98,32 +107,37 @@ class RunningDatabase:
     port
         Where it listens, on 127.0.0.1.
     start
-        Its files, how they were first run, and the password.
+        Its files, how they were first run, and the passwords.
 
     Attributes
     ----------
     folder : pathlib.Path
         Its files.
-    address : tracking_server.database.Database
-        What the image opens it with, over TLS.
+    held : dict
+        The secrets, by name. Whoever changes one rotates it.
     secrets : str
-        Address of a Secrets Manager that gives its secret to whoever asks.
+        Address of a Secrets Manager that gives them to whoever asks.
+    address : tracking_server.database.Database
+        What the master user opens it with, over TLS.
     """
 
     def __init__(self, process: Process, port: int, start: Snapshot) -> None:
         self.process = process
         self.folder = start.folder
         self._start = start
-        secret = {
-            "username": USER,
-            "password": start.password,
-            "host": "127.0.0.1",
-            "port": port,
-            "dbname": MetadataDatabase.NAME,
+        where = {"host": "127.0.0.1", "port": port, "dbname": MetadataDatabase.NAME}
+        self.held: dict[str, dict[str, Any]] = {
+            name: {"username": USERS[name], "password": password, **where}
+            for name, password in start.passwords.items()
         }
-        self.address = open_database(secret, self.folder / "ca.pem")
-        self._manager = secrets_manager(secret)
+        self.held |= {ADMINISTRATOR: LOGIN, SESSION: {"key": secrets.token_urlsafe(24)}}
+        self.address = self.opened(MASTER)
+        self._manager = secrets_manager(self.held)
         self.secrets = f"http://127.0.0.1:{self._manager.server_port}"
+
+    def opened(self, name: str) -> Database:
+        """What the user of a secret opens it with."""
+        return open_database(self.held[name], self.folder / "ca.pem")
 
     def answers(self) -> bool:
         """Whether it takes connections."""
@@ -144,9 +158,13 @@ class RunningDatabase:
         ((revision,),) = self.ask("SELECT version_num FROM alembic_version")
         return str(revision)
 
-    def columns(self, table: str) -> set[str]:
-        """The columns of a table."""
-        return {name for name, *_ in self.ask(f"SHOW COLUMNS FROM `{table}`")}
+    def structure(self) -> tuple[tuple[Any, ...], ...]:
+        """Every column of every table of every database of ours."""
+        return self.ask(
+            "SELECT TABLE_SCHEMA, TABLE_NAME, COLUMN_NAME, COLUMN_TYPE"
+            " FROM information_schema.COLUMNS WHERE TABLE_SCHEMA LIKE 'mlflow%%'"
+            " ORDER BY 1, 2, ORDINAL_POSITION"
+        )
 
     def snapshot(self) -> Snapshot:
         """Stop it, and keep its files."""
@@ -160,15 +178,15 @@ class RunningDatabase:
         self.process.stop(seconds=60)
 
 
-def secrets_manager(secret: Mapping[str, Any]) -> ThreadingHTTPServer:
-    """Start a Secrets Manager on 127.0.0.1 that holds one secret."""
+def secrets_manager(held: Mapping[str, Mapping[str, Any]]) -> ThreadingHTTPServer:
+    """Start a Secrets Manager on 127.0.0.1 that holds secrets, by name."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            self.rfile.read(int(self.headers["Content-Length"]))
-            asked = self.headers["X-Amz-Target"]
-            answer = json.dumps({"SecretString": json.dumps(secret)}).encode()
-            self.send_response(200 if asked == "secretsmanager.GetSecretValue" else 400)
+            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            target = self.headers["X-Amz-Target"]
+            answer = json.dumps({"SecretString": json.dumps(held[asked["SecretId"]])}).encode()
+            self.send_response(200 if target == "secretsmanager.GetSecretValue" else 400)
             self.send_header("Content-Length", str(len(answer)))
             self.end_headers()
             self.wfile.write(answer)
@@ -199,16 +217,16 @@ def create_database(program: ServerProgram, folder: Path) -> RunningDatabase:
         commands.append(command)
         return Process(command, log, environment, where)
 
-    password = secrets.token_urlsafe(24)
+    passwords = {name: secrets.token_urlsafe(24) for name in USERS}
     server = DatabaseServer(
         program,
         folder,
         folder.with_suffix(".log"),
-        user=USER,
-        password=password,
+        user=USERS[MASTER],
+        password=passwords[MASTER],
         database=MetadataDatabase.NAME,
         parameters=PARAMETERS | CHARACTERS,
         run=run,
     )
     (command,) = commands
-    return RunningDatabase(server.process, server.port, Snapshot(folder, tuple(command), password))
+    return RunningDatabase(server.process, server.port, Snapshot(folder, tuple(command), passwords))

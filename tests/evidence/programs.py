@@ -17,8 +17,15 @@ from local.servers import answers
 from local.state import free_port
 from operations.bootstrap import uv_environment
 from tests.conftest import ROOT
-from tests.evidence.database import RunningDatabase
-from tracking_server.server import ENVIRONMENT
+from tests.evidence.database import (
+    ADMINISTRATOR,
+    LOGIN,
+    MASTER,
+    SERVER,
+    SESSION,
+    RunningDatabase,
+)
+from tracking_server.settings import ENVIRONMENT
 
 HERE = Path(__file__).parent
 OLD = ("2.9.2", "2.22.5", "3.16.1")
@@ -59,6 +66,8 @@ class Mlflow:
             "HOME": str(folder),
             "TMPDIR": str(temporary),
             "GIT_PYTHON_REFRESH": "quiet",
+            "MLFLOW_TRACKING_USERNAME": LOGIN["username"],
+            "MLFLOW_TRACKING_PASSWORD": LOGIN["password"],
             "NO_PROXY": "127.0.0.1",
             **ENVIRONMENT,
         }
@@ -108,7 +117,10 @@ class Mlflow:
 
     @contextmanager
     def server(self, database: RunningDatabase, files: Path, folder: Path) -> Iterator[str]:
-        """Run its server; the address."""
+        """Run its server; the address. The image's knows the users by then."""
+        if self.version == CURRENT:
+            status, said = prepare("grant", database, files, folder)
+            assert status == 0, said
         port = free_port()
         process = self.start(database, files, folder, port)
         try:
@@ -140,7 +152,14 @@ def installed(version: str) -> Mlflow:
 
 
 def run_in_image(
-    words: Sequence[str], database: RunningDatabase, files: Path, folder: Path, port: int = 5000
+    words: Sequence[str],
+    database: RunningDatabase,
+    files: Path,
+    folder: Path,
+    *,
+    port: int = 5000,
+    secret: str = SERVER,
+    preparing: bool = False,
 ) -> Process:
     """Start a command of the image with the environment that its task has.
 
@@ -154,19 +173,46 @@ def run_in_image(
         Home, temporary files and log.
     port
         Where a server listens, on 127.0.0.1.
+    secret
+        The secret that the server opens the database with.
+    preparing
+        Whether the task is the one that prepares a deployment, and has the other secrets too.
     """
     current = installed(CURRENT)
+    more = {
+        "DATABASE_MASTER_SECRET_ARN": MASTER,
+        "ADMINISTRATOR_SECRET_ARN": ADMINISTRATOR,
+        "ACCESS": '{"users": {}, "teams": {}}',
+    }
     given = {
         **current.environment(folder),
         **aws_environment(database.secrets, "ap-northeast-1"),
-        "DATABASE_SECRET_ARN": "the database's",
+        "DATABASE_SECRET_ARN": secret,
+        "SESSION_SECRET_ARN": SESSION,
         "DATABASE_CA": str(database.folder / "ca.pem"),
         "ARTIFACTS_DESTINATION": str(files),
         "ALLOWED_HOSTS": "127.0.0.1",
         "PORT": str(port),
+        **(more if preparing else {}),
     }
     program = [str(current.programs / words[0]), *words[1:]]
-    return Process(program, folder / f"{words[0]}.log", given, folder)
+    return Process(program, folder / f"{'-'.join(words)}.log", given, folder)
+
+
+def prepare(word: str, database: RunningDatabase, files: Path, folder: Path) -> tuple[int, str]:
+    """Run a command of the image as the task that prepares a deployment; its status and words.
+
+    Parameters
+    ----------
+    word
+        The command.
+    database, files
+        What records and artifacts are kept in.
+    folder
+        Home, temporary files and log.
+    """
+    task = run_in_image(["tracking-server", word], database, files, folder, preparing=True)
+    return task.wait(), task.log.read_text()
 
 
 def _uv(*words: str) -> None:

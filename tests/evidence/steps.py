@@ -23,7 +23,8 @@ def block(language: str, containing: str) -> str:
 def start_migration(database: RunningDatabase, folder: Path) -> Process:
     """Start the one-off task of the guide."""
     (container,) = json.loads(block("json", "containerOverrides"))["containerOverrides"]
-    return run_in_image(container["command"], database, folder / "files", folder)
+    words = container["command"]
+    return run_in_image(words, database, folder / "files", folder, preparing=True)
 
 
 def revision(database: RunningDatabase) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 from local.database import ServerProgram
 from tests.evidence.database import create_database
-from tests.evidence.programs import CURRENT, OLD, installed
+from tests.evidence.programs import CURRENT, OLD, installed, prepare
 
 EXPECTED: dict[str, Any] = {
     "params": {"depth": "3", "leaf": "1"},
@@ -34,6 +34,7 @@ def test_old_and_current_clients_do_and_see_the_same(
     clients = [installed(OLD[0]), installed(CURRENT)]
     database = create_database(program, tmp_path / "database")
     try:
+        assert prepare("migrate", database, tmp_path / "files", tmp_path)[0] == 0
         with clients[-1].server(database, tmp_path / "files", tmp_path) as address:
             for client in clients:
                 name = f"by {client.said()}"

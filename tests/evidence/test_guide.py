@@ -10,7 +10,7 @@ from tests.evidence.steps import GUIDE
 
 def test_every_aws_command_is_one() -> None:
     commands = re.findall(r"^ *aws (\w+) (wait )?([\w-]+)(.*)", GUIDE.read_text(), re.MULTILINE)
-    assert len(commands) == 9
+    assert len(commands) == 11
     session = botocore.session.get_session()
     for service, wait, operation, options in commands:
         model = session.get_service_model(service)

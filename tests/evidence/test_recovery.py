@@ -53,12 +53,19 @@ def test_a_killed_migration_is_recovered(
     broken = old.snapshot.restore(tmp_path / "database")
     try:
         before = steps.revision(broken)
-        kill_migration_at(table, broken, tmp_path)
-        reached = steps.revision(broken)
-        assert reached != before
+        with old.mlflow.server(broken, old.files, tmp_path) as address:
+            # Each of its processes looks at the revision when it is first asked.
+            old.mlflow.client("history.py", "read", address, folder=tmp_path)
+            kill_migration_at(table, broken, tmp_path)
+            reached = steps.revision(broken)
+            assert reached != before
+            # It serves what it has, half-way between two versions.
+            seen = old.mlflow.client("history.py", "read", address, folder=tmp_path)
+        assert seen == old.found
         again = steps.start_migration(broken, tmp_path)
         status = again.wait()
         say(f"{program.version}: killed after {reached} at {table}; run again: status {status}")
+        say(f"  the server of {old.mlflow.version} that ran all the while still shows all of it")
         if not half_made:
             assert status == 0, again.last_words()
             with current.server(broken, old.files, tmp_path) as address:
@@ -68,6 +75,8 @@ def test_a_killed_migration_is_recovered(
         assert status != 0
         said = again.log.read_text()
         assert "Duplicate column name" in said or "Can't DROP" in said
+        assert f"they are at {reached}, perhaps with half of the next" in said
+        assert "A migration that failed, or was killed" in said
     finally:
         broken.stop()
 

@@ -1,5 +1,7 @@
 """One local platform for every test of this folder: deployed once, by the real cdk CLI."""
 
+import base64
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +13,9 @@ from local.database import find_server
 from local.demo import publish, release, train
 from local.platform import LocalPlatform, running_platform
 from local.state import StateFolder
+
+MASTER, SERVER = "DatabaseSecret", "DatabaseServerSecret"
+"""What the names of the database's secrets hold: of RDS's master user, and of the server's own."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,28 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
 @pytest.fixture
 def platform(deployed: Deployed) -> LocalPlatform:
     return deployed.platform
+
+
+def authorization(platform: LocalPlatform, user: str) -> dict[str, str]:
+    """The header that logs a user in to MLflow."""
+    login = platform.login(user)
+    pair = f"{login['MLFLOW_TRACKING_USERNAME']}:{login['MLFLOW_TRACKING_PASSWORD']}"
+    return {"Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"}
+
+
+def secret_arn(platform: LocalPlatform, name: str) -> str:
+    """The database's secret of that name, `MASTER` or `SERVER`."""
+    listed = platform.client("secretsmanager").list_secrets()["SecretList"]
+    (found,) = [entry["ARN"] for entry in listed if name in entry["Name"]]
+    return str(found)
+
+
+def secret(platform: LocalPlatform, name: str) -> dict[str, Any]:
+    """What a secret of the database holds now."""
+    client = platform.client("secretsmanager")
+    text = client.get_secret_value(SecretId=secret_arn(platform, name))["SecretString"]
+    value: dict[str, Any] = json.loads(text)
+    return value
 
 
 def processes_naming(text: str) -> dict[int, str]:

@@ -1,13 +1,17 @@
 """What we know of the emulator's insides: this fails when it changes under us."""
 
+import asyncio
 import importlib.metadata
 import importlib.util
 import inspect
+import json
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from ministack import app
-from ministack.core import router
-from ministack.services import alb, rds
+from ministack.core import responses, router
+from ministack.services import alb, ecs, rds
 from ministack.services.cloudformation import provisioners, stacks
 
 from local.extensions import hooks
@@ -39,6 +43,8 @@ def test_requirements_pin_the_same_version() -> None:
         ),
         (stacks._runs_on_worker_thread, "resource_type"),
         (router.detect_service, "method path headers query_params"),
+        (ecs._mark_task_stopped, "task_arn task reason stop_code exit_code"),
+        (responses.request_scope, "account_id region"),
     ],
 )
 def test_functions_take_what_we_give(function: object, parameters: str) -> None:
@@ -61,6 +67,64 @@ def test_tables_and_stores_are_where_we_reach_for_them() -> None:
     assert isinstance(router.SERVICE_PATTERNS, dict)
     assert hasattr(rds, "_instances")
     assert hasattr(alb, "_lbs")
+    assert {"RunTask", "StopTask"} <= set(ecs._ACTION_MAP)
+    assert hasattr(ecs, "_tasks")
+
+
+class TestSecrets:
+    """What we do to a secret behind its back is what its service then says of it."""
+
+    @pytest.fixture
+    def secret(self) -> Iterator[str]:
+        name = "contract"
+        ask("CreateSecret", Name=name, SecretString="{}")
+        yield name
+        ask("DeleteSecret", SecretId=name, ForceDeleteWithoutRecovery=True)
+
+    def test_a_version_without_a_value(self, secret: str) -> None:
+        for version in ("one", "two"):
+            hooks.add_pending_version(secret, version)
+        labels = ask("DescribeSecret", SecretId=secret)["VersionIdsToStages"]
+        assert labels["two"] == ["AWSPENDING"]
+        assert labels.get("one", []) == []
+        assert "SecretString" not in ask(
+            "GetSecretValue", SecretId=secret, VersionStage="AWSPENDING"
+        )
+        hooks.remove_version(secret, "two")
+        described = hooks.describe_secret(secret)
+        assert described is not None
+        assert "two" not in described["VersionIdsToStages"]
+        assert hooks.describe_secret("other") is None
+
+    def test_who_rotates_it(self, secret: str) -> None:
+        hooks.set_rotation(secret, "arn", {"AutomaticallyAfterDays": 3})
+        described = ask("DescribeSecret", SecretId=secret)
+        assert described["RotationEnabled"]
+        assert described["RotationLambdaARN"] == "arn"
+        assert described["RotationRules"] == {"AutomaticallyAfterDays": 3}
+        hooks.set_rotation(secret, "", {})
+        assert not ask("DescribeSecret", SecretId=secret)["RotationEnabled"]
+
+    def test_one_operation_is_answered_in_its_place(
+        self, secret: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        async def answer(*_: object) -> tuple[int, dict[str, str], bytes]:
+            return 200, {}, b'{"ours": true}'
+
+        monkeypatch.setattr(app, "SERVICE_HANDLERS", dict(app.SERVICE_HANDLERS))
+        hooks.replace_operation("secretsmanager", "RotateSecret", answer)
+        assert ask("RotateSecret", SecretId=secret) == {"ours": True}
+        assert ask("DescribeSecret", SecretId=secret)["Name"] == secret
+
+
+def ask(operation: str, **asked: object) -> dict[str, Any]:
+    """What the emulator's Secrets Manager answers."""
+    headers = {"x-amz-target": f"secretsmanager.{operation}"}
+    _, _, body = asyncio.run(
+        app.SERVICE_HANDLERS["secretsmanager"]("POST", "/", headers, json.dumps(asked).encode(), {})
+    )
+    answer: dict[str, Any] = json.loads(body)
+    return answer
 
 
 def test_it_cannot_start_containers_of_its_own() -> None:
@@ -87,7 +151,10 @@ class TestVerify:
         assert "AWS::ECS::Service has no handler" in str(raised.value)
         assert "AWS::SageMaker::Model is now its own" in str(raised.value)
 
-    def test_a_store_that_is_gone(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.delattr(rds, "_instances")
-        with pytest.raises(hooks.ContractError, match="_instances is gone"):
+    @pytest.mark.parametrize(("module", "name"), [(rds, "_instances"), (ecs, "_ACTION_MAP")])
+    def test_a_store_that_is_gone(
+        self, module: object, name: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.delattr(module, name)
+        with pytest.raises(hooks.ContractError, match=f"{name} is gone"):
             hooks.verify()

@@ -9,7 +9,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,8 @@ from typing import Any
 import pymysql
 import pytest
 from botocore.exceptions import ClientError
-from mlflow.tracking import MlflowClient
+from mlflow.entities import Param
+from mlflow.exceptions import MlflowException
 
 from local.demo import publish, release
 from local.platform import LocalPlatform
@@ -25,7 +26,15 @@ from operations.errors import OperationError
 from operations.release import resolve_release
 from stacks.releases import load_images, load_release
 from tests.conftest import ROOT
-from tests.local.conftest import Deployed, listening_addresses, processes_naming
+from tests.local.conftest import (
+    MASTER,
+    SERVER,
+    Deployed,
+    authorization,
+    listening_addresses,
+    processes_naming,
+    secret,
+)
 
 PETAL = b'{"petal_length": 0.4, "petal_width": 1.4}'
 
@@ -48,14 +57,21 @@ def call(
         return error.code, error.read().decode()
 
 
-def secret(platform: LocalPlatform) -> dict[str, Any]:
-    """The database's generated secret."""
-    client = platform.client("secretsmanager")
-    (found,) = client.list_secrets()["SecretList"]
-    value: dict[str, Any] = json.loads(
-        client.get_secret_value(SecretId=found["ARN"])["SecretString"]
+def ask_mlflow(
+    platform: LocalPlatform, path: str, body: Any = None, user: str = "ana", **headers: str
+) -> tuple[int, str]:
+    """Call MLflow's API as a user, or as nobody; the status and the text that come back."""
+    if user:
+        headers |= authorization(platform, user)
+    content = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(
+        f"{platform.tracking_uri()}{path}", content, {"Content-Type": "application/json", **headers}
     )
-    return value
+    try:
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return int(answer.status), answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
 
 
 def served_model(platform: LocalPlatform) -> dict[str, Any]:
@@ -120,29 +136,22 @@ def test_the_default_group_is_closed(platform: LocalPlatform) -> None:
 
 class TestTracking:
     def test_a_foreign_host_is_refused_on_the_api(self, platform: LocalPlatform) -> None:
-        url = f"{platform.tracking_uri()}/api/2.0/mlflow/experiments/search"
+        search = "/api/2.0/mlflow/experiments/search"
+        assert ask_mlflow(platform, search, {"max_results": 1})[0] == 200
+        status, said = ask_mlflow(platform, search, {"max_results": 1}, Host="evil.test")
+        assert (status, "Invalid Host header" in said) == (403, True)
 
-        def search(**headers: str) -> int:
-            request = urllib.request.Request(
-                url, b'{"max_results": 1}', {"Content-Type": "application/json", **headers}
-            )
-            try:
-                with urllib.request.urlopen(request, timeout=30) as answer:
-                    return int(answer.status)
-            except urllib.error.HTTPError as error:
-                return error.code
-
-        assert search() == 200
-        assert search(Host="evil.test") == 403
+    def test_a_page_of_another_site_is_refused(self, platform: LocalPlatform) -> None:
+        search = "/api/2.0/mlflow/experiments/search?max_results=1"
+        status, said = ask_mlflow(platform, search, Origin="http://localhost:3000")
+        assert (status, "other sites" in said) == (403, True)
 
     def test_has_its_pages(self, platform: LocalPlatform) -> None:
-        with urllib.request.urlopen(platform.tracking_uri(), timeout=30) as answer:
-            assert "<title>MLflow</title>" in answer.read().decode()
+        assert "<title>MLflow</title>" in ask_mlflow(platform, "/")[1]
 
     def test_files_go_through_the_server_into_the_bucket(self, platform: LocalPlatform) -> None:
-        version = MlflowClient(platform.tracking_uri()).get_model_version_by_alias(
-            "iris", "champion"
-        )
+        with platform.logged_in("eve") as client:
+            version = client.get_model_version_by_alias("iris", "champion")
         recorded = load_release(platform.state.releases, "local", "iris")
         assert recorded is not None
         assert recorded.version == int(version.version)
@@ -159,22 +168,109 @@ class TestTracking:
         assert offered["multipart_downloads_enabled"] is False
 
     def test_no_process_and_no_command_holds_the_password(self, platform: LocalPlatform) -> None:
-        password = secret(platform)["password"].encode()
+        passwords = [secret(platform, of)["password"].encode() for of in (MASTER, SERVER)]
         running = processes_naming(str(platform.state.path))
         assert any("mlflow" in command for command in running.values())
         for pid in running:
             for file in ("cmdline", "environ"):
-                assert password not in (Path("/proc") / str(pid) / file).read_bytes()
+                text = (Path("/proc") / str(pid) / file).read_bytes()
+                assert not any(password in text for password in passwords)
 
     def test_no_log_holds_the_password(self, platform: LocalPlatform) -> None:
-        password = secret(platform)["password"]
+        passwords = [secret(platform, of)["password"] for of in (MASTER, SERVER)]
         for log in platform.state.logs.iterdir():
-            assert password not in log.read_text(errors="replace"), log.name
+            text = log.read_text(errors="replace")
+            assert not any(password in text for password in passwords), log.name
+
+
+class TestAccess:
+    """Who may do what, through MLflow's own client; the configuration has a team for each."""
+
+    def test_a_scientist_logs_registers_and_deletes(self, platform: LocalPlatform) -> None:
+        with platform.logged_in("ana") as client:
+            experiment = client.create_experiment("of ana")
+            run = client.create_run(experiment).info.run_id
+            client.log_metric(run, "loss", 0.5)
+            client.log_text(run, "words", "notes.txt")
+            client.create_registered_model("of-ana")
+            version = client.create_model_version("of-ana", f"runs:/{run}/model", run)
+            client.set_registered_model_alias("of-ana", "champion", version.version)
+            client.delete_registered_model("of-ana")
+            assert client.get_run(run).data.metrics == {"loss": 0.5}
+
+    def test_an_auditor_reads_and_changes_nothing(
+        self, platform: LocalPlatform, tmp_path: Path
+    ) -> None:
+        with platform.logged_in("eve") as client:
+            version = client.get_model_version_by_alias("iris", "champion")
+            (experiment,) = client.search_experiments(filter_string="name = 'iris'")
+            run = client.search_runs([experiment.experiment_id])[0].info.run_id
+            assert client.get_run(run).data.metrics
+            (tmp_path / "file").write_text("x")
+            attempts: dict[str, Callable[[], object]] = {
+                "create experiment": lambda: client.create_experiment("of eve"),
+                "create run": lambda: client.create_run(experiment.experiment_id),
+                "log metric": lambda: client.log_metric(run, "loss", 1),
+                "log batch": lambda: client.log_batch(run, params=[Param("a", "b")]),
+                "log file": lambda: client.log_artifact(run, str(tmp_path / "file")),
+                "tag": lambda: client.set_tag(run, "a", "b"),
+                "delete run": lambda: client.delete_run(run),
+                "delete experiment": lambda: client.delete_experiment(experiment.experiment_id),
+                "create model": lambda: client.create_registered_model("of-eve"),
+                "register": lambda: client.create_model_version("iris", str(version.source)),
+                "promote": lambda: client.set_registered_model_alias("iris", "x", "1"),
+                "delete model": lambda: client.delete_registered_model("iris"),
+            }
+            for what, attempt in attempts.items():
+                with pytest.raises(Exception, match=r"(?i)permission denied|403|FORBIDDEN"):
+                    pytest.fail(f"could {what}: {attempt()}")
+
+    def test_who_is_in_no_team_sees_nothing(self, platform: LocalPlatform) -> None:
+        with platform.logged_in("sam") as client:
+            assert client.search_experiments() == []
+            assert client.search_registered_models() == []
+            with pytest.raises(MlflowException, match="Permission denied"):
+                client.get_model_version_by_alias("iris", "champion")
+            with pytest.raises(MlflowException, match="Permission denied"):
+                client.create_experiment("of sam")
+
+    def test_a_pipeline_promotes_and_logs_nothing(self, platform: LocalPlatform) -> None:
+        with platform.logged_in("release") as client:
+            client.set_registered_model_alias("iris", "candidate", "1")
+            assert client.get_model_version_by_alias("iris", "candidate").version == "1"
+            with pytest.raises(MlflowException, match="Permission denied"):
+                client.delete_registered_model_alias("iris", "candidate")
+            with pytest.raises(MlflowException, match="Permission denied"):
+                client.create_experiment("of release")
+
+    def test_the_administrator_does_everything(self, platform: LocalPlatform) -> None:
+        status, said = ask_mlflow(platform, "/api/2.0/mlflow/users/list", user="administrator")
+        assert status == 200
+        names = {user["username"] for user in json.loads(said)["users"]}
+        assert names == {"administrator", "ana", "eve", "release", "sam"}
+
+    def test_nobody_else_manages_users(self, platform: LocalPlatform) -> None:
+        new = {"username": "mallory", "password": "a-long-password"}
+        rank = {"username": "ana", "is_admin": True}
+        for user, status in (("", 401), ("ana", 403), ("sam", 403)):
+            assert ask_mlflow(platform, "/api/2.0/mlflow/users/create", new, user)[0] == status
+            assert ask_mlflow(platform, "/api/2.0/mlflow/users/list", None, user)[0] in (
+                status,
+                # Whoever may create may look up who there is.
+                200 if user == "ana" else status,
+            )
+        with pytest.raises(AssertionError):
+            assert ask_mlflow(platform, "/api/2.0/mlflow/users/update-admin", rank)[0] == 200
+
+    def test_nobody_is_let_in_without_a_login(self, platform: LocalPlatform) -> None:
+        for path in ("/", "/api/2.0/mlflow/experiments/search?max_results=1", "/version", "/docs"):
+            assert ask_mlflow(platform, path, user="")[0] == 401, path
+        assert ask_mlflow(platform, "/health", user="") == (200, "OK")
 
 
 class TestDatabase:
     def connect(self, platform: LocalPlatform, **options: Any) -> "pymysql.Connection[Any]":
-        value = secret(platform)
+        value = secret(platform, MASTER)
         return pymysql.connect(
             host=value["host"],
             port=int(value["port"]),
@@ -316,12 +412,15 @@ class TestRelease:
         environment = platform.environment
         changed = {"model": "models:/iris@challenger"}
         endpoints = {"iris": environment.endpoints["iris"].model_copy(update=changed)}
-        with pytest.raises(OperationError, match="models:/iris@challenger"):
+        with (
+            platform.logged_in("release") as mlflow,
+            pytest.raises(OperationError, match="models:/iris@challenger"),
+        ):
             resolve_release(
                 environment.model_copy(update={"endpoints": endpoints}),
                 "iris",
                 load_images(platform.state.releases, "local"),
-                MlflowClient(platform.tracking_uri()),
+                mlflow,
                 platform.client("s3"),
             )
 
@@ -351,6 +450,7 @@ def run_notebook(platform: LocalPlatform) -> dict[str, Any]:
             "PLATFORM": json.dumps(settings),
             "IMAGE": f"{repository['repositoryUri']}@{digest}",
             "GIT_PYTHON_REFRESH": "quiet",
+            **platform.login("ana"),
         },
         capture_output=True,
         text=True,
@@ -379,7 +479,8 @@ class TestClient:
         assert said["version"] == 1
         assert said["accuracy"] > 0.95
         assert said["answer"] == "Iris-Setosa"
-        run = MlflowClient(platform.tracking_uri()).get_run(said["run"])
+        with platform.logged_in("eve") as client:
+            run = client.get_run(said["run"])
         assert run.data.tags["endpoint"] == platform.endpoint_name("databricks-iris")
 
     def test_deploys_into_the_platforms_network(
@@ -412,7 +513,8 @@ class TestClient:
         self, platform: LocalPlatform
     ) -> None:
         url = f"{platform.address(declared_address(platform))}/api/2.0/mlflow/experiments/search"
-        for host, status in ((declared_address(platform), 200), ("mlflow.evil.test:5000", 403)):
+        # Who it knows by the name is asked for a login.
+        for host, status in ((declared_address(platform), 401), ("mlflow.evil.test:5000", 403)):
             request = urllib.request.Request(
                 url,
                 b'{"max_results": 1}',

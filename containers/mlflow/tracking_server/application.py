@@ -11,10 +11,17 @@ import gc
 import io
 import os
 import sys
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from typing import Any
+
+from tracking_server.access import protect
+from tracking_server.asgi import Application, Receive, Scope, Send
+from tracking_server.entrance import Entrance, database_question, names
+from tracking_server.faster import take_faster_parts
+from tracking_server.latency import Latency
+from tracking_server.login import keep_login_fresh
 
 THREADS = "TRACKING_SERVER_THREADS"
 """The variable that says how many calls a process works on at once."""
@@ -22,20 +29,24 @@ THREADS = "TRACKING_SERVER_THREADS"
 API = ("/api/", "/ajax-api/")
 """What the paths of calls begin with; the others are pages and files, which are streamed."""
 
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-Application = Callable[[Scope, Receive, Send], Awaitable[None]]
-FlaskApplication = Callable[[dict[str, Any], Callable[..., object]], Iterable[bytes]]
+FlaskApplication = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 
 def create_app() -> Application:
     """MLflow's application as the server's processes run it; the entry point in ``mlflow.app``."""
     from mlflow.server import app as flask
-    from mlflow.server.fastapi_app import app as fastapi
+    from mlflow.server import handlers
+    from mlflow.server.constants import BACKEND_STORE_URI_ENV_VAR
+    from mlflow.version import VERSION
 
+    threads = int(os.environ[THREADS])
+    keep_login_fresh()
+    take_faster_parts(handlers, VERSION, threads)
+    fastapi = protect(flask)
     _warm_up()
-    return ShortWay(fastapi, flask, direct_paths(fastapi, flask), int(os.environ[THREADS]))
+    short_way = ShortWay(fastapi, flask, direct_paths(fastapi, flask), threads)
+    question = database_question(os.environ[BACKEND_STORE_URI_ENV_VAR])
+    return Entrance(Latency(short_way), names(), question)
 
 
 def _warm_up() -> None:

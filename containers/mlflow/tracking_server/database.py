@@ -2,19 +2,19 @@
 
 import json
 import os
-import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import pymysql
+import pymysql.cursors
 
-MIGRATION_LOCK = "mlflow-first-migration"
-MIGRATION_SECONDS = 300
+PARTS = ("username", "password", "host", "port", "dbname")
+"""What a secret of RDS has to say."""
 
 
 class DatabaseError(Exception):
@@ -27,14 +27,13 @@ class Database:
 
     Parameters
     ----------
-    user, host, port, name
-        What is called, and as whom.
+    host, port, name
+        What is called.
     options
-        A MySQL option file with the password and the certificates, which only this user can read.
+        A MySQL option file with user, password and certificates, which only this user can read.
         PyMySQL reads it at every new connection.
     """
 
-    user: str
     host: str
     port: int
     name: str
@@ -42,14 +41,13 @@ class Database:
 
     @property
     def uri(self) -> str:
-        """The address for SQLAlchemy, without the password."""
-        address = f"{quote(self.user)}@{self.host}:{self.port}/{self.name}"
-        return f"mysql+pymysql://{address}?charset=utf8mb4&read_default_file={self.options}"
+        """The address for SQLAlchemy, without user and password."""
+        address = f"mysql+pymysql://{self.host}:{self.port}/{self.name}"
+        return f"{address}?charset=utf8mb4&read_default_file={self.options}"
 
     def connect(self) -> "pymysql.Connection[Any]":
         """Open a connection over TLS, with the server's name checked."""
         return pymysql.connect(
-            user=self.user,
             host=self.host,
             port=self.port,
             database=self.name,
@@ -72,19 +70,48 @@ def open_database(secret: Mapping[str, Any], certificates: Path) -> Database:
     DatabaseError
         Where the secret lacks a part, which is then named; its values never are.
     """
-    missing = [
-        part for part in ("username", "password", "host", "port", "dbname") if not secret.get(part)
-    ]
+    options = Path(tempfile.mkdtemp(prefix="mlflow-")) / "client.cnf"
+    write_options(options, secret, certificates)
+    return Database(secret["host"], int(secret["port"]), secret["dbname"], options)
+
+
+def write_options(options: Path, secret: Mapping[str, Any], certificates: Path) -> bool:
+    """Have an option file say what a secret does; whoever reads it meanwhile reads a whole one.
+
+    Parameters
+    ----------
+    options
+        The file.
+    secret, certificates
+        As for `open_database`.
+
+    Returns
+    -------
+    bool
+        Whether it said something else before, or nothing.
+
+    Raises
+    ------
+    DatabaseError
+        Where the secret lacks a part, or an option file cannot say it.
+    """
+    missing = [part for part in PARTS if not secret.get(part)]
     if missing:
         raise DatabaseError(f"the database's secret lacks {', '.join(missing)}")
-    folder = Path(tempfile.mkdtemp(prefix="mlflow-"))
-    options = folder / "client.cnf"
-    descriptor = os.open(options, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    login = {"user": str(secret["username"]), "password": str(secret["password"])}
+    unsayable = [name for name, value in login.items() if not value.isprintable()]
+    if unsayable:
+        raise DatabaseError(f"the {' and the '.join(unsayable)} of the secret cannot be written")
+    said = "".join(f'{name} = "{value}"\n' for name, value in login.items())
+    text = f"[client]\n{said}ssl-ca = {certificates}\n"
+    if options.is_file() and options.read_text(encoding="utf-8") == text:
+        return False
+    # Nobody else can read what mkstemp makes.
+    descriptor, name = tempfile.mkstemp(dir=options.parent)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(f'[client]\npassword = "{secret["password"]}"\nssl-ca = {certificates}\n')
-    return Database(
-        str(secret["username"]), secret["host"], int(secret["port"]), secret["dbname"], options
-    )
+        file.write(text)
+    Path(name).replace(options)
+    return True
 
 
 def read_secret(client: Any, arn: str) -> dict[str, Any]:
@@ -101,65 +128,37 @@ def read_secret(client: Any, arn: str) -> dict[str, Any]:
     return value
 
 
-def ensure_schema(
-    database: Database, *, seconds: float = 60, sleep: Callable[[float], None] = time.sleep
-) -> bool:
-    """Create MLflow's tables where there are none, by one task at a time.
-
-    An older schema is left as it is: MLflow then refuses to start and says so, as a migration is
-    its own step. https://mlflow.org/docs/latest/self-hosting/migration/
+@contextmanager
+def connected(
+    database: Database, seconds: float = 60, sleep: Callable[[float], None] = time.sleep
+) -> Iterator["pymysql.cursors.Cursor"]:
+    """A cursor on the database, as soon as it answers; each statement is a transaction.
 
     Parameters
     ----------
     database
         The database.
     seconds
-        How long to wait for the database to answer.
+        How long to wait for it to answer.
     sleep
         Waits between two attempts.
-
-    Returns
-    -------
-    bool
-        Whether tables were created.
 
     Raises
     ------
     DatabaseError
-        Where the database does not answer, or another task holds the migration for too long.
+        Where it does not answer.
     """
-    with _connected(database, seconds, sleep) as connection, connection.cursor() as cursor:
-        if _has_tables(cursor):
-            return False
-        cursor.execute("SELECT GET_LOCK(%s, %s)", (MIGRATION_LOCK, MIGRATION_SECONDS))
-        if cursor.fetchone() != (1,):
-            raise DatabaseError(f"another task has been migrating for {MIGRATION_SECONDS} s")
-        try:
-            if _has_tables(cursor):
-                return False
-            subprocess.run(["mlflow", "db", "upgrade", database.uri], check=True)
-            return True
-        except subprocess.CalledProcessError as error:
-            raise DatabaseError("'mlflow db upgrade' failed: its output is above") from error
-        finally:
-            cursor.execute("SELECT RELEASE_LOCK(%s)", (MIGRATION_LOCK,))
-
-
-def _connected(
-    database: Database, seconds: float, sleep: Callable[[float], None]
-) -> "pymysql.Connection[Any]":
-    """A connection, as soon as the database answers."""
     deadline = time.monotonic() + seconds
     while True:
         try:
-            return database.connect()
+            connection = database.connect()
+            break
         except pymysql.MySQLError as error:
             if time.monotonic() > deadline:
                 address = f"{database.host}:{database.port}"
                 raise DatabaseError(f"{address} cannot be used: {error}") from error
             sleep(1)
-
-
-def _has_tables(cursor: Any) -> bool:
-    cursor.execute("SHOW TABLES LIKE 'alembic_version'")
-    return cursor.fetchone() is not None
+    with connection:
+        connection.autocommit(True)
+        with connection.cursor() as cursor:
+            yield cursor

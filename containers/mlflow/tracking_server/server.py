@@ -1,23 +1,17 @@
-"""`tracking-server`: opens the database, then becomes MLflow's own server."""
+"""`tracking-server serve`: opens the database, then becomes MLflow's own server."""
 
 import os
-import sys
 from typing import NoReturn
 
 import boto3
-from botocore.exceptions import BotoCoreError, ClientError
 
+from tracking_server.access import configure
 from tracking_server.application import THREADS
-from tracking_server.database import DatabaseError, ensure_schema, open_database, read_secret
-from tracking_server.settings import DIRECT, Settings, SettingsError
-
-ENVIRONMENT = {
-    # Nothing leaves the network.
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "DO_NOT_TRACK": "true",
-    # Seven processes for evaluation jobs that this platform does not run: 1.3 GB.
-    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
-}
+from tracking_server.database import open_database, read_secret
+from tracking_server.entrance import NAMES
+from tracking_server.login import OPTIONS as OPTIONS_FILE
+from tracking_server.migration import require_current
+from tracking_server.settings import DIRECT, ENVIRONMENT, Settings
 
 OPTIONS = {
     # Its processes share connections, and it sets TCP_NODELAY, which asyncio's workers lack: 44 ms
@@ -27,6 +21,9 @@ OPTIONS = {
     # Clients keep a connection for minutes; a load balancer forgets one silently after 350 s.
     # https://docs.aws.amazon.com/elasticloadbalancing/latest/network/network-load-balancers.html
     "timeout-keep-alive": "300",
+    # A process that is not heard of for so long is killed. While it imports MLflow, on half a
+    # processor, that may be longer than the five seconds that uvicorn gives it.
+    "timeout-worker-healthcheck": "30",
     # ECS kills what still runs 30 s after it was told to stop.
     "timeout-graceful-shutdown": "20",
 }
@@ -46,7 +43,10 @@ def environment(settings: Settings) -> dict[str, str]:
         # One beyond the pool at least: MLflow reads 0 as its default, which is 10.
         "MLFLOW_SQLALCHEMYSTORE_POOL_SIZE": str(settings.pool - 1),
         "MLFLOW_SQLALCHEMYSTORE_MAX_OVERFLOW": "1",
+        # What is opened anew is opened by the login that the secret has now.
+        "MLFLOW_SQLALCHEMYSTORE_POOL_RECYCLE": str(settings.connection_seconds),
         THREADS: str(settings.threads),
+        NAMES: ",".join(settings.allowed_hosts),
     }
 
 
@@ -58,11 +58,11 @@ def command(settings: Settings, uri: str) -> list[str]:
     settings
         How to run it.
     uri
-        Address of the database, without its password.
+        Address of the database, without user and password.
     """
     # A Host header may carry the port.
     hosts = [pattern for host in settings.allowed_hosts for pattern in (host, f"{host}:*")]
-    if settings.access == DIRECT:
+    if settings.files == DIRECT:
         artifacts = ["--default-artifact-root", settings.artifacts, "--no-serve-artifacts"]
     else:
         artifacts = ["--artifacts-destination", settings.artifacts, "--serve-artifacts"]
@@ -78,20 +78,45 @@ def command(settings: Settings, uri: str) -> list[str]:
     ]
 
 
-def main() -> NoReturn:
-    """Prepare, and replace this process with the server; exit with 1 where that cannot be."""
-    try:
-        settings = Settings.read()
-        secret = read_secret(boto3.client("secretsmanager"), settings.secret_arn)
-        database = open_database(secret, settings.certificates)
-        os.environ.update(environment(settings))
-        ensure_schema(database)
-    except (SettingsError, DatabaseError, BotoCoreError, ClientError) as error:
-        print(f"tracking-server: {error}", file=sys.stderr)
-        sys.exit(1)
-    words = command(settings, database.uri)
-    os.execvp(words[0], words)  # noqa: S606 - words of our own, and no shell wanted
+def prepare(settings: Settings) -> tuple[list[str], dict[str, str]]:
+    """Open the database and see that its schemas are the image's.
+
+    Parameters
+    ----------
+    settings
+        How to run the server.
+
+    Returns
+    -------
+    tuple
+        What is to be run, and its environment.
+
+    Raises
+    ------
+    DatabaseError
+        Where the database cannot be used, or has other schemas.
+    """
+    manager = boto3.client("secretsmanager")
+    database = open_database(read_secret(manager, settings.secret_arn), settings.certificates)
+    require_current(database)
+    session = manager.get_secret_value(SecretId=settings.session_secret_arn)["SecretString"]
+    access = configure(
+        database,
+        database.options.parent,
+        default_permission=settings.default_permission,
+        session_key=session,
+    )
+    given = {**environment(settings), **access, OPTIONS_FILE: str(database.options)}
+    return command(settings, database.uri), {**os.environ, **given}
 
 
-if __name__ == "__main__":
-    main()
+def serve(settings: Settings) -> NoReturn:
+    """Replace this process with MLflow's server.
+
+    Parameters
+    ----------
+    settings
+        How to run it.
+    """
+    words, given = prepare(settings)
+    os.execvpe(words[0], words, given)  # noqa: S606 - words of our own, and no shell wanted

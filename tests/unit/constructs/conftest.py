@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aws_cdk import App, Environment, Stack
@@ -24,6 +25,8 @@ from mlops_constructs.model_endpoint import ModelEndpoint
 from mlops_constructs.model_invoker import ModelInvoker
 from mlops_constructs.naming import Naming
 from mlops_constructs.private_network import PrivateNetwork
+from mlops_constructs.secret_rotation import SecretRotation
+from mlops_constructs.tracking_access import TrackingAccess
 from mlops_constructs.tracking_server import TrackingServer
 
 ACCOUNT, REGION = "123456789012", "eu-west-1"
@@ -54,6 +57,7 @@ class Bench:
                     *InferenceApi.CALLS,
                     *ModelEndpoint.CALLS,
                     *ModelInvoker.CALLS,
+                    *SecretRotation.CALLS,
                     *TrackingServer.CALLS,
                 ],
                 naming=self.naming,
@@ -92,6 +96,9 @@ class Bench:
     def alarms(self) -> Alarms:
         return Alarms(sns.Topic(self.neighbours, "Topic"), "mlops-blue")
 
+    def access(self, **changes: Any) -> TrackingAccess:
+        return TrackingAccess(self.stack, "Access", naming=self.naming, key=self.key, **changes)
+
     def server(self) -> TrackingServer:
         return TrackingServer(
             self.stack,
@@ -101,6 +108,7 @@ class Bench:
             digest=DIGEST,
             database=self.database(),
             artifacts=self.artifacts(),
+            access=self.access(),
             log_settings=self.log_settings,
         )
 

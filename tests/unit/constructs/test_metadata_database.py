@@ -1,3 +1,4 @@
+import json
 from collections.abc import Callable
 
 import pytest
@@ -75,13 +76,32 @@ class TestDefault:
             },
         )
 
-    def test_password_is_generated_and_in_no_template(self, template: Template) -> None:
-        template.has_resource_properties(
+    def test_passwords_are_generated_and_in_no_template(self, template: Template) -> None:
+        template.all_resources_properties(
             "AWS::SecretsManager::Secret",
-            {"GenerateSecretString": Match.object_like({"GenerateStringKey": "password"})},
+            {
+                "GenerateSecretString": Match.object_like({"GenerateStringKey": "password"}),
+                "KmsKeyId": Match.any_value(),
+            },
         )
         instance = next(iter(template.find_resources(INSTANCE).values()))
         assert "{{resolve:secretsmanager:" in str(instance["Properties"]["MasterUserPassword"])
+
+    def test_the_servers_own_user_stands_beside_the_master(self, template: Template) -> None:
+        """Each secret says where the database is, and the server's which the master's is."""
+        secrets = template.find_resources("AWS::SecretsManager::Secret")
+        attached = template.find_resources("AWS::SecretsManager::SecretTargetAttachment")
+        said = {name: json.dumps(secret["Properties"]) for name, secret in secrets.items()}
+        (server,) = [name for name in said if "mlflow_server" in said[name]]
+        (master,) = set(said) - {server}
+        of = {name: entry["Properties"]["SecretId"]["Ref"] for name, entry in attached.items()}
+        assert sorted(of.values()) == sorted([master, server])
+        (of_master,) = [name for name in of if of[name] == master]
+        assert "masterarn" in said[server]
+        assert f'{{"Ref": "{of_master}"}}' in said[server]
+
+    def test_secrets_are_kept(self, template: Template) -> None:
+        template.all_resources("AWS::SecretsManager::Secret", {"DeletionPolicy": "Retain"})
 
     def test_error_log_is_encrypted_and_limited(self, template: Template) -> None:
         template.has_resource_properties(
@@ -137,16 +157,40 @@ class TestCustom:
 
 
 class TestGrants:
-    def test_reading_the_secret_is_no_more(
-        self, bench: Bench, statements: Callable[[Template], list[dict[str, object]]]
+    @pytest.mark.parametrize("master", [False, True])
+    def test_reading_a_secret_is_no_more(
+        self,
+        master: bool,
+        bench: Bench,
+        statements: Callable[[Template], list[dict[str, object]]],
     ) -> None:
-        bench.database().grant_read_secret(bench.role())
+        made = bench.database()
+        grant = made.grant_read_master_secret if master else made.grant_read_secret
+        grant(bench.role())
         read, decrypt = statements(bench.template())
         assert read["Action"] == ["secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue"]
+        assert ("ServerSecret" in str(read["Resource"])) is not master
         assert decrypt["Action"] == "kms:Decrypt"
         assert decrypt["Condition"] == {
             "StringEquals": {"kms:ViaService": "secretsmanager.eu-west-1.amazonaws.com"}
         }
+
+    def test_rotating_is_for_both_secrets_and_no_other(
+        self, bench: Bench, statements: Callable[[Template], list[dict[str, object]]]
+    ) -> None:
+        bench.database().grant_rotate_secrets(bench.role())
+        rotate, generate, key = statements(bench.template())
+        assert rotate["Action"] == [
+            "secretsmanager:DescribeSecret",
+            "secretsmanager:GetSecretValue",
+            "secretsmanager:PutSecretValue",
+            "secretsmanager:UpdateSecretVersionStage",
+        ]
+        assert isinstance(rotate["Resource"], list)
+        assert len(rotate["Resource"]) == 2
+        assert generate["Action"] == "secretsmanager:GetRandomPassword"
+        assert key["Action"] == ["kms:Decrypt", "kms:GenerateDataKey"]
+        assert "kms:ViaService" in str(key["Condition"])
 
 
 class TestBadInput:

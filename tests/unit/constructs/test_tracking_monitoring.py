@@ -1,9 +1,11 @@
 """What is watched; and that the lines that are counted are those that the server writes."""
 
+import asyncio
 import json
 import logging
 import re
 from pathlib import Path
+from typing import Any
 
 import mlflow
 import pytest
@@ -12,8 +14,15 @@ from aws_cdk.assertions import Template
 from ruamel.yaml import YAML
 from uvicorn.logging import AccessFormatter
 
-from mlops_constructs.tracking_monitoring import ERRORS, REFUSED, REQUESTS, TrackingMonitoring
+from mlops_constructs.tracking_monitoring import (
+    ERRORS,
+    LATENCY,
+    REFUSED,
+    REQUESTS,
+    TrackingMonitoring,
+)
 from tests.unit.constructs.conftest import Bench
+from tracking_server.latency import Latency
 
 LOG_CONFIG = Path(mlflow.__file__).parent / "server" / "uvicorn_log_config.yaml"
 
@@ -37,6 +46,7 @@ def template(bench: Bench) -> Template:
         ("HealthyHostCount", 1),
         ("UnHealthyHostCount", 1),
         ("TrackingErrors", 5),
+        ("TrackingLatency", 5000),
         ("TrackingLoginsRefused", 50),
         ("CPUUtilization", 90),
         ("MemoryUtilization", 90),
@@ -72,7 +82,28 @@ def test_every_filter_is_over_the_servers_log(template: Template) -> None:
         REQUESTS,
         ERRORS,
         REFUSED,
+        LATENCY,
     }
+
+
+def test_how_long_calls_took_is_what_the_server_says(template: Template) -> None:
+    said: list[str] = []
+    clock = iter([0.0, 0.0, 60.0])
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        """Takes a minute, by that clock."""
+
+    latency = Latency(application, said.append, lambda: next(clock))
+    asyncio.run(latency({"type": "http", "path": "/api/x"}, None, None))  # type: ignore[arg-type]
+    (found,) = [
+        found["Properties"]["MetricTransformations"][0]
+        for found in template.find_resources("AWS::Logs::MetricFilter").values()
+        if found["Properties"]["FilterPattern"] == LATENCY
+    ]
+    key = found["MetricValue"].removeprefix("$.")
+    assert f"$.{key} " in LATENCY
+    assert json.loads(said[0])[key] == 60_000
+    assert "DefaultValue" not in found
 
 
 def line(path: str, status: int) -> str:

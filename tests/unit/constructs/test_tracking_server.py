@@ -4,9 +4,9 @@ from aws_cdk.assertions import Match, Template
 
 from mlops_constructs.faults import FaultsError
 from mlops_constructs.tls_name import Tls
-from mlops_constructs.tracking_server import TrackingServer
+from mlops_constructs.tracking_server import FILES, TrackingServer
 from tests.unit.constructs.conftest import DIGEST, Bench
-from tracking_server.settings import Settings
+from tracking_server.settings import DIRECT, PROXIED, Settings
 
 TASK = "AWS::ECS::TaskDefinition"
 
@@ -18,6 +18,7 @@ def server(bench: Bench, **changes: object) -> TrackingServer:
         "digest": DIGEST,
         "database": bench.database(),
         "artifacts": bench.artifacts(),
+        "access": bench.access(),
         "log_settings": bench.log_settings,
     }
     return TrackingServer(bench.stack, "Mlflow", **{**arguments, **changes})  # type: ignore[arg-type]
@@ -99,6 +100,12 @@ class TestDefault:
         assert len(sources) == 2
         assert all("CidrIp" not in str(source) for source in sources)
 
+    def test_a_failover_of_the_database_is_outlasted(self, template: Template) -> None:
+        (group,) = template.find_resources("AWS::ElasticLoadBalancingV2::TargetGroup").values()
+        health = group["Properties"]
+        assert health["HealthCheckPath"] == "/health"
+        assert health["HealthCheckIntervalSeconds"] * health["UnhealthyThresholdCount"] > 120
+
     def test_no_other_vpc_comes_in(self, template: Template) -> None:
         template.resource_count_is("AWS::EC2::VPCEndpointService", 0)
         template.has_resource_properties(
@@ -144,12 +151,38 @@ class TestEndpointService:
         settings = Settings.read(
             {
                 "DATABASE_SECRET_ARN": "x",
+                "SESSION_SECRET_ARN": "x",
                 "ARTIFACTS_DESTINATION": "x",
                 "ALLOWED_HOSTS": f"balancer{rest}",
                 "DATABASE_CA": __file__,
             }
         )
         assert settings.allowed_hosts == ("balancer", "mlflow.blue.internal")
+
+
+class TestFiles:
+    def test_go_through_the_server(self, bench: Bench) -> None:
+        server(bench)
+        assert self.variable(bench) == "proxied"
+
+    def test_go_to_the_bucket_where_that_is_chosen(self, bench: Bench) -> None:
+        server(bench, files="direct")
+        assert self.variable(bench) == "direct"
+
+    def test_go_no_third_way(self, bench: Bench) -> None:
+        with pytest.raises(FaultsError, match="proxied or direct"):
+            server(bench, files="presigned")
+
+    def test_are_the_ways_that_the_image_knows(self) -> None:
+        assert (PROXIED, DIRECT) == FILES
+
+    def variable(self, bench: Bench) -> object:
+        (value,) = [
+            variable["Value"]
+            for variable in container(bench.template())["Environment"]  # type: ignore[attr-defined]
+            if variable["Name"] == "ARTIFACTS"
+        ]
+        return value
 
 
 class TestTls:

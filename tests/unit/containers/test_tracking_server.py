@@ -1,4 +1,4 @@
-"""The tracking server's own part: settings, the option file, the first migration."""
+"""The tracking server's own part: settings, the option file, how it is run."""
 
 import asyncio
 import contextlib
@@ -29,19 +29,21 @@ from mlflow.store.artifact.s3_artifact_repo import S3ArtifactRepository
 from starlette.routing import Mount, Route
 
 from tests.conftest import ROOT
+from tracking_server import server as server_module
+from tracking_server.access import SESSION_KEY
 from tracking_server.application import ShortWay, create_app, direct_paths
 from tracking_server.artifacts import ProxiedS3ArtifactRepository
 from tracking_server.database import (
     Database,
     DatabaseError,
-    ensure_schema,
     open_database,
     read_secret,
+    write_options,
 )
 from tracking_server.loop import Loop
 from tracking_server.server import OPTIONS, command
 from tracking_server.server import environment as mlflow_environment
-from tracking_server.settings import STORES, Settings, SettingsError
+from tracking_server.settings import ADMINISTRATOR, MASTER, STORES, Settings, SettingsError
 
 CONTAINER = ROOT / "containers" / "mlflow"
 
@@ -60,6 +62,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
     certificates.touch()
     return {
         "DATABASE_SECRET_ARN": "arn:secret",
+        "SESSION_SECRET_ARN": "arn:session",
         "ARTIFACTS_DESTINATION": "s3://bucket/mlflow",
         "ALLOWED_HOSTS": "mlflow.internal,127.0.0.1",
         "DATABASE_CA": str(certificates),
@@ -71,17 +74,18 @@ class TestSettings:
         settings = Settings.read(environment)
         assert (settings.host, settings.port, settings.workers) == ("127.0.0.1", 5000, 2)
         assert settings.allowed_hosts == ("mlflow.internal", "127.0.0.1")
-        assert (settings.access, settings.connections) == ("proxied", 80)
+        assert (settings.files, settings.connections) == ("proxied", 120)
+        assert settings.secret_seconds == 300
 
     @pytest.mark.parametrize("workers", [1, 2, 7])
     def test_connections_follow_the_workers(
         self, workers: int, environment: dict[str, str]
     ) -> None:
         settings = Settings.read({**environment, "WORKERS": str(workers)})
-        assert settings.connections == 40 * workers
-        assert (settings.pool, settings.threads) == (20, 8)
+        assert settings.connections == 60 * workers
+        assert (settings.pool, settings.threads) == (16, 12)
 
-    @pytest.mark.parametrize(("workers", "connections"), [(2, 24), (2, 25), (3, 100), (1, 400)])
+    @pytest.mark.parametrize(("workers", "connections"), [(2, 36), (2, 37), (3, 100), (1, 400)])
     def test_no_call_waits_for_a_connection_and_no_task_has_more_than_it_may(
         self, workers: int, connections: int, environment: dict[str, str]
     ) -> None:
@@ -92,18 +96,32 @@ class TestSettings:
         pool = int(given["MLFLOW_SQLALCHEMYSTORE_POOL_SIZE"])
         overflow = int(given["MLFLOW_SQLALCHEMYSTORE_MAX_OVERFLOW"])
         assert overflow > 0, "MLflow reads 0 as nothing said"
-        assert workers * STORES * (pool + overflow) <= connections
-        # log_batch takes two at once.
-        assert 2 * int(given["TRACKING_SERVER_THREADS"]) <= pool
-        assert int(given["TRACKING_SERVER_THREADS"]) >= 1
+        threads = int(given["TRACKING_SERVER_THREADS"])
+        # The fast store has one for each thread, beside the pools.
+        assert workers * (STORES * (pool + overflow) + threads) <= connections
+        # Whichever wait for a second one, one of them gets it.
+        assert threads < pool
+        assert threads >= 1
 
     @pytest.mark.parametrize(
-        "missing", ["DATABASE_SECRET_ARN", "ARTIFACTS_DESTINATION", "ALLOWED_HOSTS"]
+        "missing",
+        ["DATABASE_SECRET_ARN", "SESSION_SECRET_ARN", "ARTIFACTS_DESTINATION", "ALLOWED_HOSTS"],
     )
     def test_each_is_needed(self, missing: str, environment: dict[str, str]) -> None:
         del environment[missing]
         with pytest.raises(SettingsError, match=f"{missing} is not set"):
             Settings.read(environment)
+
+    def test_the_server_needs_no_secret_of_one_off_tasks(self, environment: dict[str, str]) -> None:
+        settings = Settings.read(environment)
+        assert (settings.master_secret_arn, settings.administrator_secret_arn) == ("", "")
+
+    @pytest.mark.parametrize("name", [MASTER, ADMINISTRATOR])
+    def test_a_task_may_need_more(self, name: str, environment: dict[str, str]) -> None:
+        with pytest.raises(SettingsError, match=f"{name} is not set"):
+            Settings.read(environment, also=[name])
+        settings = Settings.read({**environment, name: "arn:more"}, also=[name])
+        assert "arn:more" in (settings.master_secret_arn, settings.administrator_secret_arn)
 
     def test_all_faults_come_together(self) -> None:
         with pytest.raises(SettingsError) as raised:
@@ -122,7 +140,7 @@ class TestSettings:
             "WORKERS is 'none'",
             "PORT is '0'",
             "/nowhere",
-            "DATABASE_CONNECTIONS is '23', which is no number of 24 or more",
+            "DATABASE_CONNECTIONS is '23', which is no number of 36 or more",
             "ARTIFACTS is 'both'",
         ):
             assert part in text
@@ -133,22 +151,25 @@ class TestOptionFile:
         options = open_database(SECRET, tmp_path / "ca.pem").options
         assert options.stat().st_mode & 0o777 == 0o600
 
-    def test_the_address_holds_no_password(self, tmp_path: Path) -> None:
-        database = open_database(SECRET, tmp_path / "ca.pem")
+    def test_the_address_holds_no_user_and_no_password(self, tmp_path: Path) -> None:
+        database = open_database({**SECRET, "username": "somebody"}, tmp_path / "ca.pem")
         assert SECRET["password"] not in database.uri
-        assert database.uri.startswith("mysql+pymysql://mlflow@db.internal:3307/mlflow?")
+        assert "somebody" not in database.uri
+        assert database.uri.startswith("mysql+pymysql://db.internal:3307/mlflow?charset=utf8mb4&")
 
-    def test_pymysql_reads_the_password_from_it(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    @pytest.mark.parametrize("password", ["x#1", "-=.,^_", "p'a\\ss=w%rd", 'a"b', "[client]"])
+    def test_pymysql_reads_the_login_from_it(
+        self, password: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(pymysql.connections.Connection, "connect", lambda self: None)
         monkeypatch.setattr(
             pymysql.connections.Connection, "_create_ssl_ctx", lambda self, ssl: ssl
         )
-        secret = {**SECRET, "password": "x#1"}
+        secret = {**SECRET, "password": password}
         database = open_database(secret, tmp_path / "ca.pem")
         connection = database.connect()
-        assert connection.password == b"x#1"
+        assert connection.user == "mlflow"
+        assert connection.password == password.encode("latin1")
         assert vars(connection)["ctx"] == {"ca": str(tmp_path / "ca.pem")}
 
     def test_a_secret_that_lacks_a_part_is_named_without_its_values(self) -> None:
@@ -156,6 +177,26 @@ class TestOptionFile:
             open_database({"username": "u", "password": "hidden"}, Path("ca"))
         assert "lacks host, port, dbname" in str(raised.value)
         assert "hidden" not in str(raised.value)
+
+    def test_is_written_whole_and_only_where_it_changes(self, tmp_path: Path) -> None:
+        options, ca = tmp_path / "client.cnf", tmp_path / "ca.pem"
+        assert write_options(options, SECRET, ca)
+        before = options.stat()
+        assert not write_options(options, SECRET, ca)
+        assert options.stat() == before
+        with options.open() as reading:
+            assert write_options(options, {**SECRET, "username": "mlflow_clone"}, ca)
+            assert 'user = "mlflow"' in reading.read(), "who reads it goes on reading the old one"
+        assert 'user = "mlflow_clone"' in options.read_text()
+        assert options.stat().st_mode & 0o777 == 0o600
+        assert list(tmp_path.iterdir()) == [options]
+
+    @pytest.mark.parametrize("part", ["username", "password"])
+    def test_what_it_cannot_say_is_refused_unsaid(self, part: str, tmp_path: Path) -> None:
+        with pytest.raises(DatabaseError, match=f"the {part.removesuffix('name')}") as raised:
+            write_options(tmp_path / "o", {**SECRET, part: 'a"\nhost = "evil'}, tmp_path / "ca")
+        assert "evil" not in str(raised.value)
+        assert not list(tmp_path.iterdir())
 
     def test_reads_the_secret_it_is_told_to(self) -> None:
         class Client:
@@ -188,6 +229,12 @@ class TestCommand:
         assert given["DO_NOT_TRACK"] == "true"
         assert given["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] == "false"
 
+    def test_a_connection_is_opened_anew_long_before_a_login_is_rotated_twice(
+        self, environment: dict[str, str]
+    ) -> None:
+        given = mlflow_environment(Settings.read(environment))
+        assert 0 < int(given["MLFLOW_SQLALCHEMYSTORE_POOL_RECYCLE"]) <= 3600
+
     def test_what_it_names_is_there(self, environment: dict[str, str]) -> None:
         """uvicorn finds the loop by its name, and MLflow the application by its entry point."""
         module, name = OPTIONS["loop"].split(":")
@@ -200,6 +247,50 @@ class TestCommand:
 
     def test_the_load_balancer_never_forgets_a_connection_first(self) -> None:
         assert int(OPTIONS["timeout-keep-alive"]) < 350
+
+
+class TestServe:
+    @pytest.fixture
+    def became(self, monkeypatch: pytest.MonkeyPatch) -> list[tuple[list[str], dict[str, str]]]:
+        """What the process became."""
+        found: list[tuple[list[str], dict[str, str]]] = []
+        monkeypatch.setattr(server_module, "read_secret", lambda client, arn: SECRET)
+        manager = SimpleNamespace(get_secret_value=lambda **_: {"SecretString": "session key"})
+        monkeypatch.setattr(server_module, "boto3", SimpleNamespace(client=lambda name: manager))
+        monkeypatch.setattr(
+            os, "execvpe", lambda program, words, given: found.append((words, given))
+        )
+        return found
+
+    def test_becomes_mlflows_server(
+        self,
+        environment: dict[str, str],
+        became: list[tuple[list[str], dict[str, str]]],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        looked: list[Database] = []
+        monkeypatch.setattr(server_module, "require_current", looked.append)
+        server_module.serve(Settings.read(environment))
+        ((words, given),) = became
+        assert words == command(Settings.read(environment), looked[0].uri)
+        assert given.items() >= {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"}.items()
+        assert SECRET["password"] not in str(became)
+        assert "session key" not in str(became)
+        assert Path(given[SESSION_KEY]).read_text() == "session key"
+
+    def test_does_not_where_a_schema_is_another(
+        self,
+        environment: dict[str, str],
+        became: list[tuple[list[str], dict[str, str]]],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        def refuse(database: Database) -> None:
+            raise DatabaseError("older")
+
+        monkeypatch.setattr(server_module, "require_current", refuse)
+        with pytest.raises(DatabaseError, match="older"):
+            server_module.serve(Settings.read(environment))
+        assert became == []
 
 
 def flask(environment: dict[str, Any], start: Callable[..., object]) -> list[bytes]:
@@ -439,117 +530,3 @@ class TestFiles:
         repository._s3 = SimpleNamespace(**{method: lambda *given: said.append(given)})
         getattr(repository, method)(*arguments)
         assert said == [arguments]
-
-
-class FakeCursor:
-    """A cursor on a database that has tables or not, and a lock that is free or not."""
-
-    def __init__(self, tables: list[bool], free: bool = True) -> None:
-        self.tables = tables
-        self.free = free
-        self.said: list[str] = []
-
-    def __enter__(self) -> "FakeCursor":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        return None
-
-    def execute(self, statement: str, arguments: object = None) -> None:
-        self.said.append(statement.split("(", maxsplit=1)[0])
-
-    def fetchone(self) -> tuple[object, ...] | None:
-        if self.said[-1].startswith("SHOW"):
-            return ("alembic_version",) if self.tables.pop(0) else None
-        return (1,) if self.free else (0,)
-
-
-class FakeConnection:
-    def __init__(self, cursor: FakeCursor) -> None:
-        self._cursor = cursor
-
-    def __enter__(self) -> "FakeConnection":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        return None
-
-    def cursor(self) -> FakeCursor:
-        return self._cursor
-
-
-class TestFirstMigration:
-    @pytest.fixture
-    def ran(self, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
-        commands: list[list[str]] = []
-
-        def run(words: list[str], check: bool) -> None:
-            commands.append(words)
-
-        monkeypatch.setattr(subprocess, "run", run)
-        return commands
-
-    def database(self, monkeypatch: pytest.MonkeyPatch, cursor: FakeCursor) -> Database:
-        monkeypatch.setattr(Database, "connect", lambda self: FakeConnection(cursor))
-        return Database("u", "h", 1, "d", Path("o"))
-
-    def test_an_empty_database_gets_its_tables_under_a_lock(
-        self, monkeypatch: pytest.MonkeyPatch, ran: list[list[str]]
-    ) -> None:
-        cursor = FakeCursor([False, False])
-        database = self.database(monkeypatch, cursor)
-        assert ensure_schema(database) is True
-        assert ran == [["mlflow", "db", "upgrade", database.uri]]
-        assert cursor.said[1:] == [
-            "SELECT GET_LOCK",
-            "SHOW TABLES LIKE 'alembic_version'",
-            "SELECT RELEASE_LOCK",
-        ]
-
-    def test_a_database_with_tables_is_left_alone(
-        self, monkeypatch: pytest.MonkeyPatch, ran: list[list[str]]
-    ) -> None:
-        cursor = FakeCursor([True])
-        assert ensure_schema(self.database(monkeypatch, cursor)) is False
-        assert ran == []
-        assert "SELECT GET_LOCK" not in cursor.said
-
-    def test_the_second_of_two_tasks_finds_the_work_done(
-        self, monkeypatch: pytest.MonkeyPatch, ran: list[list[str]]
-    ) -> None:
-        cursor = FakeCursor([False, True])
-        assert ensure_schema(self.database(monkeypatch, cursor)) is False
-        assert ran == []
-        assert cursor.said[-1] == "SELECT RELEASE_LOCK"
-
-    def test_a_lock_that_is_never_free_is_said(
-        self, monkeypatch: pytest.MonkeyPatch, ran: list[list[str]]
-    ) -> None:
-        cursor = FakeCursor([False], free=False)
-        with pytest.raises(DatabaseError, match="another task"):
-            ensure_schema(self.database(monkeypatch, cursor))
-
-    def test_a_failed_migration_gives_the_lock_back(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        def fail(words: list[str], check: bool) -> None:
-            raise subprocess.CalledProcessError(1, words)
-
-        monkeypatch.setattr(subprocess, "run", fail)
-        cursor = FakeCursor([False, False])
-        with pytest.raises(DatabaseError, match="failed"):
-            ensure_schema(self.database(monkeypatch, cursor))
-        assert cursor.said[-1] == "SELECT RELEASE_LOCK"
-
-    def test_waits_for_the_database_and_then_says_why_not(
-        self, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        clock = iter(range(100))
-        monkeypatch.setattr("time.monotonic", lambda: next(clock))
-
-        def refuse(self: Database) -> Any:
-            raise pymysql.OperationalError(2003, "refused")
-
-        monkeypatch.setattr(Database, "connect", refuse)
-        waits: list[float] = []
-        with pytest.raises(DatabaseError, match="h:1 cannot be used"):
-            ensure_schema(Database("u", "h", 1, "d", Path("o")), seconds=3, sleep=waits.append)
-        assert waits == [1, 1, 1]

@@ -1,3 +1,4 @@
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -68,3 +69,39 @@ def test_an_installation_that_fails_is_said_and_starts_anew(
     with pytest.raises(OperationError, match="no such version"):
         install_image("tool")
     assert not current_image("tool").installed
+
+
+@pytest.mark.parametrize("status", [0, 1])
+def test_an_image_is_finished_by_its_own_program(
+    status: int, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As its Dockerfile does, when all is installed."""
+    folder = store / "bin"
+    folder.mkdir()
+    finish = folder / "finish-image"
+    finish.write_text(
+        f"#!/bin/sh\ntouch {store}/finished; echo 'no such file' >&2; exit {status}\n"
+    )
+    # The last word of the first command is the folder of the environment.
+    (folder / "uv").write_text(
+        '#!/bin/sh\nfor last; do :; done\nif [ "$2" = venv ]; then mkdir -p "$last/bin"; fi\n'
+        f'if [ "$2" = venv ]; then cp -p {finish} "$last/bin"; fi\n'
+    )
+    for program in (finish, folder / "uv"):
+        program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
+    if status:
+        with pytest.raises(OperationError, match="'finish-image' failed: no such file"):
+            install_image("tool")
+    else:
+        install_image("tool")
+    assert (store / "finished").is_file()
+    assert current_image("tool").installed is (status == 0)
+
+
+def test_a_dockerfile_and_an_installation_run_the_same_program() -> None:
+    """Of every image that has one."""
+    for project in images.CONTAINERS.glob("*/pyproject.toml"):
+        scripts = tomllib.loads(project.read_text())["project"]["scripts"]
+        dockerfile = (project.parent / "Dockerfile").read_text()
+        assert (images.FINISH in scripts) == (f"/bin/{images.FINISH}" in dockerfile)

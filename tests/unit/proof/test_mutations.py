@@ -241,11 +241,10 @@ def unblock(templates: Templates, choose: Choose) -> None:
 
 def permit_others(templates: Templates, choose: Choose) -> None:
     body = choose(properties(templates, "Lambda::Permission"))
+    body.pop("SourceArn", None)
+    body.pop("SourceAccount", None)
     if choose([True, False]):
-        del body["SourceArn"]
-    else:
         body["Principal"] = choose(["*", OTHER])
-        del body["SourceArn"]
 
 
 def let_names_out(templates: Templates, choose: Choose) -> None:

@@ -84,6 +84,7 @@ def test_components_have_labels_for_people(proof: Proof) -> None:
     assert labels["Network.S3"] == ("s3 endpoint", "endpoint")
     assert labels["aws:s3"] == ("s3", "service")
     assert readable("MlflowServiceC8B373FD") == "Mlflow service"
+    assert readable("PreparationRunbook1AB548427841F1FB") == "Preparation runbook"
 
 
 @pytest.mark.parametrize("name", ["ToDatabase", "IntoDatabase"])
@@ -253,6 +254,68 @@ def test_a_load_balancer_reaches_its_targets_only(tmp_path: Path) -> None:
     assert found.evidence[2:] == ("App.Listener", "App.Targets")
     assert caller.port == "tcp/80"
     assert not reached(proof, "App.Balancer", "App.Database")
+
+
+def runbook(inputs: dict[str, Any], **association: Any) -> Templates:
+    """The balanced system, where a runbook runs the task of the service once more."""
+    templates = balanced()
+    app = templates["App"]["Resources"]
+    network = app["Service"]["Properties"]["NetworkConfiguration"]["AwsvpcConfiguration"]
+    place = {"subnets": network["Subnets"], "securityGroups": network["SecurityGroups"]}
+    step = {
+        "name": "Run",
+        "action": "aws:executeAwsApi",
+        "inputs": {
+            "Service": "ecs",
+            "Api": "RunTask",
+            "networkConfiguration": {"awsvpcConfiguration": place},
+            **inputs,
+        },
+    }
+    app["Runbook"] = resource(
+        "SSM::Document",
+        DocumentType="Automation",
+        Content={"schemaVersion": "0.3", "mainSteps": [step, {**step, "name": "Again"}]},
+    )
+    app["Binding"] = resource("SSM::Association", Name=ref("Runbook"), **association)
+    return templates
+
+
+@pytest.mark.parametrize(
+    "association",
+    [
+        {
+            "AutomationTargetParameterName": "Definition",
+            "Targets": [{"Key": "ParameterValues", "Values": [ref("Task")]}],
+        },
+        {"Parameters": {"Definition": [ref("Task")]}},
+    ],
+)
+def test_a_task_that_a_runbook_runs_reaches_what_the_services_do(
+    association: dict[str, Any], tmp_path: Path
+) -> None:
+    proof = proven(tmp_path, runbook({"taskDefinition": "{{ Definition }}"}, **association))
+
+    def ways(source: str) -> set[tuple[str, str, str]]:
+        return {
+            (reach.target, reach.port, reach.identity)
+            for reach in proof.reaches
+            if reach.source == source
+        }
+
+    assert proof.findings == ()
+    assert ways("App.Runbook") == ways("App.Service") != set()
+    assert not reached(proof, "App.Balancer", "App.Runbook")
+
+
+def test_what_a_runbook_runs_may_be_written_out(tmp_path: Path) -> None:
+    templates = runbook({"taskDefinition": ref("Task")})
+    document = templates["App"]["Resources"]["Runbook"]["Properties"]
+    assert reached(proven(tmp_path, templates), "App.Runbook", "aws:logs")
+
+    document["Content"] = "not: JSON"
+    proof = proven(tmp_path / "text", templates)
+    assert not [reach for reach in proof.reaches if reach.source == "App.Runbook"]
 
 
 def test_what_a_task_calls_in_any_case_needs_endpoints(tmp_path: Path) -> None:

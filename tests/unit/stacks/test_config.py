@@ -160,7 +160,7 @@ class TestTracking:
             ("tracking.max_tasks", "tracking: {tasks: 3}\n", "3 or more"),
             ("tracking.connections", "tracking: {connections: 74}\n", "Choose 73 or less"),
             ("tracking.connections", "tracking: {max_tasks: 3}\n", "Choose 48 or less"),
-            ("tracking.connections", "tracking: {workers: 8}\n", "96 or more"),
+            ("tracking.connections", "tracking: {workers: 8}\n", "144 or more"),
             (
                 "tracking.connections",
                 "data: {database: {instance: db.t4g.small}}\n",
@@ -198,12 +198,59 @@ class TestTracking:
         [
             "tracking: {connections: 73}\n",
             "tracking: {max_tasks: 4}\ndata: {database: {instance: db.m7g.large}}\n",
-            "tracking: {workers: 8, connections: 96}\ndata: {database: {instance: db.m7g.large}}\n",
+            "tracking: {workers: 4, connections: 72}\ndata: {database: {instance: db.m7g.large}}\n",
             'data: {backup: {copy_to: "arn:aws:backup:eu-west-2:123456789012:backup-vault:far"}}\n',
         ],
     )
     def test_what_fits_is_accepted(self, changed: str, tmp_path: Path) -> None:
         assert faults(tmp_path, GOOD + changed) == {}
+
+
+ACCESS = "tracking.access"
+
+
+class TestAccess:
+    """Whoever is named anywhere is a user, and nobody is more than that without a reason."""
+
+    @pytest.mark.parametrize(
+        ("path", "changed", "said"),
+        [
+            ("users", "users: [ana, ana]", "'ana' twice"),
+            ("users", "users: [administrator]", "always there"),
+            ("users.0", "users: [a b]", "mail address"),
+            ("administrators", "users: [ana], administrators: [ben]", "Add 'ben'"),
+            ("teams.x.members", "users: [ana], teams: {x: {members: [anna]}}", "'anna'"),
+            ("teams.x.members", "users: [ana], teams: {x: {members: [ana, ana]}}", "twice"),
+            ("teams.x.members", "teams: {x: {members: []}}", "at least 1"),
+            (
+                "teams.x.models.a*",
+                "users: [a], teams: {x: {members: [a], models: {'a*': read}}}",
+                "'*' for all",
+            ),
+            (
+                "teams.x.models.a",
+                "users: [a], teams: {x: {members: [a], models: {a: write}}}",
+                "'read', 'edit', 'manage' or 'deny'",
+            ),
+            ("default_permission", "default_permission: read", "without a reason"),
+            ("default_permission", "default_permission: all", "'none', 'read', 'edit' or 'manage'"),
+        ],
+    )
+    def test_what_is_wrong_is_said(
+        self, path: str, changed: str, said: str, tmp_path: Path
+    ) -> None:
+        found = faults(tmp_path, GOOD + f"tracking: {{access: {{{changed}}}}}\n")
+        assert said in found[f"{ACCESS}.{path}"]
+
+    def test_the_default_is_that_nobody_may_do_anything(self, tmp_path: Path) -> None:
+        (tmp_path / "blue.yaml").write_text(GOOD)
+        access = load_environment("blue", tmp_path).tracking.access
+        assert (access.default_permission, access.users, access.teams) == ("none", [], {})
+
+    def test_a_reason_opens_what_no_permission_names(self, tmp_path: Path) -> None:
+        opened = "tracking: {access: {default_permission: read}}\nopt_outs: {"
+        opened += f"{ACCESS}.default_permission: Everyone may look at what was tried.}}\n"
+        assert faults(tmp_path, GOOD + opened) == {}
 
 
 def test_a_client_may_ask_for_what_has_an_endpoint_policy() -> None:

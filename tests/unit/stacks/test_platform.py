@@ -253,6 +253,22 @@ class TestTls:
         assert ("mlflow.mlops.internal" in domains) is answered
 
 
+def test_secrets_rotate_as_often_as_the_environment_says(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    environment = load_environment("dev", ROOT / "environments")
+    database = environment.data.database.model_copy(update={"rotation": 14})
+    data = environment.data.model_copy(update={"database": database})
+    changed = environment.model_copy(update={"data": data})
+    found = Synthesized(changed, Path("nowhere"), tmp_path_factory.mktemp("rotation"))
+    rules = [
+        resource["Properties"]["RotationRules"]
+        for resource in found.templates["Data"]["Resources"].values()
+        if resource["Type"] == "AWS::SecretsManager::RotationSchedule"
+    ]
+    assert rules == 2 * [{"AutomaticallyAfterDays": 14}]
+
+
 class TestScaling:
     @pytest.mark.parametrize(("name", "scaled"), [("prod", True), ("dev", True), ("local", False)])
     def test_tasks_are_added_where_there_may_be_more(

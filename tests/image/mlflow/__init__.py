@@ -1,0 +1,1 @@
+"""Run by `tests/image/test_mlflow.py`, with the Python of the image."""
