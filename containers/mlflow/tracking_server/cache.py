@@ -14,6 +14,9 @@ from typing import Any, Generic, TypeVar
 MOST = 10_000
 """How much each memory holds."""
 
+MODEL_LINK = b'"model_id"'
+"""What the text of an answer holds where it names a model of a run."""
+
 _Answer = TypeVar("_Answer")
 
 
@@ -94,6 +97,7 @@ def remember(auth: Any, seconds: float = 60, clock: Callable[[], float] = time.m
         Where this version of MLflow has no function of such a name.
     """
     authorize, resolve, find = auth.authorize, auth.resolve_permissions, auth._run_requirement
+    readable, redact = auth.filter_experiment_ids, auth._redact_run_response
     administrators = Remembered(lambda name: auth.store.get_user(name).is_admin, seconds, clock)
     permissions = Remembered(
         lambda username, workspace, keys: tuple(resolve(username, workspace, list(keys))),
@@ -102,6 +106,12 @@ def remember(auth: Any, seconds: float = 60, clock: Callable[[], float] = time.m
     )
 
     runs = Remembered(find, float("inf"), clock)
+
+    def may_read_all(_: str, experiments: tuple[str, ...]) -> bool | None:
+        # Of who may read some of them alone, nothing is remembered: that may change at once.
+        return len(readable(list(experiments))) == len(experiments) or None
+
+    readable_by = Remembered(may_read_all, seconds, clock)
 
     def sender_is_admin() -> bool:
         return bool(administrators(auth.authenticate_request().username))
@@ -122,7 +132,19 @@ def remember(auth: Any, seconds: float = 60, clock: Callable[[], float] = time.m
         anchor, requirements = found
         return anchor, list(requirements)
 
+    def filter_experiment_ids(experiments: Sequence[str]) -> list[str]:
+        if readable_by(auth.authenticate_request().username, tuple(experiments)):
+            return list(experiments)
+        return list(readable(list(experiments)))
+
+    def redact_run_response(answer: Any, message: Any, runs_of: Callable[[Any], Any]) -> None:
+        # MLflow makes messages of the whole text to see whether there is anything to withhold.
+        if MODEL_LINK in answer.data:
+            redact(answer, message, runs_of)
+
     auth.sender_is_admin = sender_is_admin
     auth.resolve_permissions = resolve_permissions
     auth.authorize = authorize_or_ask
     auth._run_requirement = run_requirement
+    auth.filter_experiment_ids = filter_experiment_ids
+    auth._redact_run_response = redact_run_response

@@ -271,6 +271,8 @@ class FakeAccess:
         self.administrators: set[str] = set()
         self.granted: set[tuple[str, str]] = set()
         self.runs = {"r": "e"}
+        self.hidden: set[str] = set()
+        self.redacted: list[bytes] = []
         self.user = "ana"
         self.store = SimpleNamespace(get_user=self.get_user)
         self.sender_is_admin: Callable[[], bool] = lambda: False
@@ -292,6 +294,13 @@ class FakeAccess:
     def _run_requirement(self, run: str, action: str) -> tuple[str, list[str]] | None:
         self.asked.append("run")
         return (self.runs[run], [action]) if run in self.runs else None
+
+    def filter_experiment_ids(self, experiments: list[str]) -> list[str]:
+        self.asked.append("experiments")
+        return [experiment for experiment in experiments if experiment not in self.hidden]
+
+    def _redact_run_response(self, answer: Any, message: Any, runs_of: Any) -> None:
+        self.redacted.append(answer.data)
 
 
 class TestRemembered:
@@ -366,6 +375,44 @@ class TestRemembered:
         time[0] = 60.0
         assert not access.authorize("ana", "e", ["read"])
         assert not access.sender_is_admin()
+
+    def test_who_may_read_all_experiments_is_asked_once(
+        self, access: FakeAccess, time: list[float]
+    ) -> None:
+        for _ in range(3):
+            assert access.filter_experiment_ids(["1", "2"]) == ["1", "2"]
+        assert access.asked == ["experiments"]
+        access.hidden = {"2"}
+        time[0] = 60.0
+        assert access.filter_experiment_ids(["1", "2"]) == ["1"]
+        access.user = "bob"
+        assert access.filter_experiment_ids(["1"]) == ["1"]
+
+    def test_who_may_read_some_sees_at_once_what_is_granted(self, access: FakeAccess) -> None:
+        access.hidden = {"2"}
+        assert access.filter_experiment_ids(["1", "2"]) == ["1"]
+        access.hidden = set()
+        assert access.filter_experiment_ids(["1", "2"]) == ["1", "2"]
+
+    @pytest.mark.parametrize("linked", ["inputs", "outputs", "metric"])
+    def test_what_names_a_model_is_redacted_and_nothing_else(
+        self, linked: str, access: FakeAccess
+    ) -> None:
+        message = service_pb2.SearchRuns.Response()
+        run = message.runs.add()
+        run.data.params.add(key="model", value="m-1")
+        run.data.metrics.add(key="loss", value=0.5, timestamp=1, step=1)
+        plain = message_to_json(message).encode()
+        if linked == "inputs":
+            run.inputs.model_inputs.add(model_id="m-1")
+        elif linked == "outputs":
+            run.outputs.model_outputs.add(model_id="m-1", step=1)
+        else:
+            run.data.metrics[0].model_id = "m-1"
+        naming = [write(message).encode() for write in (message_to_json, mlflow_message_to_json)]
+        for data in (plain, *naming):
+            access._redact_run_response(SimpleNamespace(data=data), message, None)
+        assert access.redacted == naming
 
     def test_one_user_is_not_another(self, access: FakeAccess) -> None:
         access.granted = {("ana", "read")}
