@@ -59,7 +59,7 @@ test: install ## Run every test
 	mypy
 	pytest
 
-evidence: install ## Upgrade what older MLflow servers made, and use it (8 minutes)
+evidence: install ## Upgrade what older MLflow servers made, and use it (ENGINE=none BASE_IMAGE=; 15 minutes)
 	@EVIDENCE=1 pytest tests/evidence
 
 bench: install ## Measure against named peers; tables go to build/bench
@@ -67,7 +67,8 @@ bench: install ## Measure against named peers; tables go to build/bench
 	@PYTHONPATH=lambda/invoker python -m tests.benchmarks.invoker
 	@python -m tests.benchmarks.prove
 
-bench-tracking: install ## Measure the tracking server against plain MLflow (7 minutes)
+bench-tracking: install ## Measure the tracking server against plain MLflow (8 minutes)
+	@python -m tests.benchmarks.start
 	@python -m tests.benchmarks.tracking
 
 clean: ## Remove what was installed and built

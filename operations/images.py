@@ -115,10 +115,7 @@ def push_images(
             _log_in(settings.engine, ecr)
             logged_in = True
         say(f"{image}: building {tag}")
-        options = [f"--build-arg={argument}" for argument in settings.arguments]
-        _engine(
-            settings.engine, "build", "--platform", PLATFORM, *options, "-t", address, str(folder)
-        )
+        build_image(folder, address, settings)
         say(f"{image}: pushing")
         _engine(settings.engine, "push", address)
         pushed = _pushed_digest(ecr, repository, environment, tag)
@@ -129,6 +126,27 @@ def push_images(
             )
         digests[image] = pushed
     return digests
+
+
+def build_image(folder: Path, name: str, settings: BuildSettings) -> None:
+    """Build an image.
+
+    Parameters
+    ----------
+    folder
+        Its folder.
+    name
+        What it is called, with its tag.
+    settings
+        How it is built.
+
+    Raises
+    ------
+    OperationError
+        Where the engine fails.
+    """
+    options = [f"--build-arg={argument}" for argument in settings.arguments]
+    _engine(settings.engine, "build", "--platform", PLATFORM, *options, "-t", name, str(folder))
 
 
 def missing_images(environment: Environment, digests: dict[str, str], ecr: Any) -> list[str]:

@@ -4,10 +4,12 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from local.host import aws_environment
@@ -17,6 +19,7 @@ from local.servers import answers
 from local.state import free_port
 from operations.bootstrap import uv_environment
 from tests.conftest import ROOT
+from tests.evidence.containers import Container, ContainerImage, confinement, find_image
 from tests.evidence.database import (
     ADMINISTRATOR,
     LOGIN,
@@ -32,7 +35,12 @@ OLD = ("2.9.2", "2.22.5", "3.16.1")
 """The version of the Databricks article, the last of version 2, the release before the image's."""
 
 CURRENT = "current"
+FILES, SCRATCH = "/files", "/tmp"  # noqa: S108 - the container's own
+AUTHORITIES = "/etc/ssl/rds/global-bundle.pem"
+"""Where a container has the files, its temporary ones, and the authority of the database."""
+
 START_SECONDS = 120
+NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -154,14 +162,15 @@ def installed(version: str) -> Mlflow:
 def run_in_image(
     words: Sequence[str],
     database: RunningDatabase,
-    files: Path,
+    files: Path | str,
     folder: Path,
     *,
     port: int = 5000,
     secret: str = SERVER,
     preparing: bool = False,
+    variables: Mapping[str, str] = NOTHING,
 ) -> Process:
-    """Start a command of the image with the environment that its task has.
+    """Start a command of the image: in a container where an engine is, and otherwise as a process.
 
     Parameters
     ----------
@@ -177,29 +186,131 @@ def run_in_image(
         The secret that the server opens the database with.
     preparing
         Whether the task is the one that prepares a deployment, and has the other secrets too.
+    variables
+        What else its environment says.
     """
-    current = installed(CURRENT)
+    given = {**task_variables(database, files, port, secret, preparing=preparing), **variables}
+    image, _ = find_image()
+    start = partial(start_container, image) if image else start_process
+    return start(words, database, files, folder, given)
+
+
+def task_variables(
+    database: RunningDatabase,
+    files: Path | str,
+    port: int,
+    secret: str = SERVER,
+    *,
+    preparing: bool = False,
+) -> dict[str, str]:
+    """The environment that a task of the image has.
+
+    Parameters
+    ----------
+    database, files, port, secret, preparing
+        As for `run_in_image`.
+    """
     more = {
         "DATABASE_MASTER_SECRET_ARN": MASTER,
         "ADMINISTRATOR_SECRET_ARN": ADMINISTRATOR,
         "ACCESS": '{"users": {}, "teams": {}}',
     }
-    given = {
-        **current.environment(folder),
+    return {
         **aws_environment(database.secrets, "ap-northeast-1"),
         "DATABASE_SECRET_ARN": secret,
         "SESSION_SECRET_ARN": SESSION,
-        "DATABASE_CA": str(database.folder / "ca.pem"),
         "ARTIFACTS_DESTINATION": str(files),
         "ALLOWED_HOSTS": "127.0.0.1",
         "PORT": str(port),
         **(more if preparing else {}),
     }
+
+
+def start_process(
+    words: Sequence[str],
+    database: RunningDatabase,
+    files: Path | str,
+    folder: Path,
+    given: Mapping[str, str],
+) -> Process:
+    """Start a command of the image as a process, with the variables that its task has.
+
+    Parameters
+    ----------
+    words, database, files, folder
+        As for `run_in_image`.
+    given
+        The variables.
+    """
+    current = installed(CURRENT)
+    environment = {
+        **current.environment(folder),
+        **given,
+        "DATABASE_CA": str(database.folder / "ca.pem"),
+    }
+    for name in ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD", *ENVIRONMENT):
+        del environment[name]
     program = [str(current.programs / words[0]), *words[1:]]
-    return Process(program, folder / f"{'-'.join(words)}.log", given, folder)
+    return Process(program, _log(words, folder), environment, folder)
 
 
-def prepare(word: str, database: RunningDatabase, files: Path, folder: Path) -> tuple[int, str]:
+def start_container(
+    image: ContainerImage,
+    words: Sequence[str],
+    database: RunningDatabase,
+    files: Path | str,
+    folder: Path,
+    given: Mapping[str, str],
+    like: str = "local",
+) -> Container:
+    """Start a command of the image in a container that has what its task has.
+
+    It sees this machine's network, as the database and the secrets are there.
+
+    Parameters
+    ----------
+    image
+        The image.
+    words, database, files, folder
+        As for `run_in_image`.
+    given
+        The variables.
+    like
+        The environment whose task definition says what confines it.
+    """
+    # As of the volume that Fargate makes: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/bind-mounts.html
+    scratch = folder / "tmp"
+    scratch.mkdir(parents=True, exist_ok=True)
+    scratch.chmod(0o1777)
+    mounts = {scratch: SCRATCH, database.folder / "ca.pem": f"{AUTHORITIES}:ro"}
+    variables = {**given, "MLFLOW_HOST": "127.0.0.1"}
+    if isinstance(files, Path):
+        # The servers of old versions have another user.
+        files.mkdir(parents=True, exist_ok=True)
+        subprocess.run(["chmod", "--recursive", "a+rwX", str(files)], check=True)
+        mounts[files] = FILES
+        variables["ARTIFACTS_DESTINATION"] = FILES
+    options = [
+        *confinement(image.engine, like),
+        # Fargate does not know it, and the image can do with it.
+        "--security-opt=no-new-privileges",
+        "--network=host",
+        *(f"--volume={source}:{target}" for source, target in mounts.items()),
+    ]
+    return Container(image, words, _log(words, folder), options, variables)
+
+
+def _log(words: Sequence[str], folder: Path) -> Path:
+    return folder / f"{'-'.join(words)}.log"
+
+
+def prepare(
+    word: str,
+    database: RunningDatabase,
+    files: Path | str,
+    folder: Path,
+    variables: Mapping[str, str] = NOTHING,
+) -> tuple[int, str]:
     """Run a command of the image as the task that prepares a deployment; its status and words.
 
     Parameters
@@ -210,8 +321,11 @@ def prepare(word: str, database: RunningDatabase, files: Path, folder: Path) -> 
         What records and artifacts are kept in.
     folder
         Home, temporary files and log.
+    variables
+        What else its environment says.
     """
-    task = run_in_image(["tracking-server", word], database, files, folder, preparing=True)
+    words = ["tracking-server", word]
+    task = run_in_image(words, database, files, folder, preparing=True, variables=variables)
     return task.wait(), task.log.read_text()
 
 
