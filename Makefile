@@ -68,7 +68,7 @@ bench: install ## Measure against named peers; tables go to build/bench
 	@python -m tests.benchmarks.prove
 
 bench-tracking: install ## Measure the tracking server against plain MLflow (8 minutes)
-	@python -m tests.benchmarks.start
+	@PYTHONPATH=containers/mlflow python -m tests.benchmarks.start
 	@python -m tests.benchmarks.tracking
 
 clean: ## Remove what was installed and built

@@ -29,7 +29,7 @@ TEMPLATE = "tests/unit/stacks/__snapshots__/test_platform/test_snapshot[{}-Track
 """What the unit tests hold a stack to."""
 
 FILES, PROCESSES = 65535, 4096
-"""What a container may have of each: by themselves engines ask for more than some machines allow."""
+"""What a container may have of each: engines ask for more by themselves, which may be too much."""
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ FlaskApplication = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 
 def create_app() -> Application:
-    """MLflow's application as the server's processes run it; the entry point in ``mlflow.app``."""
+    """MLflow's application as the server's processes run it."""
     from mlflow.server import app as flask
     from mlflow.server import handlers
     from mlflow.server.constants import BACKEND_STORE_URI_ENV_VAR

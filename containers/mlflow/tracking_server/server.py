@@ -1,6 +1,11 @@
-"""`tracking-server serve`: opens the database, then becomes MLflow's own server."""
+"""`tracking-server serve`: opens the database, then becomes MLflow's server.
+
+`mlflow server` would set these variables and start uvicorn so; the image's tests compare the two.
+"""
 
 import os
+import sys
+import uuid
 from typing import NoReturn
 
 import boto3
@@ -30,28 +35,8 @@ OPTIONS = {
 """How uvicorn is run."""
 
 
-def environment(settings: Settings) -> dict[str, str]:
-    """What MLflow reads from its environment.
-
-    Parameters
-    ----------
-    settings
-        How to run it.
-    """
-    return {
-        **ENVIRONMENT,
-        # One beyond the pool at least: MLflow reads 0 as its default, which is 10.
-        "MLFLOW_SQLALCHEMYSTORE_POOL_SIZE": str(settings.pool - 1),
-        "MLFLOW_SQLALCHEMYSTORE_MAX_OVERFLOW": "1",
-        # What is opened anew is opened by the login that the secret has now.
-        "MLFLOW_SQLALCHEMYSTORE_POOL_RECYCLE": str(settings.connection_seconds),
-        THREADS: str(settings.threads),
-        NAMES: ",".join(settings.allowed_hosts),
-    }
-
-
-def command(settings: Settings, uri: str) -> list[str]:
-    """MLflow's own command line.
+def environment(settings: Settings, uri: str) -> dict[str, str]:
+    """What MLflow reads from its environment: the variables that `mlflow server` sets.
 
     Parameters
     ----------
@@ -63,18 +48,49 @@ def command(settings: Settings, uri: str) -> list[str]:
     # A Host header may carry the port.
     hosts = [pattern for host in settings.allowed_hosts for pattern in (host, f"{host}:*")]
     if settings.files == DIRECT:
-        artifacts = ["--default-artifact-root", settings.artifacts, "--no-serve-artifacts"]
+        files = {"_MLFLOW_SERVER_ARTIFACT_ROOT": settings.artifacts}
     else:
-        artifacts = ["--artifacts-destination", settings.artifacts, "--serve-artifacts"]
-    uvicorn = " ".join(f"--{name} {value}" for name, value in OPTIONS.items())
+        files = {
+            "_MLFLOW_SERVER_ARTIFACT_ROOT": "mlflow-artifacts:/",
+            "_MLFLOW_SERVER_ARTIFACT_DESTINATION": settings.artifacts,
+            "_MLFLOW_SERVER_SERVE_ARTIFACTS": "true",
+        }
+    return {
+        **ENVIRONMENT,
+        **files,
+        "_MLFLOW_SERVER_FILE_STORE": uri,
+        "_MLFLOW_SERVER_REGISTRY_STORE": uri,
+        "_MLFLOW_SERVER_BOOT_ID": uuid.uuid4().hex,
+        "_MLFLOW_IN_JOB_EXECUTOR": "false",
+        "_MLFLOW_SGI_NAME": "uvicorn",
+        "MLFLOW_ENABLE_WORKSPACES": "false",
+        "MLFLOW_SERVER_ALLOWED_HOSTS": ",".join(hosts),
+        # One beyond the pool at least: MLflow reads 0 as its default, which is 10.
+        "MLFLOW_SQLALCHEMYSTORE_POOL_SIZE": str(settings.pool - 1),
+        "MLFLOW_SQLALCHEMYSTORE_MAX_OVERFLOW": "1",
+        # What is opened anew is opened by the login that the secret has now.
+        "MLFLOW_SQLALCHEMYSTORE_POOL_RECYCLE": str(settings.connection_seconds),
+        THREADS: str(settings.threads),
+        NAMES: ",".join(settings.allowed_hosts),
+    }
+
+
+def command(settings: Settings) -> list[str]:
+    """The command line of the server's processes, which is uvicorn's.
+
+    Parameters
+    ----------
+    settings
+        How to run it.
+    """
+    options = [word for name, value in OPTIONS.items() for word in (f"--{name}", value)]
     return [
-        *("mlflow", "server", "--app-name", "tracking-server"),
+        *(sys.executable, "-m", "tracking_server.workers"),
+        *options,
+        *("--no-proxy-headers", "--no-server-header"),
         *("--host", settings.host, "--port", str(settings.port)),
         *("--workers", str(settings.workers)),
-        *("--backend-store-uri", uri),
-        *artifacts,
-        *("--allowed-hosts", ",".join(hosts)),
-        *("--uvicorn-opts", f"{uvicorn} --no-proxy-headers --no-server-header"),
+        *("--factory", "tracking_server.application:create_app"),
     ]
 
 
@@ -106,8 +122,12 @@ def prepare(settings: Settings) -> tuple[list[str], dict[str, str]]:
         default_permission=settings.default_permission,
         session_key=session,
     )
-    given = {**environment(settings), **access, OPTIONS_FILE: str(database.options)}
-    return command(settings, database.uri), {**os.environ, **given}
+    given = {
+        **environment(settings, database.uri),
+        **access,
+        OPTIONS_FILE: str(database.options),
+    }
+    return command(settings), {**os.environ, **given}
 
 
 def serve(settings: Settings) -> NoReturn:

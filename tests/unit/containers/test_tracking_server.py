@@ -46,6 +46,7 @@ from tracking_server.server import environment as mlflow_environment
 from tracking_server.settings import ADMINISTRATOR, MASTER, STORES, Settings, SettingsError
 
 CONTAINER = ROOT / "containers" / "mlflow"
+URI = "mysql+pymysql://mlflow@db/mlflow"
 
 SECRET: dict[str, Any] = {
     "username": "mlflow",
@@ -92,7 +93,7 @@ class TestSettings:
         settings = Settings.read(
             {**environment, "WORKERS": str(workers), "DATABASE_CONNECTIONS": str(connections)}
         )
-        given = mlflow_environment(settings)
+        given = mlflow_environment(settings, URI)
         pool = int(given["MLFLOW_SQLALCHEMYSTORE_POOL_SIZE"])
         overflow = int(given["MLFLOW_SQLALCHEMYSTORE_MAX_OVERFLOW"])
         assert overflow > 0, "MLflow reads 0 as nothing said"
@@ -208,23 +209,24 @@ class TestOptionFile:
 
 
 class TestCommand:
-    def test_is_mlflows_own_with_no_secret(self, environment: dict[str, str]) -> None:
-        words = command(Settings.read(environment), "mysql+pymysql://mlflow@db/mlflow")
-        assert words[:2] == ["mlflow", "server"]
-        hosts = words[words.index("--allowed-hosts") + 1]
+    def test_its_environment_is_mlflows_own_with_no_secret(
+        self, environment: dict[str, str]
+    ) -> None:
+        given = mlflow_environment(Settings.read(environment), URI)
+        assert given["_MLFLOW_SERVER_FILE_STORE"] == URI
+        hosts = given["MLFLOW_SERVER_ALLOWED_HOSTS"]
         assert hosts == "mlflow.internal,mlflow.internal:*,127.0.0.1,127.0.0.1:*"
-        assert "--serve-artifacts" in words
+        assert given["_MLFLOW_SERVER_SERVE_ARTIFACTS"] == "true"
 
     def test_files_go_to_s3_directly_where_that_is_chosen(
         self, environment: dict[str, str]
     ) -> None:
-        words = command(Settings.read({**environment, "ARTIFACTS": "direct"}), "mysql://db")
-        assert words[words.index("--default-artifact-root") + 1] == "s3://bucket/mlflow"
-        assert "--no-serve-artifacts" in words
-        assert not {"--serve-artifacts", "--artifacts-destination"} & set(words)
+        given = mlflow_environment(Settings.read({**environment, "ARTIFACTS": "direct"}), URI)
+        assert given["_MLFLOW_SERVER_ARTIFACT_ROOT"] == "s3://bucket/mlflow"
+        assert "_MLFLOW_SERVER_SERVE_ARTIFACTS" not in given
 
     def test_nothing_is_told_to_anybody(self, environment: dict[str, str]) -> None:
-        given = mlflow_environment(Settings.read(environment))
+        given = mlflow_environment(Settings.read(environment), URI)
         assert given["MLFLOW_DISABLE_TELEMETRY"] == "true"
         assert given["DO_NOT_TRACK"] == "true"
         assert given["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] == "false"
@@ -232,18 +234,14 @@ class TestCommand:
     def test_a_connection_is_opened_anew_long_before_a_login_is_rotated_twice(
         self, environment: dict[str, str]
     ) -> None:
-        given = mlflow_environment(Settings.read(environment))
+        given = mlflow_environment(Settings.read(environment), URI)
         assert 0 < int(given["MLFLOW_SQLALCHEMYSTORE_POOL_RECYCLE"]) <= 3600
 
     def test_what_it_names_is_there(self, environment: dict[str, str]) -> None:
-        """uvicorn finds the loop by its name, and MLflow the application by its entry point."""
-        module, name = OPTIONS["loop"].split(":")
-        assert getattr(importlib.import_module(module), name) is Loop
-        project = tomllib.loads((CONTAINER / "pyproject.toml").read_text())["project"]
-        words = command(Settings.read(environment), "mysql://db")
-        entry = project["entry-points"]["mlflow.app"][words[words.index("--app-name") + 1]]
-        module, name = entry.split(":")
-        assert getattr(importlib.import_module(module), name) is create_app
+        words = command(Settings.read(environment))
+        for named, wanted in ((OPTIONS["loop"], Loop), (words[-1], create_app)):
+            module, name = named.split(":")
+            assert getattr(importlib.import_module(module), name) is wanted
 
     def test_the_load_balancer_never_forgets_a_connection_first(self) -> None:
         assert int(OPTIONS["timeout-keep-alive"]) < 350
@@ -272,7 +270,8 @@ class TestServe:
         monkeypatch.setattr(server_module, "require_current", looked.append)
         server_module.serve(Settings.read(environment))
         ((words, given),) = became
-        assert words == command(Settings.read(environment), looked[0].uri)
+        assert words == command(Settings.read(environment))
+        assert given["_MLFLOW_SERVER_FILE_STORE"] == looked[0].uri
         assert given.items() >= {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"}.items()
         assert SECRET["password"] not in str(became)
         assert "session key" not in str(became)
