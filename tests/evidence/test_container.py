@@ -19,7 +19,7 @@ from local.database import ServerProgram
 from local.processes import Process
 from local.servers import answers
 from local.state import free_port
-from tests.evidence.containers import Container, find_image
+from tests.evidence.containers import Container, confinement, find_image
 from tests.evidence.database import LOGIN, RunningDatabase, create_database
 from tests.evidence.programs import FILES, SCRATCH, START_SECONDS, prepare, run_in_image
 from tracking_server.settings import ENVIRONMENT
@@ -139,6 +139,17 @@ def test_nothing_is_writable_but_the_scratch_volume_and_the_files(container: Con
         if "rw" in words[5].split(",") and not words[4].startswith(OWN)
     }
     assert writable == {SCRATCH, FILES}
+
+
+def test_a_volume_takes_its_mode_from_the_image(tmp_path: Path) -> None:
+    """As on Fargate, where nobody makes it writable beforehand."""
+    image, ran = find_image()
+    if image is None:
+        pytest.skip(f"a process has no volume: {ran}")
+    options = [*confinement(image.engine, "local"), "--network=host"]
+    words = ["touch", f"{SCRATCH}/written"]
+    container = Container(image, words, tmp_path / "log", options, {})
+    assert container.wait() == 0, container.last_words()
 
 
 def test_no_secret_is_in_an_environment_or_a_command_line(
