@@ -26,8 +26,8 @@ OPTIONS = {
     # Clients keep a connection for minutes; a load balancer forgets one silently after 350 s.
     # https://docs.aws.amazon.com/elasticloadbalancing/latest/network/network-load-balancers.html
     "timeout-keep-alive": "300",
-    # A process that is not heard of for so long is killed. While it imports MLflow, on half a
-    # processor, that may be longer than the five seconds that uvicorn gives it.
+    # A process that is not heard of for so long is killed. On a busy processor that may be longer
+    # than the five seconds that uvicorn gives it.
     "timeout-worker-healthcheck": "30",
     # ECS kills what still runs 30 s after it was told to stop.
     "timeout-graceful-shutdown": "20",
