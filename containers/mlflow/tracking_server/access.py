@@ -100,6 +100,7 @@ def protect(flask: Any) -> Any:
     from mlflow.server import auth
 
     from tracking_server.cache import remember
+    from tracking_server.outage import tell_outages
 
     key = Path(os.environ[SESSION_KEY]).read_text(encoding="utf-8")
     changes = {
@@ -115,6 +116,7 @@ def protect(flask: Any) -> Any:
             raise AccessError(f"this MLflow has no mlflow.server.auth.{name}: see access.py")
         setattr(auth, name, changed)
     remember(auth, CACHE_SECONDS)
+    tell_outages(auth)
     return auth.create_app(flask)
 
 

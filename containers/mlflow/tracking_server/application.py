@@ -11,9 +11,11 @@ import gc
 import io
 import os
 import sys
+import tempfile
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
+from pathlib import Path
 from typing import Any
 
 from tracking_server.access import protect
@@ -22,6 +24,8 @@ from tracking_server.entrance import Entrance, database_question, names
 from tracking_server.faster import take_faster_parts
 from tracking_server.latency import Latency
 from tracking_server.login import keep_login_fresh
+from tracking_server.scratch import use_own_folder
+from tracking_server.silence import give_up_on_silence
 
 THREADS = "TRACKING_SERVER_THREADS"
 """The variable that says how many calls a process works on at once."""
@@ -40,7 +44,9 @@ def create_app() -> Application:
     from mlflow.version import VERSION
 
     threads = int(os.environ[THREADS])
+    use_own_folder(Path(tempfile.gettempdir()))
     keep_login_fresh()
+    give_up_on_silence()
     take_faster_parts(handlers, VERSION, threads)
     fastapi = protect(flask)
     _warm_up()

@@ -23,6 +23,9 @@ from typing import Any
 
 import pymysql
 import pytest
+from boto3.exceptions import S3UploadFailedError
+from botocore.exceptions import ClientError, EndpointConnectionError
+from mlflow.exceptions import MlflowException
 from mlflow.store.artifact import artifact_repo
 from mlflow.store.artifact.artifact_repo import ArtifactRepository
 from mlflow.store.artifact.s3_artifact_repo import S3ArtifactRepository
@@ -529,3 +532,41 @@ class TestFiles:
         repository._s3 = SimpleNamespace(**{method: lambda *given: said.append(given)})
         getattr(repository, method)(*arguments)
         assert said == [arguments]
+
+    @pytest.mark.parametrize(
+        ("status", "answered"), [(500, 503), (503, 503), (404, 404), (403, None)]
+    )
+    @pytest.mark.parametrize("method", ["log_artifact", "_download_file"])
+    def test_what_s3_answers_is_said_as_mlflow_says_it(
+        self, method: str, status: int, answered: int | None
+    ) -> None:
+        """But for what neither passes nor is a missing file: that is the platform's fault."""
+        metadata = {"HTTPStatusCode": status}
+        answer = ClientError({"Error": {}, "ResponseMetadata": metadata}, "Do")
+
+        def fail(*_: str) -> None:
+            if method == "_download_file":
+                raise answer
+            try:
+                raise answer
+            except ClientError as error:
+                # As boto3 raises it: without a cause.
+                raise S3UploadFailedError(f"Failed to upload: {error}")  # noqa: B904
+
+        repository = ProxiedS3ArtifactRepository("s3://bucket/mlflow")
+        repository._s3 = SimpleNamespace(**{method: fail})
+        expected = MlflowException if answered else (ClientError, S3UploadFailedError)
+        with pytest.raises(expected) as raised:
+            getattr(repository, method)("file", "path")
+        if answered:
+            assert raised.value.get_http_status_code() == answered
+
+    def test_an_s3_that_cannot_be_reached_is_away(self) -> None:
+        def fail(*_: str) -> None:
+            raise EndpointConnectionError(endpoint_url="https://s3")
+
+        repository = ProxiedS3ArtifactRepository("s3://bucket/mlflow")
+        repository._s3 = SimpleNamespace(list_artifacts=fail)
+        with pytest.raises(MlflowException, match="S3 cannot be reached") as raised:
+            repository.list_artifacts("path")
+        assert raised.value.get_http_status_code() == 503
