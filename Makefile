@@ -59,7 +59,7 @@ test: install ## Run every test
 	mypy
 	pytest
 
-evidence: install ## Upgrade what older MLflow servers made, and use it (ENGINE=none BASE_IMAGE=; 15 minutes)
+evidence: install ## Upgrade what older MLflow servers made, use it, let things fail (ENGINE=none BASE_IMAGE=; 20 minutes)
 	@EVIDENCE=1 pytest tests/evidence
 
 bench: install ## Measure against named peers; tables go to build/bench
@@ -68,7 +68,7 @@ bench: install ## Measure against named peers; tables go to build/bench
 	@python -m tests.benchmarks.prove
 
 bench-tracking: install ## Measure the tracking server against plain MLflow (8 minutes)
-	@PYTHONPATH=containers/mlflow python -m tests.benchmarks.start
+	@PYTHONPATH=containers/mlflow:lambda/rotator python -m tests.benchmarks.start
 	@python -m tests.benchmarks.tracking
 
 clean: ## Remove what was installed and built

@@ -5,9 +5,11 @@ import os
 import secrets
 import shlex
 import shutil
+import signal
 import subprocess
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -20,6 +22,8 @@ from local.database import START_SECONDS, DatabaseServer, ServerProgram, find_se
 from local.processes import Process
 from local.state import free_port
 from mlops_constructs.metadata_database import PARAMETERS, MetadataDatabase
+from rotator.accounts import Server
+from rotator.secrets import Login
 from tracking_server.database import Database, open_database
 
 PROGRAM = "EVIDENCE_MYSQLD"
@@ -170,6 +174,34 @@ class RunningDatabase:
         """Stop it, and keep its files."""
         self.stop()
         return self._start
+
+    @contextmanager
+    def away(self, number: signal.Signals) -> Iterator[None]:
+        """End its process, and start it again afterwards, on the same files and port.
+
+        Parameters
+        ----------
+        number
+            What it is told: SIGTERM stops it, SIGKILL ends it as a failing machine does.
+        """
+        os.killpg(self.process.pid, number)
+        self.process.wait()
+        try:
+            yield
+        finally:
+            words = [word for word in self._start.command if not word.startswith("--init-file=")]
+            environment = {"PATH": os.environ["PATH"]}
+            self.process = Process(words, self.process.log, environment, self.folder)
+            self.process.wait_until(self.answers, START_SECONDS)
+
+    def rotate(self) -> None:
+        """Rotate the secret of the server's users, as the platform's function does."""
+        server = Server(str(self.folder / "ca.pem"))
+        current = Login({**self.held[SERVER], "masterarn": MASTER})
+        pending = current.successor(secrets.token_urlsafe(24))
+        server.make(pending, server.account(current), Login(self.held[MASTER]))
+        server.check(pending)
+        self.held[SERVER] = dict(pending.values)
 
     def stop(self) -> None:
         """Stop it as a server is stopped: everything is written."""
