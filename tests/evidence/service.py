@@ -81,10 +81,12 @@ class Service:
 
     def process_that_has(self, task: Server, file: str) -> int:
         """The process of a task that has a file open, by the file's name."""
+        # In a container the program has a process group beside that of its first process.
+        session = os.getsid(task.pid)
         for descriptor in Path("/proc").glob("[0-9]*/fd/*"):
             process = int(descriptor.parts[2])
             with suppress(OSError):  # it ended or was closed meanwhile
-                if os.getpgid(process) == task.pid and descriptor.readlink().name == file:
+                if os.getsid(process) == session and descriptor.readlink().name == file:
                     return process
         raise AssertionError(f"no process of the task has {file} open")
 
