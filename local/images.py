@@ -150,8 +150,9 @@ def _install(image: ProcessImage) -> None:
     # Built from a copy: building leaves files behind.
     copy = image.folder / "source"
     gather(source, copy)
-    beside = [str(copy / LIBRARIES / library.name) for library in libraries(source)]
-    _uv("pip", "install", *to_venv, "--no-deps", *beside, str(copy))
+    # Libraries first: the image's own programs take the place of theirs.
+    for part in [*(copy / LIBRARIES / library.name for library in libraries(source)), copy]:
+        _uv("pip", "install", *to_venv, "--no-deps", str(part))
     finish = image.folder / "bin" / FINISH
     if finish.is_file():
         _run(FINISH, [str(finish)])

@@ -189,5 +189,11 @@ class TestImages:
         for part in [folder.parent, *libraries(folder.parent)]:
             project: dict[str, Any] = tomllib.loads((part / "pyproject.toml").read_text())
             assert set(project["project"].get("dependencies", [])) <= pinned
-        uses = "COPY libraries" in (folder.parent / "Dockerfile").read_text()
-        assert uses == bool(libraries(folder.parent))
+        copied = re.findall(r"^COPY (libraries|pyproject)", _dockerfile(folder), re.MULTILINE)
+        # Its own programs take the place of theirs, so they come first.
+        wanted = ["libraries", "pyproject"] if libraries(folder.parent) else ["pyproject"]
+        assert copied == wanted
+
+
+def _dockerfile(project: Path) -> str:
+    return (project.parent / "Dockerfile").read_text()
