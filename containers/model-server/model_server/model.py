@@ -1,11 +1,12 @@
 """What a data scientist writes: a class that loads a model and predicts."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 
-class Model:
+class Model(ABC):
     """A model to be served. A subclass defines `load` and `predict`, and what else it wants.
 
     `preprocess`, `predict` and `postprocess` run one after the other for each request. What they
@@ -43,7 +44,7 @@ class Model:
     columns: Sequence[str] = ()
     probe: bytes | None = None
 
-    def load(self, folder: Path) -> None:
+    def load(self, folder: Path) -> None:  # noqa: B027 - a model may need nothing
         """Load the model, once, before ``/ping`` says 200.
 
         Parameters
@@ -69,6 +70,7 @@ class Model:
         """
         return data
 
+    @abstractmethod
     def predict(self, data: Any) -> Any:
         """The result, of what `preprocess` returns.
 
@@ -83,7 +85,6 @@ class Model:
             An array, a table, a list, a dict, text or bytes; or an iterator, also an
             asynchronous one, of text or bytes, which is sent as it comes.
         """
-        raise NotImplementedError(f"{type(self).__name__} has no predict")
 
     def postprocess(self, result: Any) -> Any:
         """What is answered, made of what `predict` returns for a request.

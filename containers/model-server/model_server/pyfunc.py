@@ -33,34 +33,49 @@ class MlflowModel(Model):
 
     Inputs are brought to the model's signature, where it has one, by MLflow's own rules; what does
     not fit is the client's error.
+
+    Parameters
+    ----------
+    folder
+        The model.
+
+    Raises
+    ------
+    ModelError
+        Where it is none.
     """
 
-    def __init__(self) -> None:
-        os.environ.update(ENVIRONMENT)
-        self._model: Any = None
-        self._schema: Any = None
-        self._width = 0
-        self._faults: tuple[type[Exception], ...] = ()
-
-    def load(self, folder: Path) -> None:
-        """Load it through `mlflow.pyfunc`."""
+    def __init__(self, folder: Path) -> None:
         if not (folder / "MLmodel").is_file():
             raise ModelError(f"{folder} holds no MLflow model: there is no file MLmodel.")
-        import mlflow.pyfunc
+        os.environ.update(ENVIRONMENT)
         from mlflow.exceptions import MlflowException
+        from mlflow.models import Model as Metadata
 
         self._faults = (MlflowException,)
-        self._model = mlflow.pyfunc.load_model(str(folder))
-        self._schema = self._model.metadata.get_input_schema()
-        flavors = set(self._model.metadata.flavors) - {"python_function"}
+        try:
+            metadata = Metadata.load(str(folder))
+        except Exception as error:
+            raise ModelError(f"{folder}/MLmodel cannot be read: {error}") from error
+        self._schema: Any = metadata.get_input_schema()
+        self._model: Any = None
+        self._width = 0
+        flavors = set(metadata.flavors) - {"python_function"}
         self.batches = bool(flavors) and flavors <= BY_ROW
+        self.shared = bool(flavors) and flavors <= FORKED
         if self._schema is not None and self._schema.has_input_names():
             self.columns = [str(name) for name in self._schema.input_names()]
-        if "sklearn" in flavors:
-            self._width = getattr(self._model.get_raw_model(), "n_features_in_", 0)
         example = folder / EXAMPLE
         if example.is_file():
             self.probe = example.read_bytes()
+
+    def load(self, folder: Path) -> None:
+        """Load it through `mlflow.pyfunc`."""
+        import mlflow.pyfunc
+
+        self._model = mlflow.pyfunc.load_model(str(folder))
+        if "sklearn" in self._model.metadata.flavors:
+            self._width = getattr(self._model.get_raw_model(), "n_features_in_", 0)
 
     def preprocess(self, data: Any) -> Any:
         """Bring the input to the signature's columns and types."""

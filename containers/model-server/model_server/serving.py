@@ -52,8 +52,8 @@ def serve(model: Callable[[], Model] | None = None) -> int:
     supervisor = Supervisor(settings, shared)
     greeter = supervisor.greet()
     try:
-        made = _make(model)
-        loaded = load(made, settings)
+        check_digest(settings.folder, settings.digest)
+        loaded = load(_make(model, settings), settings.folder)
     except ModelError as error:
         log.error("%s", error)
         os.kill(greeter, signal.SIGKILL)
@@ -65,15 +65,15 @@ def serve(model: Callable[[], Model] | None = None) -> int:
     return supervisor.serve(loaded, greeter)
 
 
-def load(model: Model, settings: Settings) -> Callable[[], Model]:
-    """Load a model, after checking that it is the released one.
+def load(model: Model, folder: Path) -> Callable[[], Model]:
+    """Load a model, now or in each process.
 
     Parameters
     ----------
     model
         What is to load it.
-    settings
-        Where from, and the digest that is wanted.
+    folder
+        Where from.
 
     Returns
     -------
@@ -83,15 +83,14 @@ def load(model: Model, settings: Settings) -> Callable[[], Model]:
     Raises
     ------
     ModelError
-        Where the folder is not the one that ``MODEL_DIGEST`` names, or the model is broken.
+        Where it cannot be loaded.
     """
-    check_digest(settings.folder, settings.digest)
 
     def loaded() -> Model:
         try:
-            model.load(settings.folder)
+            model.load(folder)
         except Exception as error:
-            raise ModelError(f"The model in {settings.folder} cannot be loaded: {error}") from error
+            raise ModelError(f"The model in {folder} cannot be loaded: {error}") from error
         return model
 
     if not model.shared:
@@ -118,6 +117,13 @@ def _threads() -> int:
 def check_digest(folder: Path, wanted: str) -> None:
     """See that a model folder is the one that was released.
 
+    Parameters
+    ----------
+    folder
+        The folder.
+    wanted
+        Its digest; empty where any will do.
+
     Raises
     ------
     ModelError
@@ -127,12 +133,12 @@ def check_digest(folder: Path, wanted: str) -> None:
         raise ModelError(f"The model in {folder} is {found}, but {wanted} was released.")
 
 
-def _make(model: Callable[[], Model] | None) -> Model:
-    if model is None:
-        from model_server.pyfunc import MlflowModel
+def _make(model: Callable[[], Model] | None, settings: Settings) -> Model:
+    if model is not None:
+        return model()
+    from model_server.pyfunc import MlflowModel
 
-        model = MlflowModel
-    return model()
+    return MlflowModel(settings.folder)
 
 
 def _one_thread_each(settings: Settings) -> None:

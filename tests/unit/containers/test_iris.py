@@ -14,7 +14,6 @@ from iris_model.flavor import CATEGORIES, FEATURES, IrisModel, save
 from iris_model.regression import LogisticRegression, fit
 from iris_model.serving import Iris
 from model_server.serving import ModelError, load
-from model_server.settings import Settings
 from tests.conftest import ROOT
 from tests.unit.containers.asking import ask, call, predictor, said
 
@@ -188,12 +187,12 @@ def model(trained: Path) -> Iris:
 class TestServing:
     def test_says_that_there_is_no_model(self, base: Path) -> None:
         with pytest.raises(ModelError, match="there is no file MLmodel"):
-            load(Iris(), Settings.read())
+            load(Iris(), paths.model())
 
     def test_says_that_a_model_is_broken(self, trained: Path) -> None:
         (trained / "model" / "data" / "weights.json").write_text("{}")
         with pytest.raises(ModelError, match="cannot be loaded"):
-            load(Iris(), Settings.read())
+            load(Iris(), paths.model())
 
     def test_its_probe_is_a_request_that_it_answers(self, model: Iris) -> None:
         assert predictor(model).try_again()

@@ -13,7 +13,7 @@ from model_server.health import Health
 from model_server.integrity import folder_digest
 from model_server.metrics import SAMPLES, Metrics
 from model_server.privileges import drop
-from model_server.serving import ModelError, load
+from model_server.serving import ModelError, check_digest, load
 from model_server.settings import Settings, SettingsError
 from operations.contexts import context_digest, gather, libraries
 from operations.errors import OperationError
@@ -101,14 +101,14 @@ class TestLoading:
 
     def test_a_shared_model_is_loaded_once(self, tmp_path: Path) -> None:
         model = self.Kept()
-        make = load(model, settings(SAGEMAKER_BASE_DIR=str(tmp_path)))
+        make = load(model, tmp_path)
         assert make() is make() is model
         assert model.loads == 1
 
     def test_each_process_loads_its_own_where_asked(self, tmp_path: Path) -> None:
         model = self.Kept()
         model.shared = False
-        make = load(model, settings(SAGEMAKER_BASE_DIR=str(tmp_path)))
+        make = load(model, tmp_path)
         assert model.loads == 0
         assert make().loads == 1  # type: ignore[attr-defined]
 
@@ -116,18 +116,18 @@ class TestLoading:
         (tmp_path / "model").mkdir()
         (tmp_path / "model" / "a").write_text("1")
         digest = folder_digest(tmp_path / "model")
-        given = {"SAGEMAKER_BASE_DIR": str(tmp_path), "MODEL_DIGEST": digest}
-        load(self.Kept(), Settings.read(given))
+        check_digest(tmp_path / "model", digest)
         (tmp_path / "model" / "a").write_text("2")
+        check_digest(tmp_path / "model", "")
         with pytest.raises(ModelError, match=f"but {digest} was released"):
-            load(self.Kept(), Settings.read(given))
+            check_digest(tmp_path / "model", digest)
 
     def test_threads_that_a_fork_would_lose_are_said(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:
         found = iter([1, 4])
         monkeypatch.setattr("model_server.serving._threads", lambda: next(found))
-        load(self.Kept(), settings(SAGEMAKER_BASE_DIR=str(tmp_path)))
+        load(self.Kept(), tmp_path)
         assert "started 3 threads" in caplog.text
         assert "`shared = False` in Kept" in caplog.text
 

@@ -5,7 +5,6 @@ import json
 import threading
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,7 +18,7 @@ from model_server import batching as module
 from model_server.batching import Batcher
 from model_server.calls import Answer, Call
 from model_server.health import Health
-from tests.unit.containers.asking import ask, call, predictor, said
+from tests.unit.containers.asking import call, predictor, said
 
 
 class Rows(Model):
@@ -323,7 +322,7 @@ class TestBatcher:
         asyncio.run(scene())
 
 
-def test_a_batch_is_off_where_the_model_says_nothing() -> None:
+def test_a_model_says_how_it_predicts_and_whether_by_row() -> None:
     assert not Model.batches
-    assert ask(Model(), '{"inputs": [[1]]}').status == 500, "there is no predict"
-    Model().load(Path())
+    with pytest.raises(TypeError, match="abstract method '?predict"):
+        Model()  # type: ignore[abstract]

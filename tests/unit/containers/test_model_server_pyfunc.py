@@ -37,7 +37,7 @@ mlflow.models.set_model(Python())
 
 
 def served(folder: Path) -> MlflowModel:
-    model = MlflowModel()
+    model = MlflowModel(folder)
     model.load(folder)
     return model
 
@@ -93,6 +93,7 @@ class TestPlain:
 
     def test_its_rows_may_be_predicted_together(self, plain: MlflowModel) -> None:
         assert plain.batches
+        assert plain.shared
         calls = [call(json.dumps({"inputs": [row]})) for row in FEATURES[:5].tolist()]
         together = [said(answer)["predictions"][0] for answer in predictor(plain).run(calls)]
         expected = Ridge(alpha=0.03).fit(FEATURES, TARGET).predict(FEATURES[:5])
@@ -194,8 +195,10 @@ class TestSignatures:
         wrong = {**body, "params": {"factor": "rose"}}
         assert ask(model, json.dumps(wrong)).status == 400
 
-    def test_code_is_not_known_to_predict_by_row(self, python: Save) -> None:
-        assert not python(None).batches
+    def test_code_is_not_known_to_predict_by_row_or_to_have_no_threads(self, python: Save) -> None:
+        model = python(None)
+        assert not model.batches
+        assert not model.shared
 
     def test_a_failure_of_its_code_is_the_models(self, python: Save) -> None:
         answer = ask(python(None), '{"dataframe_records": [{"rose": 1}]}')
@@ -206,4 +209,7 @@ class TestSignatures:
 
 def test_a_folder_without_a_model(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="there is no file MLmodel"):
+        served(tmp_path)
+    (tmp_path / "MLmodel").write_text("rose")
+    with pytest.raises(ModelError, match="cannot be read"):
         served(tmp_path)
