@@ -317,7 +317,7 @@ def _limit(machine: Machine) -> float:
     """
     python = machine.ours["diabetes"] / "bin" / "python"
     rows = json.dumps(PAYLOADS["diabetes"]["inputs"])
-    words = [python, "-c", PREDICT, str(machine.model("diabetes")), rows]
+    words = [str(python), "-c", PREDICT, str(machine.model("diabetes")), rows]
     given = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     programs = [
         subprocess.Popen(

@@ -15,6 +15,10 @@ class InputError(Exception):
     """
 
 
+class ModelError(Exception):
+    """Why there is no model to serve."""
+
+
 class CallError(Exception):
     """Why a request is not answered as it was meant.
 

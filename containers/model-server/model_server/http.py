@@ -120,9 +120,17 @@ class Connection(asyncio.Protocol):
             return
         try:
             self._parser.feed_data(data)
-        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
-            if not self._closing:
-                self._refuse(400, "bad_request", "This is no HTTP/1.1 that is understood here.")
+        except httptools.HttpParserUpgrade:
+            # Nothing else is spoken here: this request is answered, and then it is over.
+            self._last = True
+            if not self._current:
+                self._close()
+        except httptools.HttpParserCallbackError:
+            log.exception("A request could not be taken")
+            self._close()
+        except httptools.HttpParserError:
+            self._refuse(400, "bad_request", "This is no HTTP/1.1 that is understood here.")
+            self._close()
 
     def pause_writing(self) -> None:
         """The client reads too slowly: wait."""
@@ -223,11 +231,8 @@ class Connection(asyncio.Protocol):
     def give_up_slow(self, moment: float) -> None:
         """Close the connection where a request has been coming in for too long."""
         if self._reading_since and moment - self._reading_since > self._patience:
-            if self._refused or self._current:
-                self._close()
-            else:
-                self._refuse(408, "too_slow", f"No whole request in {self._patience} seconds.")
-                self._close()
+            self._refuse(408, "too_slow", f"No whole request in {self._patience} seconds.")
+            self._close()
 
     def _begin(self, method: str, path: str, call: Call, keep: bool) -> None:
         self._current = call
@@ -255,17 +260,16 @@ class Connection(asyncio.Protocol):
 
     def _refuse(self, status: int, code: str, message: str) -> None:
         """Answer before the request is whole: what still comes of it is read, and left."""
+        if self._current or self._refused:
+            self._close()
+        if self._closing:
+            return
         self._refused = True
         self._body = []
-        if self._current or self._closing:
-            self._close()
-            return
         body = error_body(code, message)
         self._transport.write(
             b"%b%d\r\n\r\n%b" % (_head(status, "application/json", False), len(body), body)
         )
-        if code == "bad_request":
-            self._close()
 
     def _close(self) -> None:
         self._closing = True

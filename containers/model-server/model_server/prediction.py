@@ -66,6 +66,7 @@ class Predictor:
         self._rows = rows
         self._most_failures = failures
         self._failures = 0
+        self._stacks = True
         self._good: tuple[str, bytes] | None = None
         if model.probe is not None:
             self._good = (content.JSON, model.probe)
@@ -106,7 +107,8 @@ class Predictor:
                 except Exception as error:
                     # Each by itself: one that fails does not fail its neighbours.
                     if isinstance(error, NotStackableError):
-                        log.warning("Requests are not predicted together: %s", error)
+                        log.warning("No requests are predicted together from now on: %s", error)
+                        self._stacks = False
                 else:
                     for one, result in zip(group, results, strict=True):
                         answers[id(one.call)] = self._finish(one, result)
@@ -146,7 +148,8 @@ class Predictor:
         groups: list[list[Prepared]] = []
         open_groups: dict[Hashable, tuple[list[Prepared], int]] = {}
         for one in prepared:
-            key = None if one.call.attributes or one.call.params else kind(one.data)
+            alone = not self._stacks or one.call.attributes or one.call.params
+            key = None if alone else kind(one.data)
             group, count = open_groups.get(key, ([], 0))
             if key is None or not group or count + one.rows > self._rows:
                 group, count = [], 0

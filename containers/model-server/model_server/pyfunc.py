@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 
 from model_server.calls import current
-from model_server.errors import InputError
+from model_server.errors import InputError, ModelError
 from model_server.model import Model
-from model_server.serving import ModelError
 
 ENVIRONMENT = {
     # Nothing leaves the network, and nothing is installed.

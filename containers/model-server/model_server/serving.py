@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from model_server.errors import ModelError
 from model_server.integrity import folder_digest
 from model_server.listening import bind
 from model_server.model import Model
@@ -17,10 +18,6 @@ from model_server.privileges import drop
 from model_server.settings import Settings, SettingsError
 
 log = logging.getLogger("model_server")
-
-
-class ModelError(Exception):
-    """Why there is no model to serve."""
 
 
 def serve(model: Callable[[], Model] | None = None) -> int:
@@ -34,8 +31,8 @@ def serve(model: Callable[[], Model] | None = None) -> int:
     Returns
     -------
     int
-        Exit status: 1 where a setting is wrong, or the model cannot be loaded, or is not the one
-        that was released.
+        Exit status: 1 where a setting is wrong, the port is taken, or the model cannot be loaded
+        or is not the one that was released.
     """
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     try:
@@ -48,7 +45,11 @@ def serve(model: Callable[[], Model] | None = None) -> int:
     from model_server.supervision import Supervisor
 
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-    shared = bind(settings.host, settings.port)
+    try:
+        shared = bind(settings.host, settings.port)
+    except OSError as error:
+        log.error("%s:%d cannot be listened on: %s", settings.host, settings.port, error)
+        return 1
     supervisor = Supervisor(settings, shared)
     greeter = supervisor.greet()
     try:

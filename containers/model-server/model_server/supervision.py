@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from model_server.errors import ModelError
 from model_server.health import Health, Slot
 from model_server.model import Model
 from model_server.prediction import Predictor
@@ -22,7 +23,7 @@ DEATHS, DEATH_SECONDS = 5, 60
 """So many processes that end within so many seconds end the container."""
 
 UNUSABLE = 3
-"""Exit status of a process whose model cannot be used."""
+"""Exit status of a process whose model cannot be loaded, or not answer its probe."""
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
@@ -124,10 +125,14 @@ class Supervisor:
 
     def _start(self, make: Callable[[], Model], slot: Slot) -> None:
         def run() -> None:
-            model = make()
+            try:
+                model = make()
+            except ModelError as error:
+                log.error("%s", error)
+                raise SystemExit(UNUSABLE) from error
             predictor = Predictor(model, rows=self._settings.rows, failures=1)
             if model.probe is not None and not predictor.try_again():
-                os._exit(UNUSABLE)
+                raise SystemExit(UNUSABLE)
             Worker(self._settings, self.health, slot, self._shared, model).run()
 
         pid = _fork(run)
@@ -148,7 +153,7 @@ class Supervisor:
             del self._children[pid]
             code = os.waitstatus_to_exitcode(status)
             if code == UNUSABLE:
-                raise UnusableError("The model cannot answer what it is tried with.")
+                raise UnusableError("The model cannot be served.")
             log.error("Process %d ended with status %d", pid, code)
             now = time.monotonic()
             self._deaths = [moment for moment in self._deaths if moment > now - DEATH_SECONDS]
@@ -191,8 +196,13 @@ def _fork(run: Callable[[], None]) -> int:
         return pid
     status = 1
     try:
+        for number in SIGNALS:
+            signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {*SIGNALS, signal.SIGCHLD})
         run()
         status = 0
+    except SystemExit as error:
+        status = error.code if isinstance(error.code, int) else 1
     except BaseException:
         log.exception("The process failed")
     finally:

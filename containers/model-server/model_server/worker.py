@@ -126,7 +126,6 @@ class Worker:
         stopped = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stopped.set)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGINT, signal.SIGCHLD})
         batcher = self._batcher(loop) if self._model else None
         application = Application(self._settings, self._health, batcher.add if batcher else None)
 

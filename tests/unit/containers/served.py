@@ -69,6 +69,15 @@ class Useless(Sums):
         raise RuntimeError("never")
 
 
+class Unloadable(Sums):
+    """Each process is to load its own, and none can."""
+
+    shared = False
+
+    def load(self, folder: Path) -> None:
+        raise FileNotFoundError("there are no weights")
+
+
 class Talker(Model):
     """It streams, by what it is asked for."""
 
@@ -102,7 +111,7 @@ def _wait_for(path: Path) -> None:
         time.sleep(0.01)
 
 
-MODELS = {kind.__name__: kind for kind in (Sums, Slow, Stuck, Fragile, Useless, Talker)}
+MODELS = {kind.__name__: kind for kind in (Sums, Slow, Stuck, Fragile, Useless, Unloadable, Talker)}
 
 if __name__ == "__main__":
     sys.exit(serve(MODELS[sys.argv[1]]))

@@ -13,7 +13,8 @@ from iris_model import paths, training
 from iris_model.flavor import CATEGORIES, FEATURES, IrisModel, save
 from iris_model.regression import LogisticRegression, fit
 from iris_model.serving import Iris
-from model_server.serving import ModelError, load
+from model_server.errors import ModelError
+from model_server.serving import load
 from tests.conftest import ROOT
 from tests.unit.containers.asking import ask, call, predictor, said
 

@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 
 from model_server import Model
+from model_server.errors import ModelError
 from model_server.health import Health
 from model_server.integrity import folder_digest
 from model_server.metrics import SAMPLES, Metrics
 from model_server.privileges import drop
-from model_server.serving import ModelError, check_digest, load
+from model_server.serving import check_digest, load
 from model_server.settings import Settings, SettingsError
 from operations.contexts import context_digest, gather, libraries
 from operations.errors import OperationError
@@ -95,6 +96,9 @@ class TestMetrics:
 class TestLoading:
     class Kept(Model):
         loads = 0
+
+        def predict(self, data: Any) -> Any:
+            return data
 
         def load(self, folder: Path) -> None:
             self.loads += 1

@@ -187,6 +187,7 @@ class TestContract:
                 400,
             ),
             (b"GET /ping HTTP/1.0\r\n\r\n", 200),
+            (b"GET /ping HTTP/1.1\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n", 200),
             (b"GET /ping HTTP/1.1\r\nConnection: close\r\n\r\n", 200),
         ],
     )
@@ -199,6 +200,7 @@ class TestContract:
             while part := client.recv(65536):
                 received += part
         assert received.startswith(b"HTTP/1.1 %d " % status)
+        assert received.count(b"Content-Length: ") == 1
         assert b"Traceback" not in received
 
     def test_requests_that_come_together_are_answered_in_order(self, sums: Server) -> None:
@@ -339,7 +341,21 @@ class TestLife:
     def test_a_model_that_cannot_answer_its_probe_is_not_served(self, tmp_path: Path) -> None:
         with serving("Useless", tmp_path, ready=False) as server:
             assert server.process.wait(SECONDS) == 1
-            assert "cannot answer what it is tried with" in server.log()
+            assert "cannot be served" in server.log()
+
+    def test_a_model_that_a_process_cannot_load_is_not_served(self, tmp_path: Path) -> None:
+        with serving("Unloadable", tmp_path, ready=False) as server:
+            assert server.process.wait(SECONDS) == 1
+            assert "cannot be loaded: there are no weights" in server.log()
+            assert "Traceback" not in server.log()
+
+    def test_a_port_that_is_taken_is_said(self, tmp_path: Path) -> None:
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            port = str(taken.getsockname()[1])
+            with serving("Sums", tmp_path, ready=False, SAGEMAKER_BIND_TO_PORT=port) as server:
+                assert server.process.wait(SECONDS) == 1
+                assert "cannot be listened on" in server.log()
 
     def test_a_wrong_setting_is_said(self, tmp_path: Path) -> None:
         with serving("Sums", tmp_path, ready=False, MODEL_SERVER_BATCH="many") as server:

@@ -14,8 +14,8 @@ from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema, Tens
 from sklearn.datasets import load_diabetes
 from sklearn.linear_model import Ridge
 
+from model_server.errors import ModelError
 from model_server.pyfunc import MlflowModel
-from model_server.serving import ModelError
 from tests.unit.containers.asking import ask, call, predictor, said
 
 FEATURES, TARGET = load_diabetes(return_X_y=True)
