@@ -83,7 +83,8 @@ class Model(ABC):
         -------
         Any
             An array, a table, a list, a dict, text or bytes; or an iterator, also an
-            asynchronous one, of text or bytes, which is sent as it comes.
+            asynchronous one, of text or bytes, which is sent as it comes. The parts of a stream
+            are made beside what else is predicted.
         """
 
     def postprocess(self, result: Any) -> Any:

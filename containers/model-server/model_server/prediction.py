@@ -139,6 +139,8 @@ class Predictor:
         enter(call)
         data = self._model.preprocess(decode(call, self._model))
         count = rows(data)
+        if not count:
+            raise InputError("There is no row.")
         if count > self._rows:
             raise CallError(413, "too_many_rows", f"{count} rows are more than {self._rows}.")
         return Prepared(call, kinds, data, count)

@@ -58,6 +58,7 @@ class MlflowModel(Model):
             raise ModelError(f"{folder}/MLmodel cannot be read: {error}") from error
         self._schema: Any = metadata.get_input_schema()
         self._model: Any = None
+        # Of the rows that scikit-learn's model takes; 0 for any other.
         self._width = 0
         flavors = set(metadata.flavors) - {"python_function"}
         self.batches = bool(flavors) and flavors <= BY_ROW
@@ -100,6 +101,12 @@ class MlflowModel(Model):
                 raise
             # What comes before repeats the data.
             raise InputError(str(error).rpartition("Error: ")[2]) from error
+        except ValueError as error:
+            if not self._width:
+                raise
+            # What scikit-learn refuses: missing numbers, text.
+            what = str(error).partition("\n")[0]
+            raise InputError(f"The model does not take this input: {what}") from error
 
     def _fit(self, data: Any) -> Any:
         """Data in the form that the signature is of; the rest of the fitting is `predict`'s."""

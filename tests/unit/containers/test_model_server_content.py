@@ -153,6 +153,9 @@ class TestForms:
             (b'{"inputs": [1], "params": 1}', "'params' is no object"),
             (b'{"inputs": [[1], [2, 3]]}', "uneven"),
             (b'{"instances": 1}', "no list"),
+            (b'{"inputs": []}', "no row"),
+            (b'{"inputs": {"a": []}}', "no row"),
+            (b'{"dataframe_split": {"columns": ["a"], "data": []}}', "no row"),
             (b'{"instances": [{"a": 1}, {"b": 1}]}', "must have the keys a"),
             (b'{"instances": [{"a": 1}, 2]}', "must have the keys a"),
             (b'{"dataframe_split": []}', "no object"),
@@ -223,6 +226,11 @@ FLOATS = arrays.arrays(
 )
 
 
+VALUES = st.lists(
+    st.recursive(st.none() | st.booleans() | st.text(), st.lists, max_leaves=5), min_size=1
+)
+
+
 class TestRoundTrips:
     @given(FLOATS)
     def test_json(self, array: Any) -> None:
@@ -248,7 +256,7 @@ class TestRoundTrips:
         answer = ask(Echo(), table.to_parquet(), PARQUET)
         pd.testing.assert_frame_equal(pd.read_parquet(io.BytesIO(answer.body)), table)
 
-    @given(st.lists(st.recursive(st.none() | st.booleans() | st.text(), st.lists, max_leaves=5)))
+    @given(VALUES)
     def test_json_lines(self, values: list[Any]) -> None:
         body = b"".join(orjson.dumps(value) + b"\n" for value in values)
         assert ask(Echo(), body, JSON_LINES).body == body

@@ -104,6 +104,16 @@ class TestPlain:
         assert answer.status == 400
         assert said(answer) == "The model takes rows of 10 values, not 1 x 2."
 
+    @pytest.mark.parametrize(
+        ("value", "what"), [("null", "contains NaN"), ('"rose"', "numeric")]
+    )
+    def test_values_that_it_does_not_take_are_the_clients_error(
+        self, value: str, what: str, plain: MlflowModel
+    ) -> None:
+        answer = ask(plain, '{"inputs": [[%s]]}' % ", ".join([value] * 10))  # noqa: UP031
+        assert answer.status == 400
+        assert what in said(answer)
+
     def test_json_without_a_form_is_told_the_forms(self, plain: MlflowModel) -> None:
         answer = ask(plain, json.dumps(ROW))
         assert (answer.status, "dataframe_split" in said(answer)) == (400, True)
