@@ -187,7 +187,7 @@ class Connection(asyncio.Protocol):
         method = self._parser.get_method().decode("latin-1")
         path = self._path.partition(b"?")[0].decode("latin-1")
         keep = self._parser.should_keep_alive()
-        if self._current:
+        if self._current or self._pipelined:
             if not self._pipelined:
                 self._transport.pause_reading()
             self._pipelined.append((method, path, call, keep))
@@ -277,7 +277,7 @@ class Connection(asyncio.Protocol):
 
     def _more_headers(self, call: Call, answer: Answer) -> bytes:
         text = "".join(f"{name}: {value}\r\n" for name, value in answer.headers.items())
-        attributes = call.attributes
+        attributes = str(call.attributes or "")
         if attributes:
             if attributes.isascii() and attributes.isprintable():
                 text += f"{ATTRIBUTES}: {attributes[:MOST_ATTRIBUTES]}\r\n"
