@@ -267,8 +267,10 @@ class TestBatcher:
 
     def test_who_waited_too_long_is_told(self) -> None:
         go = threading.Event()
+        runs: list[int] = []
 
         def run(calls: Sequence[Call]) -> list[Answer]:
+            runs.append(len(calls))
             assert go.wait(10)
             return [Answer(200, b"")] * len(calls)
 
@@ -282,6 +284,7 @@ class TestBatcher:
             go.set()
             await until(lambda: asked.idle)
             assert len(client.answers) == 2, "nobody is answered twice"
+            assert runs == [1], "nor is predicted what nobody waits for"
 
         asyncio.run(scene())
 
