@@ -7,7 +7,7 @@ export CDK_DISABLE_CLI_TELEMETRY := true
 build_options = $(if $(ENGINE),--engine $(ENGINE)) $(foreach name,BASE_IMAGE RDS_CA_BUNDLE,$(if $($(name)),--build-arg $(name)=$($(name))))
 login = $(if $(LOGIN),--login $(LOGIN))
 .DEFAULT_GOAL := help
-.PHONY: help install lock demo test check synth prove schema images release deploy bench bench-tracking evidence clean
+.PHONY: help install lock demo test check synth prove schema images release deploy bench bench-tracking bench-serving evidence clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -18,7 +18,8 @@ install: ## Install everything into the checkout (.venv, Node, cdk)
 # Debian 12 has Python 3.11.2, and what asks for a later one cannot be installed there.
 lock: $(if $(wildcard .venv/bin/uv),,install) ## Pin the transitive versions anew
 	uv pip compile --quiet --python-version 3.11.2 --no-header --no-emit-package mlops-constructs requirements.txt requirements-dev.txt -o constraints.txt
-	@for image in iris mlflow; do (cd containers/$$image && uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header requirements.in -o requirements.lock) || exit 1; done
+	@for image in iris mlflow model-server; do (cd containers/$$image && uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header requirements.in -o requirements.lock) || exit 1; done
+	@cd tests/benchmarks/peers && uv pip compile --quiet --python-version 3.11 --generate-hashes --no-header requirements.in -o requirements.lock
 
 synth: install ## Synthesize the environment ENV into build/cdk.out
 	@cdk synth --quiet --output build/cdk.out -c env=$(ENV)
@@ -70,6 +71,9 @@ bench: install ## Measure against named peers; tables go to build/bench
 bench-tracking: install ## Measure the tracking server against plain MLflow (8 minutes)
 	@PYTHONPATH=containers/mlflow:lambda/rotator python -m tests.benchmarks.start
 	@python -m tests.benchmarks.tracking
+
+bench-serving: install ## Measure the model server against the article's, MLflow's and bare ones (6 minutes)
+	@python -m tests.benchmarks.serving
 
 clean: ## Remove what was installed and built
 	rm -rf .venv node_modules build .local

@@ -4,6 +4,7 @@ import base64
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from operations.contexts import context_digest
+from operations.contexts import context_digest, gather
 from operations.errors import OperationError
 from stacks.config import Environment
 
@@ -146,7 +147,11 @@ def build_image(folder: Path, name: str, settings: BuildSettings) -> None:
         Where the engine fails.
     """
     options = [f"--build-arg={argument}" for argument in settings.arguments]
-    _engine(settings.engine, "build", "--platform", PLATFORM, *options, "-t", name, str(folder))
+    with tempfile.TemporaryDirectory() as temporary:
+        context = Path(temporary) / folder.name
+        gather(folder, context)
+        build = ("build", "--platform", PLATFORM, *options, "-t", name, str(context))
+        _engine(settings.engine, *build)
 
 
 def missing_images(environment: Environment, digests: dict[str, str], ecr: Any) -> list[str]:

@@ -27,6 +27,7 @@ from local.processes import Process
 from local.servers import answers
 from local.state import ROOT, free_port
 from tests.benchmarks.load import Client, Load, request, run_load
+from tests.benchmarks.machine import family, held, processor_seconds
 from tests.benchmarks.report import Measure, median, report
 
 REGION = "ap-northeast-1"
@@ -467,31 +468,9 @@ def _call(port: int, path: str, body: Mapping[str, Any]) -> Any:
 
 def _family(leader: int) -> tuple[float, float]:
     """Seconds of a processor that a process and its descendants took, and MiB that they hold."""
-    parents, seconds = {}, {}
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = stat.read_text().rpartition(")")[2].split()
-        except OSError:
-            continue  # it ended meanwhile
-        process = int(stat.parent.name)
-        parents[process] = int(fields[1])
-        seconds[process] = int(fields[11]) + int(fields[12])
-    family = {leader} & parents.keys()
-    while found := {process for process, parent in parents.items() if parent in family} - family:
-        family |= found
-    return (
-        sum(seconds[process] for process in family) / os.sysconf("SC_CLK_TCK"),
-        sum(_memory(process) for process in family),
-    )
+    processes = family(leader)
+    return processor_seconds(processes), held(processes)
 
-
-def _memory(process: int) -> float:
-    """MiB that a process holds; of what it shares with others, its part."""
-    try:
-        lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
-    except OSError:
-        return 0.0  # it ended meanwhile
-    return next(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1024
 
 
 def _measures(rounds: Mapping[str, list[Round]]) -> Iterator[Measure]:

@@ -12,11 +12,13 @@ from ruamel.yaml import YAML
 
 from mlops_constructs.database_class import connections, memory
 from mlops_constructs.sagemaker_in_vpc import PLACED, VPC_KEYS
+from model_server import Model
 from stacks.config import Environment, json_schema, load_environment
 from stacks.document import read_document
 from stacks.releases import Release
 from stacks.validation import validated
 from tests.conftest import ENVIRONMENTS, ROOT
+from tests.unit.containers.asking import ask, predictor, said
 
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])
 BLOCK = re.compile(r"^( *)```(\w+)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
@@ -61,7 +63,8 @@ def test_every_link_leads_somewhere(page: Path) -> None:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_path_that_is_named_exists(page: Path) -> None:
     """A path in backticks is one of the checkout, unless it is another machine's or made later."""
-    elsewhere = ("/", "<", "releases/", "build/", ".local/", "s3:", "models:", "mysql")
+    kinds = ("application/", "text/", "image/")
+    elsewhere = (*kinds, "/", "<", "releases/", "build/", ".local/", "s3:", "models:", "mysql")
     missing = [
         path
         for path in NAMED.findall(page.read_text())
@@ -100,6 +103,36 @@ def test_the_example_release_is_valid(tmp_path: Path) -> None:
     path = tmp_path / "iris.yaml"
     path.write_text(example)
     assert validated(Release, read_document(path), path).version == 3
+
+
+def test_the_example_model_is_served(tmp_path: Path) -> None:
+    (block,) = blocks(ROOT / "docs" / "model-server.md", "python")
+    namespace: dict[str, type[Model]] = {"__name__": "flower"}  # type: ignore[dict-item]
+    exec(compile(block, "model-server.md", "exec"), namespace)  # noqa: S102 - what the guide shows
+    flower = namespace["Flower"]()
+    (tmp_path / "weights.json").write_text("[1.0, 10.0]")
+    flower.load(tmp_path)
+    assert predictor(flower).try_again()
+    for body, kind in (('{"inputs": [[1, 2]]}', "application/json"), ("1,2", "text/csv")):
+        answer = ask(flower, body, kind, accept="application/json")
+        assert said(answer) == {"predictions": [21.0]}
+    assert ask(flower, '{"inputs": [1]}').status == 400
+
+
+def test_the_codes_of_the_model_server_are_explained() -> None:
+    page = (ROOT / "docs" / "model-server.md").read_text()
+    source = "".join(
+        path.read_text()
+        for path in (ROOT / "containers" / "model-server" / "model_server").glob("*.py")
+    )
+    raised = set(re.findall(r'CallError\(\s*\d+, "(\w+)"|error_body\("(\w+)"', source))
+    codes = {one or other for one, other in raised}
+    assert len(codes) >= 8
+    assert {code for code in codes if f"`{code}`" not in page} == {
+        # Of HTTP, before there is a request.
+        "not_found",
+        "method_not_allowed",
+    }
 
 
 DATABRICKS = ROOT / "docs" / "databricks.md"

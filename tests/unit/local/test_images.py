@@ -1,3 +1,4 @@
+import subprocess
 import tomllib
 from pathlib import Path
 
@@ -97,6 +98,25 @@ def test_an_image_is_finished_by_its_own_program(
         install_image("tool")
     assert (store / "finished").is_file()
     assert current_image("tool").installed is (status == 0)
+
+
+def test_the_programs_of_an_image_take_the_place_of_its_libraries(store: Path) -> None:
+    image, library = (store / "containers" / name for name in ("tool", "library"))
+    library.mkdir()
+    for name in ("pyproject.toml", "tool.py"):
+        (library / name).write_text((image / name).read_text().replace("tool:", "other:"))
+    (library / "tool.py").rename(library / "other.py")
+    (library / "other.py").write_text("def main(): print('the library ran')\n")
+    project = (library / "pyproject.toml").read_text()
+    project = project.replace('name = "tool"', 'name = "other"').replace("['tool']", "['other']")
+    (library / "pyproject.toml").write_text(project)
+    with (image / "pyproject.toml").open("a") as file:
+        file.write('[tool.images]\nlibraries = ["library"]\n')
+    installed = install_image("tool")
+    for code in ("import other, tool", "import runpy; runpy.run_path('bin/tool', {}, '__main__')"):
+        words = [str(installed.folder / "bin" / "python"), "-c", code]
+        ran = subprocess.run(words, cwd=installed.folder, capture_output=True, text=True)
+    assert ran.stdout == "ran\n", ran.stderr
 
 
 def test_a_dockerfile_and_an_installation_run_the_same_program() -> None:
