@@ -3,15 +3,24 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from mlops_constructs.container_settings import ContainerSettings, container_faults
+from mlops_constructs.container_settings import ARCHIVE, ContainerSettings, container_faults
+from mlops_constructs.deployment import Deployment, alarm_faults
 from mlops_constructs.faults import Fault
 from mlops_constructs.naming import Naming
+from mlops_constructs.serving_exclusions import Shape, exclusion_faults
 from stacks.endpoint_config import AWS, Container, SparkSchema
 from stacks.endpoint_containers import aws_image, container_settings
 from stacks.validation import Check, Parts
 
 SHORT = ("image", "model", "environment", "spark_schema")
 """The keys of the short form, which the long form has in each of its containers."""
+
+LEAST_INSTANCES = 2
+"""Instances over two zones: with one, the endpoint is down while it is replaced."""
+
+INSTANCES = "endpoints.instances"
+UNSAFE_ENDPOINTS = (INSTANCES,)
+"""What endpoints may do only with a reason, one for all of an environment."""
 
 Settings = Mapping[str, Any]
 """What of an endpoint is valid by itself, by dotted path."""
@@ -127,6 +136,16 @@ def own_images(parts: Parts) -> Iterator[tuple[str, str]]:
             yield f"{path}.image", container.image
 
 
+def unsafe_endpoints(parts: Parts) -> dict[str, str]:
+    """What some endpoint does that needs a reason, and which."""
+    few = [
+        f"{path}.instances: {settings['instances']}"
+        for path, settings in endpoints(parts)
+        if settings.get("instances", LEAST_INSTANCES) < LEAST_INSTANCES
+    ]
+    return {INSTANCES: ", ".join(few)} if few else {}
+
+
 def _schema(settings: Settings) -> SparkSchema | None:
     """The schema of the short form, of which parts may be missing."""
     columns, name = settings.get("spark_schema.input"), settings.get("spark_schema.output.name")
@@ -137,9 +156,58 @@ def _schema(settings: Settings) -> SparkSchema | None:
     return SparkSchema.model_validate({"input": columns, "output": output})
 
 
+def _deployment_faults(parts: Parts) -> Iterator[Fault]:
+    for path, settings in endpoints(parts):
+        match settings:
+            case {
+                "instances": instances,
+                "deployment.strategy": strategy,
+                "deployment.step": step,
+                "deployment.bake": bake,
+                "deployment.keep": keep,
+            }:
+                plan = Deployment(strategy, step, bake, keep)
+                yield from plan.faults(f"{path}.deployment", instances)
+        alarms = settings.get("deployment.alarms", [])
+        yield from alarm_faults(f"{path}.deployment.alarms", 1, len(alarms))
+        where = parts.get("region"), parts.get("account")
+        for number, arn in enumerate(alarms):
+            if arn and None not in where and tuple(arn.split(":")[3:5]) != where:
+                yield Fault(
+                    f"{path}.deployment.alarms.{number}",
+                    f"'{arn}'",
+                    f"an alarm of the account {where[1]} in {where[0]}",
+                    "Make it there: SageMaker looks at its own account and region alone.",
+                )
+
+
+def _excluded(parts: Parts) -> Iterator[Fault]:
+    for path, settings in endpoints(parts):
+        if shape := _shape(path, settings, parts):
+            yield from exclusion_faults(path, shape)
+
+
+def _shape(path: str, settings: Settings, parts: Parts) -> Shape | None:
+    """What an endpoint is to be, where enough of it is valid to tell."""
+    match settings:
+        case {"instance": instance, "instances": instances, "deployment.strategy": strategy}:
+            containers = [container for _, container in served(path, settings, parts)]
+            return Shape(
+                strategy=Deployment(strategy).chosen(instances),
+                instance_types=[instance],
+                containers=len(containers),
+                unpacked=any(
+                    not it.model.endswith(ARCHIVE) for it in containers if it.model is not None
+                ),
+            )
+    return None
+
+
 ENDPOINT_CHECKS: tuple[Check, ...] = (
     _form_faults,
     _container_faults,
     _image_faults,
     _place_faults,
+    _deployment_faults,
+    _excluded,
 )

@@ -5,14 +5,19 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from mlops_constructs.deployment import Deployment
 from stacks.fields import Name, Section
-from stacks.forms import text, whole_number
+from stacks.forms import quantity, text, whole_number
 
 AWS = "aws:"
 """What images of AWS start with."""
 
 ONLY = "model"
 """What the one container of the short form is called in a release."""
+
+TIME = {"min": 60.0, "s": 1.0}
+LATENCY = {"ms": 1.0, "s": 1000.0}
+RATE = {"/min": 1.0}
 
 Image = Annotated[
     str,
@@ -54,6 +59,16 @@ Value = Annotated[
         r"[\s\S]{0,1024}",
         allowed="text of at most 1024 characters",
         fix="Write numbers and booleans in quotes; put what is longer into the model's files.",
+    ),
+]
+
+
+AlarmArn = Annotated[
+    str,
+    text(
+        r"arn:aws[a-z-]*:cloudwatch:[a-z0-9-]+:\d{12}:alarm:.{1,255}",
+        allowed="the ARN of an alarm",
+        fix="Copy it whole, such as 'arn:aws:cloudwatch:eu-west-1:111111111111:alarm:orders'.",
     ),
 ]
 
@@ -114,11 +129,44 @@ class Served(Section):
         return {ONLY: only}
 
 
+class DeploymentSettings(Section):
+    """How the endpoint is updated. Alarms roll an update back, always."""
+
+    strategy: Annotated[
+        Literal["all_at_once", "canary", "linear", "rolling"] | None,
+        Field(description="A canary of two instances or more, all at once of one."),
+    ] = None
+    step: Annotated[int, quantity({"%": 1.0}, minimum="1 %", maximum="50 %")] = 25
+    bake: Annotated[int, quantity(TIME, minimum="0 s", maximum="60 min")] = 600
+    keep: Annotated[int, quantity(TIME, minimum="0 s", maximum="60 min")] = 300
+    alarms: Annotated[
+        list[AlarmArn], Field(description="Other alarms that roll an update back.")
+    ] = []
+
+    @property
+    def plan(self) -> Deployment:
+        """The same for the construct."""
+        return Deployment(self.strategy, self.step, self.bake, self.keep)
+
+
+class LimitSettings(Section):
+    """The first values that are too much: each is an alarm."""
+
+    errors: Annotated[int, quantity(RATE, minimum="1 /min", maximum="100000 /min")] = 5
+    refused: Annotated[int, quantity({"%": 1.0}, minimum="1 %", maximum="100 %")] = 50
+    latency: Annotated[int, quantity(LATENCY, minimum="1 ms", maximum="60 s")] = 5000
+    overhead: Annotated[int, quantity(LATENCY, minimum="1 ms", maximum="60 s")] = 1000
+    memory: Annotated[int, quantity({"%": 1.0}, minimum="1 %", maximum="100 %")] = 90
+    disk: Annotated[int, quantity({"%": 1.0}, minimum="1 %", maximum="100 %")] = 90
+
+
 class Endpoint(Served):
     """One SageMaker endpoint."""
 
     instance: InstanceType = "ml.m5.large"
     instances: Annotated[int, whole_number(1, 100)] = 2
+    deployment: DeploymentSettings = DeploymentSettings()
+    limits: LimitSettings = LimitSettings()
 
 
 def model_name(reference: str) -> str:

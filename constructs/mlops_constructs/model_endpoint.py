@@ -11,9 +11,13 @@ from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct, IConstruct
 
 from mlops_constructs.acknowledgment import acknowledge_grant
+from mlops_constructs.alarms import Alarms
 from mlops_constructs.artifact_store import ArtifactStore
 from mlops_constructs.aws_images import AwsImage
 from mlops_constructs.content_name import content_name
+from mlops_constructs.deployment import GUARDED, Deployment
+from mlops_constructs.deployment_guards import deployment_config
+from mlops_constructs.endpoint_alarms import LIMITS, EndpointAlarms, Limits
 from mlops_constructs.endpoint_variants import MAIN, Variant, variant_faults
 from mlops_constructs.faults import Fault, raise_faults
 from mlops_constructs.log_settings import LogSettings
@@ -24,6 +28,7 @@ from mlops_constructs.private_network import PrivateNetwork
 from mlops_constructs.sagemaker_in_vpc import CREATE_MODEL, deny_elsewhere, only_in
 from mlops_constructs.sagemaker_model import SageMakerModel
 from mlops_constructs.service_call import S3, ServiceCall
+from mlops_constructs.serving_exclusions import Shape, exclusion_faults
 
 KINDS = ("endpoint", "endpoint-config", "model")
 """What an endpoint consists of, as SageMaker's ARNs name it."""
@@ -63,11 +68,21 @@ class ModelEndpoint(Construct):
         Encrypts the volumes of the instances.
     log_settings
         How logs are kept.
+    alarms
+        How alarms are made.
+    limits
+        What they are about.
+    deployment
+        How it is updated.
+    rollback_alarms
+        Names of other alarms that roll an update back.
 
     Attributes
     ----------
     endpoint_name : str
         Name of the endpoint, to invoke it by.
+    alarms : list of aws_cdk.aws_cloudwatch.Alarm
+        What is watched of it.
     role : aws_cdk.aws_iam.IRole
         The execution role.
 
@@ -80,7 +95,7 @@ class ModelEndpoint(Construct):
     --------
     >>> endpoint = ModelEndpoint(  # doctest: +SKIP
     ...     stack, "Endpoint", naming=naming, name="iris", network=network, artifacts=artifacts,
-    ...     variants=[Variant([container])], key=key, log_settings=settings)
+    ...     variants=[Variant([container])], key=key, log_settings=settings, alarms=alarms)
     >>> endpoint.grant_invoke(function)  # doctest: +SKIP
     """
 
@@ -102,9 +117,13 @@ class ModelEndpoint(Construct):
         variants: Sequence[Variant],
         key: kms.IKey,
         log_settings: LogSettings,
+        alarms: Alarms,
+        limits: Limits = LIMITS,
+        deployment: Deployment = GUARDED,
+        rollback_alarms: Sequence[str] = (),
     ) -> None:
         super().__init__(scope, construct_id)
-        raise_faults(self.node.path, self._faults(variants))
+        raise_faults(self.node.path, self._faults(variants, deployment))
         network.require(self, self.CALLS)
         self.endpoint_name = naming.endpoint(name)
         log_group = log_settings.group(
@@ -153,11 +172,24 @@ class ModelEndpoint(Construct):
             ),
             **config_properties,
         )
+        watching = EndpointAlarms(
+            self,
+            "Alarms",
+            alarms=alarms,
+            endpoint_name=self.endpoint_name,
+            variants=variants,
+            limits=limits,
+            others=rollback_alarms,
+        )
+        self.alarms = watching.all
         endpoint = sagemaker.CfnEndpoint(
             self,
             "Endpoint",
             endpoint_name=self.endpoint_name,
             endpoint_config_name=config.attr_endpoint_config_name,
+            deployment_config=deployment_config(
+                deployment, deployment.chosen(_instances(variants)), watching.rollback
+            ),
         )
         endpoint.node.add_dependency(log_group)
 
@@ -169,8 +201,10 @@ class ModelEndpoint(Construct):
         for key in dict.fromkeys(it.files.key for it in containers if it.files):
             artifacts.grant_read(self.role, key)
 
-    def _faults(self, variants: Sequence[Variant]) -> Iterator[Fault]:
+    def _faults(self, variants: Sequence[Variant], deployment: Deployment) -> Iterator[Fault]:
         yield from variant_faults("variants", variants)
+        yield from deployment.faults("deployment", _instances(variants))
+        yield from exclusion_faults("", _shape(variants, deployment))
         region = Stack.of(self).region
         for variant in variants:
             for number, container in enumerate(variant.containers):
@@ -317,6 +351,24 @@ def _construct_id(variant: Variant, ending: str) -> str:
     """The id of something of a variant: the first, and mostly the only one, needs no name."""
     words = "" if variant.name == MAIN else variant.name.title().replace("-", "")
     return f"{words}{ending}"
+
+
+def _instances(variants: Sequence[Variant]) -> int:
+    """Instances of the smallest variant: a step of a deployment is a part of them."""
+    return min((it.instance_count for it in variants if not it.serverless), default=1)
+
+
+def _shape(variants: Sequence[Variant], deployment: Deployment) -> Shape:
+    files = [it.files for variant in variants for it in variant.containers if it.files]
+    return Shape(
+        kind="serverless" if any(it.serverless for it in variants) else "realtime",
+        strategy=deployment.chosen(_instances(variants)),
+        variants=sum(not it.shadow for it in variants),
+        shadows=sum(it.shadow for it in variants),
+        instance_types=[it.instance_type for it in variants if not it.serverless],
+        containers=max((len(it.containers) for it in variants), default=0),
+        unpacked=any(not it.packed for it in files),
+    )
 
 
 def _image_key(container: ModelContainer) -> tuple[str, str]:

@@ -1,10 +1,12 @@
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aws_cdk.assertions import Match, Template
 
 from mlops_constructs.aws_images import AwsImage
+from mlops_constructs.deployment import Deployment, Strategy
 from mlops_constructs.endpoint_variants import Variant
 from mlops_constructs.faults import FaultsError
 from mlops_constructs.model_container import ModelFiles
@@ -21,6 +23,7 @@ def endpoint(bench: Bench, **changes: object) -> ModelEndpoint:
         "variants": [Variant([bench.container()])],
         "key": bench.key,
         "log_settings": bench.log_settings,
+        "alarms": bench.alarms(),
     }
     return ModelEndpoint(bench.stack, "Endpoint", **{**arguments, **changes})  # type: ignore[arg-type]
 
@@ -160,6 +163,77 @@ class TestNames:
         new_model, new_config = names(new.template())
         assert old_model == new_model
         assert old_config != new_config
+
+
+class TestUpdates:
+    """A new version gets a part of the traffic first, and alarms send it back."""
+
+    @pytest.fixture
+    def config(self, template: Template) -> dict[str, Any]:
+        (found,) = template.find_resources("AWS::SageMaker::Endpoint").values()
+        config: dict[str, Any] = found["Properties"]["DeploymentConfig"]
+        return config
+
+    @pytest.fixture
+    def template(self, bench: Bench) -> Template:
+        endpoint(bench)
+        return bench.template()
+
+    def test_a_canary_is_watched_and_rolled_back(
+        self, template: Template, config: dict[str, Any]
+    ) -> None:
+        assert config["BlueGreenUpdatePolicy"] == {
+            "TrafficRoutingConfiguration": {
+                "Type": "CANARY",
+                "CanarySize": {"Type": "CAPACITY_PERCENT", "Value": 25},
+                "WaitIntervalInSeconds": 600,
+            },
+            "TerminationWaitInSeconds": 300,
+            "MaximumExecutionTimeoutInSeconds": 5100,
+        }
+        named = {a["AlarmName"]["Ref"] for a in config["AutoRollbackConfiguration"]["Alarms"]}
+        assert named == set(template.find_resources("AWS::CloudWatch::Alarm"))
+
+    @pytest.mark.parametrize(
+        ("strategy", "routing"),
+        [
+            ("all_at_once", {"Type": "ALL_AT_ONCE"}),
+            (
+                "linear",
+                {"Type": "LINEAR", "LinearStepSize": {"Type": "CAPACITY_PERCENT", "Value": 20}},
+            ),
+        ],
+    )
+    def test_another_way(
+        self, strategy: Strategy, routing: dict[str, object], bench: Bench
+    ) -> None:
+        endpoint(bench, deployment=Deployment(strategy, step=20, bake=60))
+        (found,) = bench.template().find_resources("AWS::SageMaker::Endpoint").values()
+        policy = found["Properties"]["DeploymentConfig"]["BlueGreenUpdatePolicy"]
+        assert policy["TrafficRoutingConfiguration"] == {**routing, "WaitIntervalInSeconds": 60}
+
+    def test_batch_after_batch(self, bench: Bench) -> None:
+        deployment = Deployment("rolling", step=50)
+        endpoint(bench, deployment=deployment, rollback_alarms=["orders-lost"])
+        (found,) = bench.template().find_resources("AWS::SageMaker::Endpoint").values()
+        config = found["Properties"]["DeploymentConfig"]
+        assert "BlueGreenUpdatePolicy" not in config
+        assert config["RollingUpdatePolicy"]["MaximumBatchSize"]["Value"] == 50
+        assert {"AlarmName": "orders-lost"} in config["AutoRollbackConfiguration"]["Alarms"]
+
+    def test_one_instance_has_no_half(self, bench: Bench) -> None:
+        with pytest.raises(FaultsError) as raised:
+            endpoint(
+                bench,
+                variants=[Variant([bench.container()], instance_count=1)],
+                deployment=Deployment("canary"),
+            )
+        assert [fault.path for fault in raised.value.faults] == ["deployment.strategy"]
+
+    def test_what_is_excluded_is_a_fault(self, bench: Bench) -> None:
+        variant = Variant([bench.container()], instance_type="ml.inf1.xlarge")
+        with pytest.raises(FaultsError, match="falls back to all at once"):
+            endpoint(bench, variants=[variant])
 
 
 class TestContainers:

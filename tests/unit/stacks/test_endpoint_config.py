@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from mlops_constructs.deployment import Deployment
 from stacks.config import Environment, load_environment
 from stacks.endpoint_parts import unreleased
 from stacks.releases import Release, Released
@@ -117,6 +118,56 @@ class TestContainers:
         schema = f"    spark_schema: {{input: [{columns}], output: {{name: f, type: double}}}}\n"
         found = faults(tmp_path, GOOD + IRIS + schema)
         assert set(found) == {"endpoints.iris.spark_schema"}
+
+
+ALARM = "arn:aws:cloudwatch:eu-west-1:123456789012:alarm:orders lost: many"
+
+
+class TestUpdates:
+    def test_the_plan_is_what_is_written(self, tmp_path: Path) -> None:
+        text = f"    deployment: {{strategy: linear, bake: 1 min, alarms: ['{ALARM}']}}\n"
+        settings = loaded(tmp_path, GOOD + IRIS + text).endpoints["iris"].deployment
+        assert settings.plan == Deployment("linear", 25, 60, 300)
+        assert settings.alarms == [ALARM]
+
+    def test_every_fault_at_once(self, tmp_path: Path) -> None:
+        elsewhere = ALARM.replace("eu-west-1", "eu-west-2")
+        text = (
+            "    instance: ml.inf1.xlarge\n"
+            "    deployment:\n"
+            f"      {{strategy: linear, step: 5 %, bake: 20 min, alarms: [{elsewhere!r}]}}\n"
+            "    limits: {errors: 5, disk: 120 %}\n"
+        )
+        assert set(faults(tmp_path, GOOD + IRIS + text)) == {
+            "endpoints.iris.deployment.step",
+            "endpoints.iris.deployment.bake",
+            "endpoints.iris.deployment.strategy",
+            "endpoints.iris.deployment.alarms.0",
+            "endpoints.iris.limits.errors",
+            "endpoints.iris.limits.disk",
+        }
+
+    def test_ten_alarms_leave_no_room(self, tmp_path: Path) -> None:
+        text = f"    deployment: {{alarms: [{', '.join(10 * [repr(ALARM)])}]}}\n"
+        assert set(faults(tmp_path, GOOD + IRIS + text)) == {"endpoints.iris.deployment.alarms"}
+
+
+class TestInstances:
+    """A single instance is down while it is replaced: somebody has to want that."""
+
+    ONE = IRIS + "    instances: 1\n"
+
+    def test_one_needs_a_reason(self, tmp_path: Path) -> None:
+        found = faults(tmp_path, GOOD + self.ONE)
+        assert set(found) == {"endpoints.instances"}
+        assert "endpoints.iris.instances: 1" in found["endpoints.instances"]
+        reason = "opt_outs: {endpoints.instances: Development may be down for a while.}\n"
+        assert faults(tmp_path, GOOD + self.ONE + reason) == {}
+        assert set(faults(tmp_path, GOOD + IRIS + reason)) == {"opt_outs.endpoints.instances"}
+
+    def test_a_step_of_one_is_none(self, tmp_path: Path) -> None:
+        found = faults(tmp_path, GOOD + self.ONE + "    deployment: {strategy: rolling}\n")
+        assert "endpoints.iris.deployment.strategy" in found
 
 
 class TestReleased:
