@@ -66,7 +66,8 @@ class EndpointStack(PlatformStack):
             limits=Limits(**settings.limits.model_dump()),
             deployment=settings.deployment.plan,
             rollback_alarms=[arn.split(":", 6)[6] for arn in settings.deployment.alarms],
+            scaling=settings.scaling.plan if settings.scaling else None,
         )
-        if settings.instances < LEAST_INSTANCES:
+        if settings.least_instances < LEAST_INSTANCES:
             self.opt_out(INSTANCES, self)
         CfnOutput(self, "EndpointName", value=endpoint.endpoint_name)

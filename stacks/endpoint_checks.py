@@ -7,6 +7,7 @@ from mlops_constructs.container_settings import ARCHIVE, ContainerSettings, cont
 from mlops_constructs.deployment import Deployment, alarm_faults
 from mlops_constructs.faults import Fault
 from mlops_constructs.naming import Naming
+from mlops_constructs.scaling_plan import Scaling, Scheduled
 from mlops_constructs.serving_exclusions import Shape, exclusion_faults
 from stacks.endpoint_config import AWS, Container, SparkSchema
 from stacks.endpoint_containers import aws_image, container_settings
@@ -139,9 +140,10 @@ def own_images(parts: Parts) -> Iterator[tuple[str, str]]:
 def unsafe_endpoints(parts: Parts) -> dict[str, str]:
     """What some endpoint does that needs a reason, and which."""
     few = [
-        f"{path}.instances: {settings['instances']}"
+        f"{path}.{key}: {settings[key]}"
         for path, settings in endpoints(parts)
-        if settings.get("instances", LEAST_INSTANCES) < LEAST_INSTANCES
+        for key in ("instances", "scaling.min")
+        if settings.get(key, LEAST_INSTANCES) < LEAST_INSTANCES
     ]
     return {INSTANCES: ", ".join(few)} if few else {}
 
@@ -181,6 +183,27 @@ def _deployment_faults(parts: Parts) -> Iterator[Fault]:
                 )
 
 
+def _scaling_faults(parts: Parts) -> Iterator[Fault]:
+    for path, settings in endpoints(parts):
+        if plan := _plan(settings):
+            yield from plan.faults(f"{path}.scaling", settings.get("instances"))
+
+
+def _plan(settings: Settings) -> Scaling | None:
+    """The bounds of an endpoint and what it is scaled by, where all of that is valid."""
+    match settings:
+        case {
+            "scaling.min": least,
+            "scaling.max": most,
+            "scaling.invocations": invocations,
+            "scaling.concurrency": concurrency,
+            "scaling.schedule": [*schedule],
+        } if None not in schedule:
+            entries = [Scheduled(it.at, it.min, it.max, it.timezone) for it in schedule]
+            return Scaling(least, most, invocations or 0, concurrency, schedule=entries)
+    return None
+
+
 def _excluded(parts: Parts) -> Iterator[Fault]:
     for path, settings in endpoints(parts):
         if shape := _shape(path, settings, parts):
@@ -199,6 +222,7 @@ def _shape(path: str, settings: Settings, parts: Parts) -> Shape | None:
                 unpacked=any(
                     not it.model.endswith(ARCHIVE) for it in containers if it.model is not None
                 ),
+                scaled=f"{path}.scaling" in parts.written,
             )
     return None
 
@@ -209,5 +233,6 @@ ENDPOINT_CHECKS: tuple[Check, ...] = (
     _image_faults,
     _place_faults,
     _deployment_faults,
+    _scaling_faults,
     _excluded,
 )

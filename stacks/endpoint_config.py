@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from mlops_constructs.deployment import Deployment
+from mlops_constructs.scaling_plan import Scaling, Scheduled
 from stacks.fields import Name, Section
 from stacks.forms import quantity, text, whole_number
 
@@ -160,6 +161,56 @@ class LimitSettings(Section):
     disk: Annotated[int, quantity({"%": 1.0}, minimum="1 %", maximum="100 %")] = 90
 
 
+class ScheduleEntry(Section):
+    """Other bounds from a time on."""
+
+    at: Annotated[
+        str,
+        text(
+            r"(?:cron|at|rate)\(.+\)",
+            allowed="a schedule of Application Auto Scaling",
+            fix="Write it such as 'cron(0 8 ? * MON-FRI *)'.",
+        ),
+    ]
+    min: Annotated[int, whole_number(1, 1000)]
+    max: Annotated[int, whole_number(1, 1000)]
+    timezone: Annotated[
+        str,
+        text(
+            r"UTC|[A-Z]\w+(?:/[\w+-]+)+",
+            allowed="a time zone",
+            fix="Write it such as 'Asia/Tokyo'.",
+        ),
+    ] = "UTC"
+
+
+class ScalingSettings(Section):
+    """How many instances each variant that answers has."""
+
+    min: Annotated[int, whole_number(1, 1000)]
+    max: Annotated[int, whole_number(1, 1000)]
+    invocations: Annotated[int | None, quantity(RATE, minimum="1 /min", maximum="1000000 /min")] = (
+        None
+    )
+    concurrency: Annotated[int, whole_number(0, 10000)] = 0
+    scale_out: Annotated[int, quantity(TIME, minimum="0 s", maximum="60 min")] = 60
+    scale_in: Annotated[int, quantity(TIME, minimum="0 s", maximum="60 min")] = 300
+    schedule: list[ScheduleEntry] = []
+
+    @property
+    def plan(self) -> Scaling:
+        """The same for the construct."""
+        return Scaling(
+            self.min,
+            self.max,
+            self.invocations or 0,
+            self.concurrency,
+            self.scale_out,
+            self.scale_in,
+            [Scheduled(it.at, it.min, it.max, it.timezone) for it in self.schedule],
+        )
+
+
 class Endpoint(Served):
     """One SageMaker endpoint."""
 
@@ -167,6 +218,12 @@ class Endpoint(Served):
     instances: Annotated[int, whole_number(1, 100)] = 2
     deployment: DeploymentSettings = DeploymentSettings()
     limits: LimitSettings = LimitSettings()
+    scaling: ScalingSettings | None = None
+
+    @property
+    def least_instances(self) -> int:
+        """Instances that there are in any case."""
+        return min(self.instances, self.scaling.min) if self.scaling else self.instances
 
 
 def model_name(reference: str) -> str:

@@ -1,6 +1,6 @@
 """A SageMaker endpoint that serves released models."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from aws_cdk import Stack
@@ -18,6 +18,7 @@ from mlops_constructs.content_name import content_name
 from mlops_constructs.deployment import GUARDED, Deployment
 from mlops_constructs.deployment_guards import deployment_config
 from mlops_constructs.endpoint_alarms import LIMITS, EndpointAlarms, Limits
+from mlops_constructs.endpoint_scaling import EndpointScaling
 from mlops_constructs.endpoint_variants import MAIN, Variant, variant_faults
 from mlops_constructs.faults import Fault, raise_faults
 from mlops_constructs.log_settings import LogSettings
@@ -27,11 +28,20 @@ from mlops_constructs.platform_role import PlatformRole
 from mlops_constructs.private_network import PrivateNetwork
 from mlops_constructs.sagemaker_in_vpc import CREATE_MODEL, deny_elsewhere, only_in
 from mlops_constructs.sagemaker_model import SageMakerModel
+from mlops_constructs.scaling_plan import Scaling
 from mlops_constructs.service_call import S3, ServiceCall
 from mlops_constructs.serving_exclusions import Shape, exclusion_faults
 
 KINDS = ("endpoint", "endpoint-config", "model")
 """What an endpoint consists of, as SageMaker's ARNs name it."""
+
+# An update keeps the instances that there are; weights are those of the configuration.
+RETAINED: Mapping[str, Any] = {
+    "retain_all_variant_properties": True,
+    "exclude_retained_variant_properties": [
+        sagemaker.CfnEndpoint.VariantPropertyProperty(variant_property_type="DesiredWeight")
+    ],
+}
 
 _CREATE_CONFIG = "sagemaker:CreateEndpointConfig"
 _MANAGE_ENDPOINT = (
@@ -76,6 +86,8 @@ class ModelEndpoint(Construct):
         How it is updated.
     rollback_alarms
         Names of other alarms that roll an update back.
+    scaling
+        How many instances each variant that answers has; always the same where there is none.
 
     Attributes
     ----------
@@ -121,9 +133,10 @@ class ModelEndpoint(Construct):
         limits: Limits = LIMITS,
         deployment: Deployment = GUARDED,
         rollback_alarms: Sequence[str] = (),
+        scaling: Scaling | None = None,
     ) -> None:
         super().__init__(scope, construct_id)
-        raise_faults(self.node.path, self._faults(variants, deployment))
+        raise_faults(self.node.path, self._faults(variants, deployment, scaling))
         network.require(self, self.CALLS)
         self.endpoint_name = naming.endpoint(name)
         log_group = log_settings.group(
@@ -190,8 +203,19 @@ class ModelEndpoint(Construct):
             deployment_config=deployment_config(
                 deployment, deployment.chosen(_instances(variants)), watching.rollback
             ),
+            **(RETAINED if scaling else {}),
         )
         endpoint.node.add_dependency(log_group)
+        for variant in variants:
+            if scaling and not variant.shadow:
+                EndpointScaling(
+                    self,
+                    _construct_id(variant, "Scaling"),
+                    endpoint=endpoint,
+                    endpoint_name=self.endpoint_name,
+                    variant=variant.name,
+                    plan=scaling,
+                )
 
     def _grant_what_is_read(self, variants: Sequence[Variant], artifacts: ArtifactStore) -> None:
         """Let the role read the images and the files of the models, each once, and nothing else."""
@@ -201,10 +225,15 @@ class ModelEndpoint(Construct):
         for key in dict.fromkeys(it.files.key for it in containers if it.files):
             artifacts.grant_read(self.role, key)
 
-    def _faults(self, variants: Sequence[Variant], deployment: Deployment) -> Iterator[Fault]:
+    def _faults(
+        self, variants: Sequence[Variant], deployment: Deployment, scaling: Scaling | None
+    ) -> Iterator[Fault]:
         yield from variant_faults("variants", variants)
         yield from deployment.faults("deployment", _instances(variants))
-        yield from exclusion_faults("", _shape(variants, deployment))
+        yield from exclusion_faults("", _shape(variants, deployment, scaling))
+        for variant in variants:
+            if scaling and not variant.shadow:
+                yield from scaling.faults("scaling", variant.instance_count)
         region = Stack.of(self).region
         for variant in variants:
             for number, container in enumerate(variant.containers):
@@ -358,7 +387,7 @@ def _instances(variants: Sequence[Variant]) -> int:
     return min((it.instance_count for it in variants if not it.serverless), default=1)
 
 
-def _shape(variants: Sequence[Variant], deployment: Deployment) -> Shape:
+def _shape(variants: Sequence[Variant], deployment: Deployment, scaling: Scaling | None) -> Shape:
     files = [it.files for variant in variants for it in variant.containers if it.files]
     return Shape(
         kind="serverless" if any(it.serverless for it in variants) else "realtime",
@@ -368,6 +397,7 @@ def _shape(variants: Sequence[Variant], deployment: Deployment) -> Shape:
         instance_types=[it.instance_type for it in variants if not it.serverless],
         containers=max((len(it.containers) for it in variants), default=0),
         unpacked=any(not it.packed for it in files),
+        scaled=scaling is not None,
     )
 
 

@@ -11,6 +11,7 @@ from mlops_constructs.endpoint_variants import Variant
 from mlops_constructs.faults import FaultsError
 from mlops_constructs.model_container import ModelFiles
 from mlops_constructs.model_endpoint import ModelEndpoint
+from mlops_constructs.scaling_plan import Scaling
 from tests.unit.constructs.conftest import MODEL_DIGEST, Bench
 
 
@@ -234,6 +235,33 @@ class TestUpdates:
         variant = Variant([bench.container()], instance_type="ml.inf1.xlarge")
         with pytest.raises(FaultsError, match="falls back to all at once"):
             endpoint(bench, variants=[variant])
+
+
+class TestScaling:
+    def test_an_update_keeps_what_there_is(self, bench: Bench) -> None:
+        endpoint(bench, scaling=Scaling(2, 6, invocations=1000))
+        template = bench.template()
+        template.has_resource_properties(
+            "AWS::SageMaker::Endpoint",
+            {
+                "RetainAllVariantProperties": True,
+                "ExcludeRetainedVariantProperties": [{"VariantPropertyType": "DesiredWeight"}],
+            },
+        )
+        (target,) = template.find_resources("AWS::ApplicationAutoScaling::ScalableTarget").values()
+        assert target["Properties"]["ResourceId"] == "endpoint/mlops-blue-iris/variant/main"
+        assert set(template.find_resources("AWS::SageMaker::Endpoint")) <= set(target["DependsOn"])
+
+    def test_without_it_the_configuration_decides(self, bench: Bench) -> None:
+        endpoint(bench)
+        bench.template().has_resource_properties(
+            "AWS::SageMaker::Endpoint", {"RetainAllVariantProperties": Match.absent()}
+        )
+
+    def test_it_starts_between_the_bounds(self, bench: Bench) -> None:
+        with pytest.raises(FaultsError) as raised:
+            endpoint(bench, scaling=Scaling(3, 6, invocations=1000))
+        assert [fault.path for fault in raised.value.faults] == ["scaling.min"]
 
 
 class TestContainers:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from mlops_constructs.deployment import Deployment
+from mlops_constructs.scaling_plan import Scaling, Scheduled
 from stacks.config import Environment, load_environment
 from stacks.endpoint_parts import unreleased
 from stacks.releases import Release, Released
@@ -150,6 +151,41 @@ class TestUpdates:
     def test_ten_alarms_leave_no_room(self, tmp_path: Path) -> None:
         text = f"    deployment: {{alarms: [{', '.join(10 * [repr(ALARM)])}]}}\n"
         assert set(faults(tmp_path, GOOD + IRIS + text)) == {"endpoints.iris.deployment.alarms"}
+
+
+class TestScaling:
+    def scaled(self, folder: Path, settings: str) -> dict[str, str]:
+        return faults(folder, GOOD + IRIS + f"    scaling: {{{settings}}}\n")
+
+    def test_the_plan_is_what_is_written(self, tmp_path: Path) -> None:
+        night = "{at: cron(0 20 * * ? *), min: 2, max: 3, timezone: Asia/Tokyo}"
+        text = f"    scaling: {{min: 2, max: 6, invocations: 10 /min, schedule: [{night}]}}\n"
+        scaling = loaded(tmp_path, GOOD + IRIS + text).endpoints["iris"].scaling
+        entry = Scheduled("cron(0 20 * * ? *)", 2, 3, "Asia/Tokyo")
+        assert scaling
+        assert scaling.plan == Scaling(2, 6, 10, schedule=[entry])
+
+    @pytest.mark.parametrize(
+        ("settings", "key"),
+        [
+            ("min: 4, max: 2, concurrency: 1", ".max"),
+            ("min: 3, max: 6, concurrency: 1", ".min"),
+            ("min: 2, max: 6", ""),
+            (
+                "min: 2, max: 6, schedule: [{at: cron(0 8 * * ? *), min: 3, max: 2}]",
+                ".schedule.0.max",
+            ),
+            ("min: 2, max: 6, schedule: [{at: monday, min: 2, max: 3}]", ".schedule.0.at"),
+            ("max: 6, concurrency: 1", ".min"),
+        ],
+    )
+    def test_a_plan_that_is_none(self, settings: str, key: str, tmp_path: Path) -> None:
+        assert set(self.scaled(tmp_path, settings)) == {f"endpoints.iris.scaling{key}"}
+
+    def test_one_in_any_case_needs_a_reason(self, tmp_path: Path) -> None:
+        found = self.scaled(tmp_path, "min: 1, max: 6, concurrency: 1")
+        assert set(found) == {"endpoints.instances"}
+        assert "endpoints.iris.scaling.min: 1" in found["endpoints.instances"]
 
 
 class TestInstances:
