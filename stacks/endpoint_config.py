@@ -7,6 +7,7 @@ from pydantic import Field
 
 from mlops_constructs.deployment import Deployment
 from mlops_constructs.scaling_plan import Scaling, Scheduled
+from mlops_constructs.serving_exclusions import MAIN
 from stacks.fields import Name, Section
 from stacks.forms import quantity, text, whole_number
 
@@ -115,11 +116,19 @@ class Served(Section):
         "serial", description="'direct' has callers name the container, as TargetContainerHostname."
     )
 
+    instance: InstanceType = "ml.m5.large"
+    instances: Annotated[int, whole_number(1, 100)] = 2
+
     @property
     def parts(self) -> Mapping[str, Container]:
         """Every container by its name in a release."""
+        return self.named_parts()
+
+    def named_parts(self, variant: str = "") -> Mapping[str, Container]:
+        """Every container by its name in a release, of a variant of several."""
         if self.containers:
-            return {container.name: container for container in self.containers}
+            start = f"{variant}." if variant else ""
+            return {f"{start}{container.name}": container for container in self.containers}
         only = Container(
             name=ONLY,
             image=str(self.image),  # a check asks for it
@@ -127,7 +136,16 @@ class Served(Section):
             environment=self.environment,
             spark_schema=self.spark_schema,
         )
-        return {ONLY: only}
+        return {variant or ONLY: only}
+
+
+class VariantSettings(Served):
+    """One of several models behind an endpoint."""
+
+    weight: Annotated[int, whole_number(0, 1000)] = 1
+    shadow: Annotated[
+        bool, Field(description="It gets copies of requests; its answers are thrown away.")
+    ] = False
 
 
 class DeploymentSettings(Section):
@@ -214,16 +232,36 @@ class ScalingSettings(Section):
 class Endpoint(Served):
     """One SageMaker endpoint."""
 
-    instance: InstanceType = "ml.m5.large"
-    instances: Annotated[int, whole_number(1, 100)] = 2
+    variants: Annotated[
+        dict[Name, VariantSettings],
+        Field(description="Several that share the traffic, instead of the keys above."),
+    ] = {}
     deployment: DeploymentSettings = DeploymentSettings()
     limits: LimitSettings = LimitSettings()
     scaling: ScalingSettings | None = None
 
     @property
+    def serving(self) -> Mapping[str, Served]:
+        """What serves, by the variant's name."""
+        return self.variants or {MAIN: self}
+
+    @property
+    def parts(self) -> Mapping[str, Container]:
+        """Every container of every variant by its name in a release."""
+        if not self.variants:
+            return self.named_parts()
+        return {
+            part: container
+            for name, variant in self.variants.items()
+            for part, container in variant.named_parts(name).items()
+        }
+
+    @property
     def least_instances(self) -> int:
-        """Instances that there are in any case."""
-        return min(self.instances, self.scaling.min) if self.scaling else self.instances
+        """Instances that answer in any case, of the smallest variant."""
+        shadows = {name for name, variant in self.variants.items() if variant.shadow}
+        counts = [it.instances for name, it in self.serving.items() if name not in shadows]
+        return min([*counts, self.scaling.min] if self.scaling else counts)
 
 
 def model_name(reference: str) -> str:

@@ -9,8 +9,9 @@ from constructs import Construct
 
 from mlops_constructs.alarms import Alarms
 from mlops_constructs.deployment import MOST_ALARMS, alarm_faults
-from mlops_constructs.endpoint_variants import MAIN, Variant
+from mlops_constructs.endpoint_variants import Variant
 from mlops_constructs.faults import raise_faults
+from mlops_constructs.serving_exclusions import MAIN
 
 # https://docs.aws.amazon.com/sagemaker/latest/dg/monitoring-cloudwatch.html
 INVOCATIONS = "AWS/SageMaker"

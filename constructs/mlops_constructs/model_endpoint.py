@@ -19,7 +19,7 @@ from mlops_constructs.deployment import GUARDED, Deployment
 from mlops_constructs.deployment_guards import deployment_config
 from mlops_constructs.endpoint_alarms import LIMITS, EndpointAlarms, Limits
 from mlops_constructs.endpoint_scaling import EndpointScaling
-from mlops_constructs.endpoint_variants import MAIN, Variant, variant_faults
+from mlops_constructs.endpoint_variants import Variant, variant_faults
 from mlops_constructs.faults import Fault, raise_faults
 from mlops_constructs.log_settings import LogSettings
 from mlops_constructs.model_container import ModelContainer
@@ -30,7 +30,7 @@ from mlops_constructs.sagemaker_in_vpc import CREATE_MODEL, deny_elsewhere, only
 from mlops_constructs.sagemaker_model import SageMakerModel
 from mlops_constructs.scaling_plan import Scaling
 from mlops_constructs.service_call import S3, ServiceCall
-from mlops_constructs.serving_exclusions import Shape, exclusion_faults
+from mlops_constructs.serving_exclusions import MAIN, Shape, exclusion_faults
 
 KINDS = ("endpoint", "endpoint-config", "model")
 """What an endpoint consists of, as SageMaker's ARNs name it."""

@@ -14,6 +14,12 @@ Kind = Literal["realtime", "serverless", "async", "components"]
 
 GUIDE = "https://docs.aws.amazon.com/sagemaker/latest/dg"
 API = "https://docs.aws.amazon.com/sagemaker/latest/APIReference"
+MAIN = "main"
+"""The variant of an endpoint that has one."""
+
+MOST_VARIANTS = 10
+"""https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateEndpointConfig.html"""
+
 INFERENTIA_1 = "ml.inf1."
 
 

@@ -237,6 +237,51 @@ class TestUpdates:
             endpoint(bench, variants=[variant])
 
 
+class TestVariants:
+    def test_share_the_traffic_by_weight(self, bench: Bench) -> None:
+        one = bench.container()
+        endpoint(
+            bench,
+            variants=[
+                Variant([one], name="current", weight=9),
+                Variant([one], name="candidate", instance_type="ml.c5.large"),
+            ],
+            scaling=Scaling(2, 4, concurrency=2),
+        )
+        template = bench.template()
+        (config,) = template.find_resources("AWS::SageMaker::EndpointConfig").values()
+        variants = config["Properties"]["ProductionVariants"]
+        weights = {it["VariantName"]: it["InitialVariantWeight"] for it in variants}
+        assert weights == {"current": 9, "candidate": 1}
+        models = template.find_resources("AWS::SageMaker::Model").values()
+        assert len({model["Properties"]["ModelName"] for model in models}) == 2
+        targets = template.find_resources("AWS::ApplicationAutoScaling::ScalableTarget").values()
+        assert {target["Properties"]["ResourceId"] for target in targets} == {
+            "endpoint/mlops-blue-iris/variant/current",
+            "endpoint/mlops-blue-iris/variant/candidate",
+        }
+        (found,) = template.find_resources("AWS::SageMaker::Endpoint").values()
+        rollback = found["Properties"]["DeploymentConfig"]["AutoRollbackConfiguration"]
+        assert len(rollback["Alarms"]) == 10
+
+    def test_a_shadow_is_none_of_production(self, bench: Bench) -> None:
+        one = bench.container()
+        shadow = Variant([one], name="next", shadow=True, instance_count=1, weight=0.5)
+        endpoint(
+            bench,
+            variants=[Variant([one]), shadow],
+            deployment=Deployment("all_at_once"),
+            scaling=Scaling(2, 4, concurrency=2),
+        )
+        template = bench.template()
+        (config,) = template.find_resources("AWS::SageMaker::EndpointConfig").values()
+        (production,) = config["Properties"]["ProductionVariants"]
+        (copied,) = config["Properties"]["ShadowProductionVariants"]
+        assert (production["VariantName"], copied["VariantName"]) == ("main", "next")
+        template.resource_count_is("AWS::ApplicationAutoScaling::ScalableTarget", 1)
+        template.resource_count_is("AWS::CloudWatch::Alarm", 6)
+
+
 class TestScaling:
     def test_an_update_keeps_what_there_is(self, bench: Bench) -> None:
         endpoint(bench, scaling=Scaling(2, 6, invocations=1000))

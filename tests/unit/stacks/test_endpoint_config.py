@@ -121,6 +121,76 @@ class TestContainers:
         assert set(found) == {"endpoints.iris.spark_schema"}
 
 
+VARIANTS = """\
+endpoints:
+  iris:
+    variants:
+      current: {image: iris, model: models:/iris@champion, weight: 9}
+      candidate: {image: iris, model: models:/iris@challenger}
+"""
+
+
+class TestVariants:
+    def test_each_is_released_by_its_name(self, tmp_path: Path) -> None:
+        endpoint = loaded(tmp_path, GOOD + VARIANTS).endpoints["iris"]
+        assert list(endpoint.parts) == ["current", "candidate"]
+        pair = "containers: [{name: a, image: iris}, {name: b, image: iris}]"
+        text = VARIANTS.replace("image: iris, model: models:/iris@challenger", pair)
+        endpoint = loaded(tmp_path, GOOD + text).endpoints["iris"]
+        assert list(endpoint.parts) == ["current", "candidate.a", "candidate.b"]
+
+    def test_keys_of_a_model_are_the_variants(self, tmp_path: Path) -> None:
+        text = VARIANTS + "    instances: 3\n    image: iris\n"
+        assert set(faults(tmp_path, GOOD + text)) == {
+            "endpoints.iris.instances",
+            "endpoints.iris.image",
+        }
+
+    def test_every_fault_of_each(self, tmp_path: Path) -> None:
+        text = (
+            VARIANTS.replace(
+                "image: iris, model: models:/iris@ch", "image: rose, model: models:/i@h"
+            )
+            + "    scaling: {min: 3, max: 4, concurrency: 1}\n"
+        )
+        found = faults(tmp_path, GOOD + text.replace("weight: 9", "weight: heavy"))
+        assert {"endpoints.iris.variants.current.weight"} < set(found)
+        assert set(faults(tmp_path, GOOD + text)) == {
+            "endpoints.iris.variants.current.image",
+            "endpoints.iris.variants.candidate.image",
+            "endpoints.iris.scaling.min",
+        }
+
+    def test_somebody_answers(self, tmp_path: Path) -> None:
+        hidden = VARIANTS.replace("iris@ch", "iris@h").replace("}\n", ", shadow: true}\n")
+        assert "endpoints.iris.variants" in faults(tmp_path, GOOD + hidden)
+        silent = VARIANTS.replace("weight: 9", "weight: 0").replace("lenger}", "lenger, weight: 0}")
+        assert set(faults(tmp_path, GOOD + silent)) == {"endpoints.iris.variants"}
+        none = GOOD + "endpoints: {iris: {variants: {}}}\n"
+        assert set(faults(tmp_path, none)) == {"endpoints.iris.variants"}
+
+    def test_a_shadow_follows_one(self, tmp_path: Path) -> None:
+        shadow = "      next: {image: iris, model: models:/iris/1, shadow: true, instances: 1}\n"
+        deployment = "    deployment: {strategy: all_at_once}\n"
+        found = faults(tmp_path, GOOD + VARIANTS + shadow + deployment)
+        assert "one variant answers" in found["endpoints.iris.variants"]
+        one = VARIANTS.replace(
+            "      candidate: {image: iris, model: models:/iris@challenger}\n", ""
+        )
+        assert faults(tmp_path, GOOD + one + shadow) == {}
+        assert loaded(tmp_path, GOOD + one + shadow).endpoints["iris"].least_instances == 2
+
+    def test_rolling_is_for_one(self, tmp_path: Path) -> None:
+        text = GOOD + VARIANTS + "    deployment: {strategy: rolling}\n"
+        assert set(faults(tmp_path, text)) == {"endpoints.iris.deployment.strategy"}
+
+    def test_one_instance_of_one_needs_a_reason(self, tmp_path: Path) -> None:
+        text = GOOD + VARIANTS.replace("weight: 9", "instances: 1")
+        found = faults(tmp_path, text)
+        assert set(found) == {"endpoints.instances"}
+        assert "endpoints.iris.variants.current.instances: 1" in found["endpoints.instances"]
+
+
 ALARM = "arn:aws:cloudwatch:eu-west-1:123456789012:alarm:orders lost: many"
 
 
