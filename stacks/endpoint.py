@@ -3,12 +3,13 @@
 from aws_cdk import CfnOutput
 from constructs import Construct
 
+from mlops_constructs.async_plan import AsyncPlaces
 from mlops_constructs.endpoint_alarms import Limits
 from mlops_constructs.model_endpoint import ModelEndpoint
 from stacks.config import Environment
 from stacks.data import DataStack
-from stacks.endpoint_checks import INSTANCES, LEAST_INSTANCES
-from stacks.endpoint_parts import variants
+from stacks.endpoint_checks import INSTANCES, LEAST_INSTANCES, SERVERLESS
+from stacks.endpoint_parts import queue, variants
 from stacks.network import NetworkStack
 from stacks.platform_stack import PlatformStack
 from stacks.releases import Release
@@ -67,7 +68,16 @@ class EndpointStack(PlatformStack):
             deployment=settings.deployment.plan,
             rollback_alarms=[arn.split(":", 6)[6] for arn in settings.deployment.alarms],
             scaling=settings.scaling.plan if settings.scaling else None,
+            asynchronous=queue(settings),
         )
-        if settings.least_instances < LEAST_INSTANCES:
+        if settings.kind == "realtime" and settings.least_instances < LEAST_INSTANCES:
             self.opt_out(INSTANCES, self)
+        if settings.kind == "serverless":
+            self.opt_out(SERVERLESS, endpoint)
+        if settings.kind == "async":
+            places = AsyncPlaces(name)
+            CfnOutput(self, "Requests", value=data.artifacts.uri(places.requests))
+            CfnOutput(self, "Answers", value=data.artifacts.uri(places.answers))
+            for kind, topic in endpoint.topics.items():
+                CfnOutput(self, f"{kind}Topic", value=topic.topic_arn)
         CfnOutput(self, "EndpointName", value=endpoint.endpoint_name)

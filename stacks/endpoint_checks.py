@@ -3,11 +3,13 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from mlops_constructs.async_plan import AsyncPlan
 from mlops_constructs.container_settings import ARCHIVE, ContainerSettings, container_faults
 from mlops_constructs.deployment import Deployment, alarm_faults
 from mlops_constructs.faults import Fault
 from mlops_constructs.naming import Naming
 from mlops_constructs.scaling_plan import Scaling, Scheduled
+from mlops_constructs.serverless_capacity import Serverless
 from mlops_constructs.serving_exclusions import MOST_VARIANTS, Shape, exclusion_faults
 from stacks.endpoint_config import AWS, Container, Served, SparkSchema
 from stacks.endpoint_containers import aws_image, container_settings
@@ -16,11 +18,16 @@ from stacks.validation import Check, Parts
 SHORT = ("image", "model", "environment", "spark_schema")
 """The keys of the short form, which the long form has in each of its containers."""
 
+REALTIME = "realtime"
+SECTIONS = ("serverless", "async")
+"""The sections that are for a kind of their name."""
+
 LEAST_INSTANCES = 2
 """Instances over two zones: with one, the endpoint is down while it is replaced."""
 
 INSTANCES = "endpoints.instances"
-UNSAFE_ENDPOINTS = (INSTANCES,)
+SERVERLESS = "endpoints.serverless"
+UNSAFE_ENDPOINTS = (INSTANCES, SERVERLESS)
 """What endpoints may do only with a reason, one for all of an environment."""
 
 Settings = Mapping[str, Any]
@@ -171,11 +178,18 @@ def unsafe_endpoints(parts: Parts) -> dict[str, str]:
     few = [
         f"{each}.{key}: {found[key]}"
         for path, settings in endpoints(parts)
+        if settings.get("kind", REALTIME) == REALTIME
         for each, found in {path: settings, **dict(_answering(parts, path, settings))}.items()
         for key in ("instances", "scaling.min")
         if found.get(key, LEAST_INSTANCES) < LEAST_INSTANCES
     ]
-    return {INSTANCES: ", ".join(few)} if few else {}
+    outside = [
+        f"{path}.kind: serverless: containers outside of the VPC"
+        for path, settings in endpoints(parts)
+        if settings.get("kind") == "serverless"
+    ]
+    found = {INSTANCES: few, SERVERLESS: outside}
+    return {key: ", ".join(several) for key, several in found.items() if several}
 
 
 def _schema(settings: Settings) -> SparkSchema | None:
@@ -216,16 +230,16 @@ def _answering(parts: Parts, path: str, settings: Settings) -> list[tuple[str, S
 
 def _deployment_faults(parts: Parts) -> Iterator[Fault]:
     for path, settings in endpoints(parts):
-        counts = [it.get("instances") for _, it in serving(parts, path, settings)]
+        known, instances = _instances(parts, path, settings)
         match settings:
             case {
                 "deployment.strategy": strategy,
                 "deployment.step": step,
                 "deployment.bake": bake,
                 "deployment.keep": keep,
-            } if counts and None not in counts:
+            } if known:
                 plan = Deployment(strategy, step, bake, keep)
-                yield from plan.faults(f"{path}.deployment", min(filter(None, counts)))
+                yield from plan.faults(f"{path}.deployment", instances)
         alarms = settings.get("deployment.alarms", [])
         variants = len(_answering(parts, path, settings))
         yield from alarm_faults(f"{path}.deployment.alarms", variants, len(alarms))
@@ -240,9 +254,54 @@ def _deployment_faults(parts: Parts) -> Iterator[Fault]:
                 )
 
 
+def _instances(parts: Parts, path: str, settings: Settings) -> tuple[bool, int | None]:
+    """Whether it is known how many instances the smallest variant has, and how many."""
+    counts = [it.get("instances") for _, it in serving(parts, path, settings)]
+    if settings.get("kind") == "serverless":
+        return True, None
+    known = bool(counts) and None not in counts and "kind" in settings
+    return known, min(filter(None, counts), default=None)
+
+
+def _kind_faults(parts: Parts) -> Iterator[Fault]:
+    """The section of the kind, and of no other; and what instances a kind has."""
+    for path, settings in endpoints(parts):
+        kind = settings.get("kind")
+        for section in SECTIONS:
+            if kind and kind != section and f"{path}.{section}" in parts.written:
+                yield Fault(
+                    f"{path}.{section}",
+                    f"a section of kind '{section}', with kind '{kind}'",
+                    f"kind: {section}, or none of it",
+                    "Remove it, or choose that kind.",
+                )
+        if kind == "serverless":
+            for key in ("instance", "instances"):
+                if f"{path}.{key}" in parts.written:
+                    yield Fault(
+                        f"{path}.{key}",
+                        f"'{key}' of a serverless endpoint",
+                        "'serverless', which has 'memory' and 'concurrency'",
+                        "Remove it: AWS provides the capacity.",
+                    )
+        match settings:
+            case {
+                "kind": "serverless",
+                "serverless.memory": memory,
+                "serverless.concurrency": concurrency,
+                "serverless.provisioned": provisioned,
+            }:
+                capacity = Serverless(memory, concurrency, provisioned)
+                yield from capacity.faults(f"{path}.serverless")
+            case {"kind": "async", "async.min_instances": least, "async.max_instances": most}:
+                plan = AsyncPlan(least=least, most=most)
+                yield from plan.faults(f"{path}.async", settings.get("instances"))
+
+
 def _scaling_faults(parts: Parts) -> Iterator[Fault]:
     for path, settings in endpoints(parts):
-        if plan := _plan(settings):
+        plan = _plan(settings)
+        if plan and settings.get("kind", REALTIME) == REALTIME:
             for _, it in _answering(parts, path, settings):
                 yield from plan.faults(f"{path}.scaling", it.get("instances"))
 
@@ -271,15 +330,16 @@ def _excluded(parts: Parts) -> Iterator[Fault]:
 def _shape(path: str, settings: Settings, parts: Parts) -> Shape | None:
     """What an endpoint is to be, where enough of it is valid to tell."""
     all_of_it = list(serving(parts, path, settings))
-    counts = [it.get("instances") for _, it in all_of_it]
-    if not all_of_it or None in counts or "deployment.strategy" not in settings:
+    known, instances = _instances(parts, path, settings)
+    if not known or not all_of_it or "deployment.strategy" not in settings:
         return None
     plan = Deployment(settings["deployment.strategy"])
     containers = [[it for _, it in served(each, found, parts)] for each, found in all_of_it]
     models = [it.model for several in containers for it in several if it.model]
     answering = len(_answering(parts, path, settings))
     return Shape(
-        strategy=plan.chosen(min(filter(None, counts))),
+        kind=settings["kind"],
+        strategy=plan.chosen(instances),
         variants=answering,
         shadows=len(all_of_it) - answering,
         instance_types=[it["instance"] for _, it in all_of_it if "instance" in it],
@@ -294,6 +354,7 @@ ENDPOINT_CHECKS: tuple[Check, ...] = (
     _container_faults,
     _image_faults,
     _place_faults,
+    _kind_faults,
     _variant_faults,
     _deployment_faults,
     _scaling_faults,

@@ -5,8 +5,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from mlops_constructs.async_plan import AsyncPlan
 from mlops_constructs.deployment import Deployment
 from mlops_constructs.scaling_plan import Scaling, Scheduled
+from mlops_constructs.serverless_capacity import Serverless
 from mlops_constructs.serving_exclusions import MAIN
 from stacks.fields import Name, Section
 from stacks.forms import quantity, text, whole_number
@@ -229,8 +231,53 @@ class ScalingSettings(Section):
         )
 
 
+class ServerlessSettings(Section):
+    """Capacity that AWS provides, in a network of its own."""
+
+    memory: Annotated[int, quantity({"GiB": 1024.0}, minimum="1 GiB", maximum="6 GiB")] = 2048
+    concurrency: Annotated[int, whole_number(1, 200)] = 5
+    provisioned: Annotated[
+        int, whole_number(0, 200), Field(description="How much of it is kept ready.")
+    ] = 0
+
+    @property
+    def plan(self) -> Serverless:
+        """The same for the construct."""
+        return Serverless(self.memory, self.concurrency, self.provisioned)
+
+
+class AsyncSettings(Section):
+    """Requests and answers through S3, by a queue."""
+
+    concurrency: Annotated[int, whole_number(1, 1000)] = 4
+    min_instances: Annotated[int, whole_number(0, 1000)] = 0
+    max_instances: Annotated[int, whole_number(1, 1000)] = 4
+    backlog: Annotated[
+        int,
+        whole_number(1, 100000),
+        Field(description="Requests that may wait for each instance before one is added."),
+    ] = 5
+    notify: Annotated[bool, Field(description="Topics say that a request succeeded or failed.")] = (
+        True
+    )
+
+    @property
+    def plan(self) -> AsyncPlan:
+        """The same for the construct."""
+        return AsyncPlan(
+            self.concurrency, self.min_instances, self.max_instances, self.backlog, self.notify
+        )
+
+
 class Endpoint(Served):
     """One SageMaker endpoint."""
+
+    kind: Annotated[
+        Literal["realtime", "serverless", "async"],
+        Field(description="How it is provided with capacity, and asked."),
+    ] = "realtime"
+    serverless: ServerlessSettings | None = None
+    queue: Annotated[AsyncSettings | None, Field(alias="async")] = None
 
     variants: Annotated[
         dict[Name, VariantSettings],

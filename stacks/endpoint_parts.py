@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from aws_cdk import aws_ecr as ecr
 
+from mlops_constructs.async_plan import AsyncPlan
 from mlops_constructs.aws_images import AwsImage
 from mlops_constructs.endpoint_variants import Variant
 from mlops_constructs.model_container import ModelContainer, ModelFiles, OwnImage
@@ -54,6 +55,8 @@ def variants(
     repositories
         The repository of each image of ours.
     """
+    capacity = settings.serverless or config.ServerlessSettings()
+    serverless = capacity.plan if settings.kind == "serverless" else None
     for name, served in settings.serving.items():
         parts = served.named_parts(name if settings.variants else "")
         one = served if isinstance(served, config.VariantSettings) else config.VariantSettings()
@@ -74,7 +77,15 @@ def variants(
             instance_count=served.instances,
             weight=one.weight,
             shadow=one.shadow,
+            serverless=serverless,
         )
+
+
+def queue(settings: config.Endpoint) -> AsyncPlan | None:
+    """How much an asynchronous endpoint does at once; nothing of the others."""
+    if settings.kind != "async":
+        return None
+    return (settings.queue or config.AsyncSettings()).plan
 
 
 def image(

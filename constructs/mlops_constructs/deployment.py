@@ -60,11 +60,11 @@ class Deployment:
     bake: int = 600
     keep: int = 300
 
-    def chosen(self, instances: int) -> Strategy:
-        """The strategy for a number of instances."""
+    def chosen(self, instances: int | None) -> Strategy:
+        """The strategy for a number of instances, or where there are none to count."""
         if self.strategy:
             return self.strategy
-        return "canary" if instances > 1 else "all_at_once"
+        return "canary" if instances and instances > 1 else "all_at_once"
 
     def steps(self, strategy: Strategy) -> int:
         """How often traffic moves."""
@@ -81,7 +81,7 @@ class Deployment:
         watched = self.steps(strategy) * self.bake + self.keep
         return max(SHORTEST_DEPLOYMENT, watched + self.steps(strategy) * STARTING)
 
-    def faults(self, path: str, instances: int) -> Iterator[Fault]:
+    def faults(self, path: str, instances: int | None) -> Iterator[Fault]:
         """What SageMaker would refuse.
 
         Parameters
@@ -89,7 +89,7 @@ class Deployment:
         path
             What a fault calls the deployment.
         instances
-            Instances of the smallest variant, when it is updated.
+            Instances of the smallest variant, when it is updated; None where AWS chooses.
         """
         strategy = self.chosen(instances)
         allowed = STEPS.get(strategy)
@@ -100,7 +100,7 @@ class Deployment:
                 f"{allowed[0]} % to {allowed[-1]} %",
                 "Choose one in the range.",
             )
-        if strategy != "all_at_once" and instances < 2:
+        if strategy != "all_at_once" and instances is not None and instances < 2:
             yield Fault(
                 f"{path}.strategy",
                 f"'{strategy}' with one instance",

@@ -98,6 +98,7 @@ GUARD_RAILS = f"{GUIDE}/deployment-guardrails-exclusions.html"
 SERVERLESS = f"{GUIDE}/serverless-endpoints.html"
 SHADOWS = f"{GUIDE}/shadow-tests-exclusions.html"
 ONE_SHADOW = f"{GUIDE}/shadow-tests-create.html"
+QUEUE = f"{GUIDE}/async-inference-autoscale.html"
 FILES = f"{API}/API_ContainerDefinition.html"
 CONFIG = f"{API}/API_CreateEndpointConfig.html"
 
@@ -173,6 +174,24 @@ EXCLUSIONS: Sequence[Exclusion] = (
         "Remove it: 'serverless.concurrency' is the bound.",
         SERVERLESS,
         lambda it: it.kind == "serverless" and it.scaled,
+    ),
+    Exclusion(
+        "asynchronous",
+        "several variants",
+        "kind",
+        "One queue has the instances of one variant.",
+        "Choose 'realtime', or an endpoint for each.",
+        QUEUE,
+        lambda it: it.kind == "async" and it.variants > 1,
+    ),
+    Exclusion(
+        "asynchronous",
+        "scaling",
+        "scaling",
+        "Instances follow the queue.",
+        "Remove it: 'async' has the bounds.",
+        QUEUE,
+        lambda it: it.kind == "async" and it.scaled,
     ),
     Exclusion(
         "a shadow",

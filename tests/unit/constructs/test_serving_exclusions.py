@@ -17,6 +17,8 @@ EXCLUDED = [
     replace(SERVERLESS, captured=True),
     replace(SERVERLESS, unpacked=True),
     replace(SERVERLESS, scaled=True),
+    Shape(kind="async", variants=2),
+    Shape(kind="async", scaled=True),
     replace(SHADOW, variants=2),
     replace(SHADOW, kind="async"),
     replace(SHADOW, containers=2),
@@ -31,7 +33,7 @@ ALLOWED = [
     replace(SERVERLESS, strategy="canary"),
     Shape(strategy="all_at_once", instance_types=INF1),
     Shape(strategy="rolling", containers=15, scaled=True, captured=True, unpacked=True),
-    Shape(kind="async", strategy="linear", containers=3, scaled=True),
+    Shape(kind="async", strategy="linear", containers=3),
     Shape(variants=10),
 ]
 

@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from mlops_constructs.async_plan import AsyncPlan
 from mlops_constructs.deployment import Deployment
 from mlops_constructs.scaling_plan import Scaling, Scheduled
 from stacks.config import Environment, load_environment
-from stacks.endpoint_parts import unreleased
+from stacks.endpoint_parts import queue, unreleased
 from stacks.releases import Release, Released
 from tests.unit.stacks.test_config import GOOD, faults
 
@@ -189,6 +190,72 @@ class TestVariants:
         found = faults(tmp_path, text)
         assert set(found) == {"endpoints.instances"}
         assert "endpoints.iris.variants.current.instances: 1" in found["endpoints.instances"]
+
+
+ARCHIVE = IRIS.replace("models:/iris@champion", f"s3://{BUCKET}/iris.tar.gz")
+SERVERLESS = ARCHIVE + "    kind: serverless\n"
+WHY = "opt_outs: {endpoints.serverless: It holds nothing that is ours.}\n"
+
+
+class TestServerless:
+    def test_it_stands_outside_of_the_vpc_which_needs_a_reason(self, tmp_path: Path) -> None:
+        found = faults(tmp_path, GOOD + SERVERLESS)
+        assert set(found) == {"endpoints.serverless"}
+        assert "endpoints.iris.kind: serverless" in found["endpoints.serverless"]
+        assert "outside of the VPC" in found["endpoints.serverless"]
+        assert faults(tmp_path, GOOD + SERVERLESS + WHY) == {}
+
+    def test_a_reason_for_none_is_a_fault(self, tmp_path: Path) -> None:
+        assert set(faults(tmp_path, GOOD + IRIS + WHY)) == {"opt_outs.endpoints.serverless"}
+
+    def test_every_fault_at_once(self, tmp_path: Path) -> None:
+        text = (
+            SERVERLESS.replace(f"s3://{BUCKET}/iris.tar.gz", "models:/iris@champion")
+            + "    instances: 1\n"
+            + "    serverless: {memory: 1.5 GiB, concurrency: 2, provisioned: 3}\n"
+            + "    deployment: {strategy: rolling}\n"
+            + "    scaling: {min: 2, max: 3, concurrency: 1}\n"
+            + "    async: {notify: false}\n"
+        )
+        assert set(faults(tmp_path, GOOD + text + WHY)) == {
+            "endpoints.iris.instances",
+            "endpoints.iris.serverless.memory",
+            "endpoints.iris.serverless.provisioned",
+            "endpoints.iris.deployment.strategy",
+            "endpoints.iris.scaling",
+            "endpoints.iris.async",
+            "endpoints.iris.kind",
+        }
+
+
+class TestAsync:
+    def test_the_plan_is_what_is_written(self, tmp_path: Path) -> None:
+        text = IRIS + "    kind: async\n    async: {concurrency: 2, max_instances: 3}\n"
+        made = queue(loaded(tmp_path, GOOD + text).endpoints["iris"])
+        assert made == AsyncPlan(concurrency=2, most=3)
+        assert queue(loaded(tmp_path, GOOD + IRIS).endpoints["iris"]) is None
+
+    def test_a_queue_waits_for_one_instance(self, tmp_path: Path) -> None:
+        assert faults(tmp_path, GOOD + IRIS + "    kind: async\n    instances: 1\n") == {}
+
+    def test_every_fault_at_once(self, tmp_path: Path) -> None:
+        text = (
+            "    kind: async\n    async: {max_instances: 1, concurrency: 0, wait: 3}\n"
+            "    scaling: {min: 2, max: 3, concurrency: 1}\n    serverless: {}\n"
+        )
+        found = faults(tmp_path, GOOD + IRIS + text)
+        assert set(found) == {
+            "endpoints.iris.async.max_instances",
+            "endpoints.iris.async.concurrency",
+            "endpoints.iris.async.wait",
+            "endpoints.iris.scaling",
+            "endpoints.iris.serverless",
+        }
+        assert "min_instances" in found["endpoints.iris.async.wait"]
+
+    def test_one_variant_has_the_queue(self, tmp_path: Path) -> None:
+        found = faults(tmp_path, GOOD + VARIANTS + "    kind: async\n")
+        assert set(found) == {"endpoints.iris.kind"}
 
 
 ALARM = "arn:aws:cloudwatch:eu-west-1:123456789012:alarm:orders lost: many"
