@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from mlops_constructs.async_plan import AsyncPlan
+from mlops_constructs.component_plan import Fleet, Share
 from mlops_constructs.container_settings import ARCHIVE, ContainerSettings, container_faults
 from mlops_constructs.deployment import Deployment, alarm_faults
 from mlops_constructs.faults import Fault
@@ -19,7 +20,9 @@ SHORT = ("image", "model", "environment", "spark_schema")
 """The keys of the short form, which the long form has in each of its containers."""
 
 REALTIME = "realtime"
-SECTIONS = ("serverless", "async")
+COMPONENTS = "components"
+ALARMS_OF_A_COMPONENT = 3
+SECTIONS = ("serverless", "async", COMPONENTS)
 """The sections that are for a kind of their name."""
 
 LEAST_INSTANCES = 2
@@ -45,6 +48,9 @@ def serving(parts: Parts, path: str, settings: Settings) -> Iterator[tuple[str, 
     if f"{path}.variants" in parts.written:
         for name, variant in settings.get("variants", {}).items():
             yield f"{path}.variants.{name}", variant
+    elif f"{path}.components" in parts.written:
+        for name, model in (settings.get("components.models") or {}).items():
+            yield f"{path}.components.models.{name}", model
     else:
         yield path, settings
 
@@ -94,20 +100,20 @@ def all_served(parts: Parts) -> Iterator[tuple[str, str, Container]]:
 def _form_faults(parts: Parts) -> Iterator[Fault]:
     """One form or the other: a container of its own keys, or a list of containers."""
     for path, settings in endpoints(parts):
-        if f"{path}.variants" in parts.written:
-            for key in Served.model_fields:
-                if f"{path}.{key}" in parts.written:
+        for section, own in (("variants", ()), ("components", ("instance",))):
+            for key in Served.model_fields if f"{path}.{section}" in parts.written else ():
+                if f"{path}.{key}" in parts.written and key not in own:
                     yield Fault(
                         f"{path}.{key}",
-                        f"'{key}' beside 'variants'",
-                        "the key in each variant",
-                        "Move it to the variants that it is for.",
+                        f"'{key}' beside '{section}'",
+                        f"the key in each of the {section}",
+                        "Move it to those that it is for, or remove it.",
                     )
-            if not settings.get("variants", True):
-                yield Fault(
-                    f"{path}.variants", "none", "1 to 10 variants", "List them, or remove it."
-                )
-    for path, _ in all_serving(parts):
+        if f"{path}.variants" in parts.written and not settings.get("variants", True):
+            yield Fault(f"{path}.variants", "none", "1 to 10 variants", "List them, or remove it.")
+    for path, settings in all_serving(parts):
+        if "min_copies" in settings:
+            continue
         written = [key for key in SHORT if f"{path}.{key}" in parts.written]
         if f"{path}.containers" in parts.written:
             for key in written:
@@ -137,9 +143,9 @@ def _container_faults(parts: Parts) -> Iterator[Fault]:
         complete = len(containers) == max(1, len(listed)) and None not in listed
         if f"{path}.containers" in parts.written and not listed:
             yield Fault(f"{path}.containers", "none", "1 to 15 containers", "List at least one.")
-        elif complete and "invocation" in settings:
+        elif complete:
             whole = f"{path}.containers" if listed else path
-            yield from container_faults(whole, containers, settings["invocation"])
+            yield from container_faults(whole, containers, settings.get("invocation", "serial"))
 
 
 def _image_faults(parts: Parts) -> Iterator[Fault]:
@@ -178,9 +184,9 @@ def unsafe_endpoints(parts: Parts) -> dict[str, str]:
     few = [
         f"{each}.{key}: {found[key]}"
         for path, settings in endpoints(parts)
-        if settings.get("kind", REALTIME) == REALTIME
+        if settings.get("kind", REALTIME) in (REALTIME, COMPONENTS)
         for each, found in {path: settings, **dict(_answering(parts, path, settings))}.items()
-        for key in ("instances", "scaling.min")
+        for key in ("instances", "scaling.min", "components.min_instances")
         if found.get(key, LEAST_INSTANCES) < LEAST_INSTANCES
     ]
     outside = [
@@ -238,11 +244,15 @@ def _deployment_faults(parts: Parts) -> Iterator[Fault]:
                 "deployment.bake": bake,
                 "deployment.keep": keep,
             } if known:
+                if settings["kind"] == COMPONENTS:
+                    strategy = "rolling"
                 plan = Deployment(strategy, step, bake, keep)
                 yield from plan.faults(f"{path}.deployment", instances)
         alarms = settings.get("deployment.alarms", [])
-        variants = len(_answering(parts, path, settings))
-        yield from alarm_faults(f"{path}.deployment.alarms", variants, len(alarms))
+        own = len(_answering(parts, path, settings))
+        if settings.get("kind") == COMPONENTS:
+            own = ALARMS_OF_A_COMPONENT
+        yield from alarm_faults(f"{path}.deployment.alarms", own, len(alarms))
         where = parts.get("region"), parts.get("account")
         for number, arn in enumerate(alarms):
             if arn and None not in where and tuple(arn.split(":")[3:5]) != where:
@@ -257,7 +267,7 @@ def _deployment_faults(parts: Parts) -> Iterator[Fault]:
 def _instances(parts: Parts, path: str, settings: Settings) -> tuple[bool, int | None]:
     """Whether it is known how many instances the smallest variant has, and how many."""
     counts = [it.get("instances") for _, it in serving(parts, path, settings)]
-    if settings.get("kind") == "serverless":
+    if settings.get("kind") in ("serverless", COMPONENTS):
         return True, None
     known = bool(counts) and None not in counts and "kind" in settings
     return known, min(filter(None, counts), default=None)
@@ -275,6 +285,13 @@ def _kind_faults(parts: Parts) -> Iterator[Fault]:
                     f"kind: {section}, or none of it",
                     "Remove it, or choose that kind.",
                 )
+        if kind == COMPONENTS and f"{path}.components" not in parts.written:
+            yield Fault(
+                f"{path}.components",
+                "nothing, with kind 'components'",
+                "the models that share the fleet",
+                "Add 'components:' with its 'models:'.",
+            )
         if kind == "serverless":
             for key in ("instance", "instances"):
                 if f"{path}.{key}" in parts.written:
@@ -296,6 +313,24 @@ def _kind_faults(parts: Parts) -> Iterator[Fault]:
             case {"kind": "async", "async.min_instances": least, "async.max_instances": most}:
                 plan = AsyncPlan(least=least, most=most)
                 yield from plan.faults(f"{path}.async", settings.get("instances"))
+            case {
+                "kind": "components",
+                "components.min_instances": least,
+                "components.max_instances": most,
+            }:
+                yield from Fleet(least=least, most=most).faults(f"{path}.components")
+        for name, model in (settings.get("components.models") or {}).items():
+            match model:
+                case {
+                    "memory": memory,
+                    "cpus": cpus,
+                    "accelerators": accelerators,
+                    "min_copies": least,
+                    "max_copies": most,
+                    "invocations": invocations,
+                }:
+                    share = Share(memory, cpus, accelerators, least, most, invocations or 0)
+                    yield from share.faults(f"{path}.components.models.{name}")
 
 
 def _scaling_faults(parts: Parts) -> Iterator[Fault]:
@@ -339,8 +374,9 @@ def _shape(path: str, settings: Settings, parts: Parts) -> Shape | None:
     answering = len(_answering(parts, path, settings))
     return Shape(
         kind=settings["kind"],
-        strategy=plan.chosen(instances),
-        variants=answering,
+        strategy=plan.strategy
+        or ("rolling" if settings["kind"] == COMPONENTS else plan.chosen(instances)),
+        variants=1 if settings["kind"] == COMPONENTS else answering,
         shadows=len(all_of_it) - answering,
         instance_types=[it["instance"] for _, it in all_of_it if "instance" in it],
         containers=max(map(len, containers)),

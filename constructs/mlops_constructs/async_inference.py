@@ -15,8 +15,8 @@ from mlops_constructs.async_plan import AsyncPlaces, AsyncPlan
 from mlops_constructs.encryption_key import grant_through
 from mlops_constructs.endpoint_scaling import INSTANCES
 from mlops_constructs.faults import raise_faults
+from mlops_constructs.scaling_from_none import NAMESPACE, ScalingFromNone
 
-NAMESPACE = "AWS/SageMaker"
 OLDEST_SECONDS = 3600
 """How long a request may wait: SageMaker drops it after six hours."""
 
@@ -154,7 +154,15 @@ class AsyncScaling(Construct):
         target.node.add_dependency(endpoint)
         self._follow_the_queue(target, endpoint_name, plan.backlog)
         if not plan.least:
-            self._start_from_none(target, endpoint_name)
+            # Without an instance there is no backlog of one.
+            ScalingFromNone(
+                self,
+                "First",
+                target=target,
+                metric=WAITING,
+                dimensions={"EndpointName": endpoint_name},
+                says=f"{endpoint_name}: a request waits, and there is no instance.",
+            )
         queue = {"EndpointName": endpoint_name}
         self.all = [
             alarms.above(
@@ -197,47 +205,6 @@ class AsyncScaling(Construct):
                 scale_out_cooldown=60,
                 scale_in_cooldown=300,
             ),
-        )
-
-    def _start_from_none(self, target: scaling.CfnScalableTarget, endpoint_name: str) -> None:
-        """Without an instance there is no backlog of one: the first comes with the first request.
-
-        https://docs.aws.amazon.com/sagemaker/latest/dg/async-inference-autoscale.html
-        """
-        policy = scaling.CfnScalingPolicy
-        first = policy(
-            self,
-            "First",
-            policy_name="First",
-            policy_type="StepScaling",
-            scaling_target_id=target.ref,
-            step_scaling_policy_configuration=policy.StepScalingPolicyConfigurationProperty(
-                adjustment_type="ChangeInCapacity",
-                metric_aggregation_type="Average",
-                cooldown=300,
-                step_adjustments=[
-                    policy.StepAdjustmentProperty(
-                        metric_interval_lower_bound=0, scaling_adjustment=1
-                    )
-                ],
-            ),
-        )
-        cloudwatch.CfnAlarm(
-            self,
-            "Waiting",
-            alarm_description=f"{endpoint_name}: a request waits, and there is no instance.",
-            namespace=NAMESPACE,
-            metric_name=WAITING,
-            dimensions=[
-                cloudwatch.CfnAlarm.DimensionProperty(name="EndpointName", value=endpoint_name)
-            ],
-            statistic="Average",
-            period=60,
-            evaluation_periods=1,
-            threshold=1,
-            comparison_operator="GreaterThanOrEqualToThreshold",
-            treat_missing_data="missing",
-            alarm_actions=[first.ref],
         )
 
 

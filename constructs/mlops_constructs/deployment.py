@@ -78,8 +78,12 @@ class Deployment:
 
     def longest(self, strategy: Strategy) -> int:
         """Seconds after which a deployment has failed: all that it waits, and for instances."""
-        watched = self.steps(strategy) * self.bake + self.keep
-        return max(SHORTEST_DEPLOYMENT, watched + self.steps(strategy) * STARTING)
+        waits = self.watched(strategy) + self.steps(strategy) * STARTING
+        return min(LONGEST_DEPLOYMENT, max(SHORTEST_DEPLOYMENT, waits))
+
+    def watched(self, strategy: Strategy) -> int:
+        """Seconds that it is watched."""
+        return self.steps(strategy) * self.bake + self.keep
 
     def faults(self, path: str, instances: int | None) -> Iterator[Fault]:
         """What SageMaker would refuse.
@@ -112,12 +116,12 @@ class Deployment:
                 yield Fault(
                     f"{path}.{key}", f"{seconds} s", f"0 to {LONGEST_WAIT} s", "Shorten it."
                 )
-        if self.longest(strategy) > LONGEST_DEPLOYMENT:
+        if self.watched(strategy) + STARTING > LONGEST_DEPLOYMENT:
             yield Fault(
                 f"{path}.bake",
-                f"{self.bake} s in each of {self.steps(strategy)} steps: a deployment of"
-                f" {self.longest(strategy)} s, with {STARTING} s for the instances of each",
-                f"at most {LONGEST_DEPLOYMENT} s in all",
+                f"{self.bake} s in each of {self.steps(strategy)} steps, and {self.keep} s",
+                f"at most {LONGEST_DEPLOYMENT - STARTING} s in all: after {LONGEST_DEPLOYMENT} s"
+                " a deployment has failed, and instances take time to start",
                 "Bake for less long, or in larger steps.",
             )
 

@@ -1,7 +1,8 @@
 """A SageMaker endpoint that serves released models."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Any, Protocol
 
 from aws_cdk import Stack
 from aws_cdk import aws_ec2 as ec2
@@ -24,7 +25,7 @@ from mlops_constructs.endpoint_scaling import EndpointScaling
 from mlops_constructs.endpoint_variants import Variant, variant_faults
 from mlops_constructs.faults import Fault, raise_faults
 from mlops_constructs.log_settings import LogSettings
-from mlops_constructs.model_container import ModelContainer
+from mlops_constructs.model_container import grant_what_is_read
 from mlops_constructs.naming import Naming
 from mlops_constructs.platform_role import PlatformRole
 from mlops_constructs.private_network import PrivateNetwork
@@ -53,6 +54,18 @@ _MANAGE_ENDPOINT = (
     "sagemaker:DescribeModel",
     "sagemaker:UpdateEndpoint",
 )
+
+
+class Capture(Protocol):
+    """What is kept of an endpoint's requests and answers."""
+
+    def property(self) -> sagemaker.CfnEndpointConfig.DataCaptureConfigProperty:
+        """The same for the endpoint's configuration."""
+        ...
+
+    def grant(self, role: iam.IGrantable) -> iam.Grant:
+        """Let the execution role write what is kept."""
+        ...
 
 
 class ModelEndpoint(Construct):
@@ -92,6 +105,8 @@ class ModelEndpoint(Construct):
         How many instances each variant that answers has; always the same where there is none.
     asynchronous
         How much is done at once, where requests and answers go through S3.
+    capture
+        What is kept of requests and answers; nothing where there is none.
 
     Attributes
     ----------
@@ -141,9 +156,12 @@ class ModelEndpoint(Construct):
         rollback_alarms: Sequence[str] = (),
         scaling: Scaling | None = None,
         asynchronous: AsyncPlan | None = None,
+        capture: Capture | None = None,
     ) -> None:
         super().__init__(scope, construct_id)
-        raise_faults(self.node.path, self._faults(variants, deployment, scaling, asynchronous))
+        raise_faults(
+            self.node.path, self._faults(variants, deployment, scaling, asynchronous, capture)
+        )
         network.require(self, self.CALLS)
         self.endpoint_name = naming.endpoint(name)
         log_group = log_settings.group(
@@ -160,7 +178,8 @@ class ModelEndpoint(Construct):
         log_group.grant(
             self.role, "logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"
         )
-        self._grant_what_is_read(variants, artifacts)
+        containers = [container for variant in variants for container in variant.containers]
+        grant_what_is_read(self, self.role, containers, artifacts)
         group = None if serverless else self._place(network)
         models = {
             variant.name: SageMakerModel(
@@ -200,6 +219,9 @@ class ModelEndpoint(Construct):
                 role=self.role,
             )
             config_properties["async_inference_config"] = channel.config
+        if capture:
+            capture.grant(self.role)
+            config_properties["data_capture_config"] = capture.property()
         contents = [model.content for model in models.values()]
         config = sagemaker.CfnEndpointConfig(
             self,
@@ -260,24 +282,18 @@ class ModelEndpoint(Construct):
         network.connect_to_s3(group)
         return group
 
-    def _grant_what_is_read(self, variants: Sequence[Variant], artifacts: ArtifactStore) -> None:
-        """Let the role read the images and the files of the models, each once, and nothing else."""
-        containers = [container for variant in variants for container in variant.containers]
-        for container in {_image_key(container): container for container in containers}.values():
-            container.grant_pull(self, self.role)
-        for key in dict.fromkeys(it.files.key for it in containers if it.files):
-            artifacts.grant_read(self.role, key)
-
     def _faults(
         self,
         variants: Sequence[Variant],
         deployment: Deployment,
         scaling: Scaling | None,
         asynchronous: AsyncPlan | None,
+        capture: Capture | None,
     ) -> Iterator[Fault]:
         yield from variant_faults("variants", variants)
         yield from deployment.faults("deployment", _instances(variants))
-        yield from exclusion_faults("", _shape(variants, deployment, scaling, asynchronous))
+        shape = _shape(variants, deployment, scaling, asynchronous)
+        yield from exclusion_faults("", replace(shape, captured=capture is not None))
         if asynchronous:
             yield from asynchronous.faults("asynchronous", _instances(variants))
         for variant in variants:
@@ -292,7 +308,7 @@ class ModelEndpoint(Construct):
 
     def grant_invoke(self, grantee: iam.IGrantable) -> iam.Grant:
         """Let `grantee` invoke the endpoint."""
-        return _grant_invoke(grantee, self, self.endpoint_name)
+        return grant_invoke(grantee, self, self.endpoint_name)
 
     @staticmethod
     def grant_invoke_any(grantee: iam.IRole, naming: Naming) -> iam.Grant:
@@ -311,7 +327,7 @@ class ModelEndpoint(Construct):
             "One API serves the endpoints of the environment, those to come too.",
             f"AwsSolutions-IAM5[Resource::{_arn(grantee, 'endpoint', endpoints)}]",
         )
-        return _grant_invoke(grantee, grantee, endpoints)
+        return grant_invoke(grantee, grantee, endpoints)
 
     @staticmethod
     def grant_manage_any(
@@ -413,7 +429,18 @@ def execution_role(
     )
 
 
-def _grant_invoke(grantee: iam.IGrantable, scope: IConstruct, endpoint: str) -> iam.Grant:
+def grant_invoke(grantee: iam.IGrantable, scope: IConstruct, endpoint: str) -> iam.Grant:
+    """Let `grantee` invoke the endpoint of a name, or a pattern of names.
+
+    Parameters
+    ----------
+    grantee
+        Who invokes.
+    scope
+        A construct of the endpoint's account and region.
+    endpoint
+        The name.
+    """
     return iam.Grant.add_to_principal(
         grantee=grantee,
         actions=["sagemaker:InvokeEndpoint"],
@@ -454,10 +481,3 @@ def _shape(
         unpacked=any(not it.packed for it in files),
         scaled=scaling is not None,
     )
-
-
-def _image_key(container: ModelContainer) -> tuple[str, str]:
-    image = container.image
-    if isinstance(image, AwsImage):
-        return "aws", image.framework
-    return "own", image.repository.repository_arn

@@ -19,6 +19,8 @@ EXCLUDED = [
     replace(SERVERLESS, scaled=True),
     Shape(kind="async", variants=2),
     Shape(kind="async", scaled=True),
+    Shape(kind="components", strategy="canary"),
+    Shape(kind="components", strategy="rolling", scaled=True),
     replace(SHADOW, variants=2),
     replace(SHADOW, kind="async"),
     replace(SHADOW, containers=2),
@@ -27,6 +29,7 @@ EXCLUDED = [
 """Of each exclusion, in their order, an endpoint that is both."""
 
 ALLOWED = [
+    Shape(kind="components", strategy="rolling"),
     Shape(),
     SERVERLESS,
     SHADOW,

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from mlops_constructs.async_plan import AsyncPlan
+from mlops_constructs.component_plan import Share
 from mlops_constructs.deployment import Deployment
 from mlops_constructs.scaling_plan import Scaling, Scheduled
 from stacks.config import Environment, load_environment
@@ -258,6 +259,61 @@ class TestAsync:
         assert set(found) == {"endpoints.iris.kind"}
 
 
+FLEET = """\
+endpoints:
+  small:
+    kind: components
+    instance: ml.m5.xlarge
+    components:
+      models:
+        iris: {image: iris, model: models:/iris@champion}
+        trees: {image: "aws:xgboost:1.7-1", model: models:/trees/2, memory: 2 GiB}
+"""
+
+
+class TestComponents:
+    def test_each_is_released_by_its_name(self, tmp_path: Path) -> None:
+        endpoint = loaded(tmp_path, GOOD + FLEET).endpoints["small"]
+        assert list(endpoint.parts) == ["iris", "trees"]
+        assert endpoint.components
+        assert endpoint.components.models["trees"].share == Share(memory_mib=2048)
+
+    def test_none_of_a_fleet_needs_a_reason(self, tmp_path: Path) -> None:
+        text = FLEET.replace(
+            "components:\n      models", "components:\n      min_instances: 0\n      models"
+        )
+        found = faults(tmp_path, GOOD + text)
+        assert set(found) == {"endpoints.instances"}
+        assert "endpoints.small.components.min_instances: 0" in found["endpoints.instances"]
+
+    def test_every_fault_at_once(self, tmp_path: Path) -> None:
+        text = (
+            FLEET.replace("image: iris,", "image: rose, cpus: 0, max_copies: 3,")
+            .replace("xgboost:1.7-1", "xgboost:9")
+            .replace("models:\n", "max_instances: 1\n      models:\n")
+            + "    deployment: {strategy: canary, step: 4 %}\n"
+            + "    scaling: {min: 2, max: 3, concurrency: 1}\n"
+            + "    instances: 3\n"
+        )
+        assert set(faults(tmp_path, GOOD + text)) == {
+            "endpoints.small.components.max_instances",
+            "endpoints.small.components.models.iris.image",
+            "endpoints.small.components.models.iris.cpus",
+            "endpoints.small.components.models.iris.invocations",
+            "endpoints.small.components.models.trees.image",
+            "endpoints.small.deployment.strategy",
+            "endpoints.small.deployment.step",
+            "endpoints.small.scaling",
+            "endpoints.small.instances",
+        }
+
+    def test_the_section_is_the_kinds(self, tmp_path: Path) -> None:
+        found = faults(tmp_path, GOOD + FLEET.replace("    kind: components\n", ""))
+        assert set(found) == {"endpoints.small.components"}
+        found = faults(tmp_path, GOOD + IRIS + "    kind: components\n")
+        assert "endpoints.iris.components" in found
+
+
 ALARM = "arn:aws:cloudwatch:eu-west-1:123456789012:alarm:orders lost: many"
 
 
@@ -273,7 +329,7 @@ class TestUpdates:
         text = (
             "    instance: ml.inf1.xlarge\n"
             "    deployment:\n"
-            f"      {{strategy: linear, step: 5 %, bake: 20 min, alarms: [{elsewhere!r}]}}\n"
+            f"      {{strategy: linear, step: 5 %, bake: 30 min, alarms: [{elsewhere!r}]}}\n"
             "    limits: {errors: 5, disk: 120 %}\n"
         )
         assert set(faults(tmp_path, GOOD + IRIS + text)) == {
