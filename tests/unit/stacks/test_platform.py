@@ -71,8 +71,17 @@ def masked(template: dict[str, Any]) -> dict[str, Any]:
     return copy
 
 
-@pytest.mark.parametrize("stack", STACKS)
-@pytest.mark.parametrize("name", ["local", "prod", "managed"])
+SERVING = ("abalone", "choice", "compared", "iris", "reports", "small")
+"""The endpoints of an environment that serves in every way."""
+
+
+@pytest.mark.parametrize(
+    ("name", "stack"),
+    [
+        *((name, stack) for name in ("local", "prod", "managed") for stack in STACKS),
+        *(("serving", f"Endpoint-{endpoint}") for endpoint in SERVING),
+    ],
+)
 def test_snapshot(
     name: str, stack: str, synthesized: dict[str, Synthesized], snapshot: SnapshotAssertion
 ) -> None:
@@ -82,7 +91,11 @@ def test_snapshot(
 
 @pytest.mark.parametrize("name", [*ENVIRONMENTS, *VARIANTS])
 def test_an_environment_is_its_stacks(name: str, synthesized: dict[str, Synthesized]) -> None:
-    assert set(synthesized[name].templates) == set(STACKS)
+    environment = load_environment(name, folder_of(name))
+    endpoints = {f"Endpoint-{endpoint}" for endpoint in environment.endpoints}
+    clients = {f"Client-{client}" for client in environment.clients}
+    stacks = {"Network", "Data", "Tracking", "Api", *endpoints, *clients}
+    assert set(synthesized[name].templates) == stacks
     assert synthesized[name].left_out == []
 
 
