@@ -180,8 +180,17 @@ class ComponentEndpoint(Construct):
             made.node.add_dependency(endpoint)
 
     def grant_invoke(self, grantee: iam.IGrantable) -> iam.Grant:
-        """Let `grantee` invoke the models of the endpoint."""
-        return grant_invoke(grantee, self, self.endpoint_name)
+        """Let `grantee` invoke the models of the endpoint: IAM asks for it and for each of them."""
+        components = [
+            Stack.of(self).format_arn(
+                service="sagemaker", resource="inference-component", resource_name=name
+            )
+            for name in self.component_names.values()
+        ]
+        invoke = iam.Grant.add_to_principal(
+            grantee=grantee, actions=["sagemaker:InvokeEndpoint"], resource_arns=components
+        )
+        return grant_invoke(grantee, self, self.endpoint_name).combine(invoke)
 
     def _config(
         self, fleet: Fleet, key: kms.IKey, subnets: list[str], group: str

@@ -139,15 +139,19 @@ class TestCustom:
             assert len(config["Alarms"]) == 4
         assert len(made.alarms) == 6
 
-    def test_invoking_is_invoking_this_one(
+    def test_invoking_is_invoking_it_and_its_models(
         self, bench: Bench, statements: Callable[[Template], list[dict[str, object]]]
     ) -> None:
         fleet(bench, {"iris": Share()}).grant_invoke(bench.role("Caller"))
         granted = [
             s for s in statements(bench.template()) if s["Action"] == "sagemaker:InvokeEndpoint"
         ]
+        arn = "arn:aws:sagemaker:eu-west-1:123456789012"
         assert [s["Resource"] for s in granted] == [
-            "arn:aws:sagemaker:eu-west-1:123456789012:endpoint/mlops-blue-small"
+            [
+                f"{arn}:endpoint/mlops-blue-small",
+                f"{arn}:inference-component/mlops-blue-small-iris",
+            ]
         ]
 
 
