@@ -5,6 +5,12 @@ from collections.abc import Iterator, Mapping
 from mlops_constructs.faults import Fault
 from stacks.access_checks import ACCESS_CHECKS
 from stacks.client_checks import client_faults
+from stacks.endpoint_checks import (
+    ENDPOINT_CHECKS,
+    UNSAFE_ENDPOINTS,
+    own_images,
+    unsafe_endpoints,
+)
 from stacks.managed_checks import is_managed, kind_faults, of_the_server
 from stacks.network_checks import NETWORK_CHECKS
 from stacks.tracking_checks import TRACKING_CHECKS
@@ -91,10 +97,7 @@ def _pack_faults(parts: Parts) -> Iterator[Fault]:
 def _image_faults(parts: Parts) -> Iterator[Fault]:
     match parts:
         case {"images": [*images]} if None not in images and images:
-            used = {
-                f"endpoints.{name}.image": endpoint.get("image", images[0])
-                for name, endpoint in parts.get("endpoints", {}).items()
-            }
+            used = dict(own_images(parts))
             if not is_managed(parts):
                 used["tracking.image"] = parts.get("tracking.image", images[0])
             for path, image in used.items():
@@ -144,10 +147,14 @@ def _opt_out_faults(parts: Parts) -> Iterator[Fault]:
             )
     match parts:
         case {"opt_outs": reasons}:
-            unsafe = [path for path, values in UNSAFE_VALUES.items() if parts.get(path) in values]
-            for path in unsafe:
+            unsafe = {
+                path: str(parts[path]).lower()
+                for path, values in UNSAFE_VALUES.items()
+                if parts.get(path) in values
+            }
+            unsafe |= unsafe_endpoints(parts)
+            for path, value in unsafe.items():
                 if path not in reasons:
-                    value = str(parts[path]).lower()
                     yield Fault(
                         path,
                         f"'{value}' without a reason",
@@ -155,10 +162,10 @@ def _opt_out_faults(parts: Parts) -> Iterator[Fault]:
                         f"Add to opt_outs: '{path}: <why this environment may do without>'.",
                     )
             for path in reasons:
-                if path not in UNSAFE_VALUES:
-                    allowed = ", ".join(UNSAFE_VALUES)
-                    yield Fault(f"opt_outs.{path}", f"'{path}'", allowed, "Remove it.")
-                elif path in parts and path not in unsafe:
+                known = (*UNSAFE_VALUES, *UNSAFE_ENDPOINTS)
+                if path not in known:
+                    yield Fault(f"opt_outs.{path}", f"'{path}'", ", ".join(known), "Remove it.")
+                elif (path in parts or path in UNSAFE_ENDPOINTS) and path not in unsafe:
                     yield Fault(
                         f"opt_outs.{path}",
                         "a reason for what is not opted out of",
@@ -172,6 +179,7 @@ CHECKS: tuple[Check, ...] = (
     *NETWORK_CHECKS,
     _pack_faults,
     _image_faults,
+    *ENDPOINT_CHECKS,
     _retention_faults,
     kind_faults,
     *map(of_the_server, (_size_faults, *TRACKING_CHECKS, *ACCESS_CHECKS)),

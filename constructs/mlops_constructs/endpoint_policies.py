@@ -217,7 +217,7 @@ RESOURCES: Mapping[str, Resources] = {
     MANAGED_MLFLOW: lambda stack, _: [
         stack.format_arn(service="sagemaker", resource="mlflow-app", resource_name="*")
     ],
-    "sagemaker.runtime": _sagemaker("endpoint"),
+    "sagemaker.runtime": _sagemaker("endpoint", "inference-component"),
     "secretsmanager": lambda stack, _: [_secret(stack, "*")],
     "ssm": _anything("ssm"),
     "states": _anything("states"),

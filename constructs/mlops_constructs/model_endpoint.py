@@ -1,30 +1,50 @@
-"""A SageMaker endpoint that serves one released model from an image of ours."""
+"""A SageMaker endpoint that serves released models."""
 
-import hashlib
-import json
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Protocol
 
 from aws_cdk import Stack
 from aws_cdk import aws_ec2 as ec2
-from aws_cdk import aws_ecr as ecr
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct, IConstruct
 
 from mlops_constructs.acknowledgment import acknowledge_grant
+from mlops_constructs.alarms import Alarms
 from mlops_constructs.artifact_store import ArtifactStore
+from mlops_constructs.async_inference import AsyncChannel, AsyncScaling
+from mlops_constructs.async_plan import AsyncPlan
+from mlops_constructs.aws_images import AwsImage
+from mlops_constructs.content_name import content_name
+from mlops_constructs.deployment import GUARDED, Deployment
+from mlops_constructs.deployment_guards import deployment_config
+from mlops_constructs.endpoint_alarms import LIMITS, EndpointAlarms, Limits
+from mlops_constructs.endpoint_scaling import EndpointScaling
+from mlops_constructs.endpoint_variants import Variant, variant_faults
 from mlops_constructs.faults import Fault, raise_faults
 from mlops_constructs.log_settings import LogSettings
+from mlops_constructs.model_container import grant_what_is_read
 from mlops_constructs.naming import Naming
 from mlops_constructs.platform_role import PlatformRole
 from mlops_constructs.private_network import PrivateNetwork
 from mlops_constructs.sagemaker_in_vpc import CREATE_MODEL, deny_elsewhere, only_in
+from mlops_constructs.sagemaker_model import SageMakerModel
+from mlops_constructs.scaling_plan import Scaling
 from mlops_constructs.service_call import S3, ServiceCall
+from mlops_constructs.serving_exclusions import MAIN, Shape, exclusion_faults
 
 KINDS = ("endpoint", "endpoint-config", "model")
 """What an endpoint consists of, as SageMaker's ARNs name it."""
+
+# An update keeps the instances that there are; weights are those of the configuration.
+RETAINED: Mapping[str, Any] = {
+    "retain_all_variant_properties": True,
+    "exclude_retained_variant_properties": [
+        sagemaker.CfnEndpoint.VariantPropertyProperty(variant_property_type="DesiredWeight")
+    ],
+}
 
 _CREATE_CONFIG = "sagemaker:CreateEndpointConfig"
 _MANAGE_ENDPOINT = (
@@ -36,12 +56,24 @@ _MANAGE_ENDPOINT = (
 )
 
 
-class ModelEndpoint(Construct):
-    """A SageMaker endpoint, read straight from where MLflow keeps the model.
+class Capture(Protocol):
+    """What is kept of an endpoint's requests and answers."""
 
-    The container has no network at all: SageMaker fetches the image and the model for it, through
-    the VPC. Model and endpoint configuration are named by the content of what they hold, so that
-    the same input gives the same names, and every change makes new ones beside the old.
+    def property(self) -> sagemaker.CfnEndpointConfig.DataCaptureConfigProperty:
+        """The same for the endpoint's configuration."""
+        ...
+
+    def grant(self, role: iam.IGrantable) -> iam.Grant:
+        """Let the execution role write what is kept."""
+        ...
+
+
+class ModelEndpoint(Construct):
+    """A SageMaker endpoint, read straight from where MLflow keeps its models.
+
+    The containers have no network at all: SageMaker fetches the images and the models for them.
+    Models and endpoint configuration are named by the content of what they hold, so that the same
+    input gives the same names, and every change makes new ones beside the old.
 
     Parameters
     ----------
@@ -52,30 +84,38 @@ class ModelEndpoint(Construct):
     name
         Name of the endpoint in the configuration.
     network
-        Where the model runs.
-    repository
-        Repository of the image.
-    image_digest
-        Digest of the image, ``sha256:...``.
+        Where the models run.
     artifacts
-        The store that holds the model.
-    model_prefix
-        Where the model's files stand in the store, with a slash at the end.
-    model_digest
-        Digest of the model's files. The container refuses to serve others.
+        The store that holds the models.
+    variants
+        What serves. Mostly one.
     key
         Encrypts the volumes of the instances.
     log_settings
         How logs are kept.
-    instance_type
-        SageMaker instance type, such as ``ml.m5.large``.
-    instance_count
-        Number of instances.
+    alarms
+        How alarms are made.
+    limits
+        What they are about.
+    deployment
+        How it is updated.
+    rollback_alarms
+        Names of other alarms that roll an update back.
+    scaling
+        How many instances each variant that answers has; always the same where there is none.
+    asynchronous
+        How much is done at once, where requests and answers go through S3.
+    capture
+        What is kept of requests and answers; nothing where there is none.
 
     Attributes
     ----------
     endpoint_name : str
         Name of the endpoint, to invoke it by.
+    alarms : list of aws_cdk.aws_cloudwatch.Alarm
+        What is watched of it.
+    topics : dict of str to aws_cdk.aws_sns.Topic
+        Where an asynchronous endpoint tells of successes and failures.
     role : aws_cdk.aws_iam.IRole
         The execution role.
 
@@ -87,9 +127,8 @@ class ModelEndpoint(Construct):
     Examples
     --------
     >>> endpoint = ModelEndpoint(  # doctest: +SKIP
-    ...     stack, "Endpoint", naming=naming, name="iris", network=network, repository=repository,
-    ...     image_digest="sha256:...", artifacts=artifacts, model_digest="sha256:...",
-    ...     model_prefix="mlflow/1/models/m-1/artifacts/", key=key, log_settings=settings)
+    ...     stack, "Endpoint", naming=naming, name="iris", network=network, artifacts=artifacts,
+    ...     variants=[Variant([container])], key=key, log_settings=settings, alarms=alarms)
     >>> endpoint.grant_invoke(function)  # doctest: +SKIP
     """
 
@@ -107,89 +146,169 @@ class ModelEndpoint(Construct):
         naming: Naming,
         name: str,
         network: PrivateNetwork,
-        repository: ecr.IRepository,
-        image_digest: str,
         artifacts: ArtifactStore,
-        model_prefix: str,
-        model_digest: str,
+        variants: Sequence[Variant],
         key: kms.IKey,
         log_settings: LogSettings,
-        instance_type: str = "ml.m5.large",
-        instance_count: int = 2,
+        alarms: Alarms,
+        limits: Limits = LIMITS,
+        deployment: Deployment = GUARDED,
+        rollback_alarms: Sequence[str] = (),
+        scaling: Scaling | None = None,
+        asynchronous: AsyncPlan | None = None,
+        capture: Capture | None = None,
     ) -> None:
         super().__init__(scope, construct_id)
-        raise_faults(self.node.path, _faults(model_prefix, instance_type, instance_count))
+        raise_faults(
+            self.node.path, self._faults(variants, deployment, scaling, asynchronous, capture)
+        )
         network.require(self, self.CALLS)
         self.endpoint_name = naming.endpoint(name)
         log_group = log_settings.group(
             self, "Log", name=f"/aws/sagemaker/Endpoints/{self.endpoint_name}"
         )
-        self.role = execution_role(self, "Role", f"Runs the model of {self.endpoint_name}", naming)
+        serverless = any(variant.serverless for variant in variants)
+        self.role = execution_role(
+            self,
+            "Role",
+            f"Runs the model of {self.endpoint_name}",
+            naming,
+            naming.serverless_path if serverless else "",
+        )
         log_group.grant(
             self.role, "logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"
         )
-        repository.grant_pull(self.role)
-        artifacts.grant_read(self.role, model_prefix)
-        network.grant_attach(self.role, lend=True)
-
-        group = network.security_group(self, "ModelGroup", "Model containers")
-        network.connect_to_s3(group)
-        model_properties: dict[str, Any] = {
-            "execution_role_arn": self.role.role_arn,
-            "enable_network_isolation": True,
-            "primary_container": sagemaker.CfnModel.ContainerDefinitionProperty(
-                image=repository.repository_uri_for_digest(image_digest),
-                environment={"MODEL_DIGEST": model_digest},
-                model_data_source=sagemaker.CfnModel.ModelDataSourceProperty(
-                    s3_data_source=sagemaker.CfnModel.S3DataSourceProperty(
-                        s3_uri=artifacts.uri(model_prefix),
-                        s3_data_type="S3Prefix",
-                        compression_type="None",
-                    )
-                ),
-            ),
-            "vpc_config": sagemaker.CfnModel.VpcConfigProperty(
+        containers = [container for variant in variants for container in variant.containers]
+        grant_what_is_read(self, self.role, containers, artifacts)
+        group = None if serverless else self._place(network)
+        models = {
+            variant.name: SageMakerModel(
+                self,
+                _construct_id(variant, "Model"),
+                start=self.endpoint_name,
+                variant="" if variant.name == MAIN else variant.name,
+                containers=variant.containers,
+                invocation=variant.invocation,
+                instance_type=variant.instance_type,
+                role=self.role,
+                artifacts=artifacts,
                 subnets=[subnet.subnet_id for subnet in network.vpc.isolated_subnets],
-                security_group_ids=[group.security_group_id],
-            ),
+                group=group,
+            )
+            for variant in variants
         }
-        model = sagemaker.CfnModel(
-            self,
-            "Model",
-            model_name=self._content_name(model_properties),
-            **model_properties,
-        )
-        # SageMaker reads the image and the model with the role while it creates the model.
-        model.node.add_dependency(self.role)
+        definitions = [
+            (variant.shadow, variant.definition(models[variant.name].attr_model_name))
+            for variant in variants
+        ]
+        shadows = [definition for shadow, definition in definitions if shadow]
         config_properties: dict[str, Any] = {
             "kms_key_id": key.key_arn,
-            "production_variants": [
-                sagemaker.CfnEndpointConfig.ProductionVariantProperty(
-                    variant_name="main",
-                    model_name=model.attr_model_name,
-                    instance_type=instance_type,
-                    initial_instance_count=instance_count,
-                    initial_variant_weight=1,
-                )
-            ],
+            "production_variants": [it for shadow, it in definitions if not shadow],
+            **({"shadow_production_variants": shadows} if shadows else {}),
         }
+        channel = None
+        if asynchronous:
+            channel = AsyncChannel(
+                self,
+                "Channel",
+                name=name,
+                plan=asynchronous,
+                artifacts=artifacts,
+                key=key,
+                role=self.role,
+            )
+            config_properties["async_inference_config"] = channel.config
+        if capture:
+            capture.grant(self.role)
+            config_properties["data_capture_config"] = capture.property()
+        contents = [model.content for model in models.values()]
         config = sagemaker.CfnEndpointConfig(
             self,
             "Config",
-            endpoint_config_name=self._content_name({**config_properties, "m": model_properties}),
+            endpoint_config_name=content_name(
+                self, self.endpoint_name, {**config_properties, "models": contents}
+            ),
             **config_properties,
         )
+        watching = EndpointAlarms(
+            self,
+            "Alarms",
+            alarms=alarms,
+            endpoint_name=self.endpoint_name,
+            variants=variants,
+            limits=limits,
+            others=rollback_alarms,
+        )
+        self.alarms = watching.all
+        self.topics = channel.topics if channel else {}
         endpoint = sagemaker.CfnEndpoint(
             self,
             "Endpoint",
             endpoint_name=self.endpoint_name,
             endpoint_config_name=config.attr_endpoint_config_name,
+            deployment_config=deployment_config(
+                deployment, deployment.chosen(_instances(variants)), watching.rollback
+            ),
+            **(RETAINED if scaling else {}),
         )
         endpoint.node.add_dependency(log_group)
+        if asynchronous:
+            queue = AsyncScaling(
+                self,
+                "Scaling",
+                endpoint=endpoint,
+                endpoint_name=self.endpoint_name,
+                variant=variants[0].name,
+                plan=asynchronous,
+                alarms=alarms,
+            )
+            self.alarms += queue.all
+        for variant in variants:
+            if scaling and not variant.shadow:
+                EndpointScaling(
+                    self,
+                    _construct_id(variant, "Scaling"),
+                    endpoint=endpoint,
+                    endpoint_name=self.endpoint_name,
+                    variant=variant.name,
+                    plan=scaling,
+                )
+
+    def _place(self, network: PrivateNetwork) -> ec2.ISecurityGroup:
+        """Let the models stand in the network: their security group."""
+        network.grant_attach(self.role, lend=True)
+        group = network.security_group(self, "ModelGroup", "Model containers")
+        network.connect_to_s3(group)
+        return group
+
+    def _faults(
+        self,
+        variants: Sequence[Variant],
+        deployment: Deployment,
+        scaling: Scaling | None,
+        asynchronous: AsyncPlan | None,
+        capture: Capture | None,
+    ) -> Iterator[Fault]:
+        yield from variant_faults("variants", variants)
+        yield from deployment.faults("deployment", _instances(variants))
+        shape = _shape(variants, deployment, scaling, asynchronous)
+        yield from exclusion_faults("", replace(shape, captured=capture is not None))
+        if asynchronous:
+            yield from asynchronous.faults("asynchronous", _instances(variants))
+        for variant in variants:
+            if scaling and not variant.shadow:
+                yield from scaling.faults("scaling", variant.instance_count)
+        region = Stack.of(self).region
+        for variant in variants:
+            for number, container in enumerate(variant.containers):
+                if isinstance(container.image, AwsImage):
+                    path = f"variants.{variant.name}.containers.{number}.image"
+                    yield from container.image.faults(path, region, variant.instance_type)
 
     def grant_invoke(self, grantee: iam.IGrantable) -> iam.Grant:
         """Let `grantee` invoke the endpoint."""
-        return _grant_invoke(grantee, self, self.endpoint_name)
+        return grant_invoke(grantee, self, self.endpoint_name)
 
     @staticmethod
     def grant_invoke_any(grantee: iam.IRole, naming: Naming) -> iam.Grant:
@@ -208,7 +327,7 @@ class ModelEndpoint(Construct):
             "One API serves the endpoints of the environment, those to come too.",
             f"AwsSolutions-IAM5[Resource::{_arn(grantee, 'endpoint', endpoints)}]",
         )
-        return _grant_invoke(grantee, grantee, endpoints)
+        return grant_invoke(grantee, grantee, endpoints)
 
     @staticmethod
     def grant_manage_any(
@@ -279,11 +398,6 @@ class ModelEndpoint(Construct):
         )
         return create_model.combine(create_config).combine(manage).combine(pass_role)
 
-    def _content_name(self, properties: Mapping[str, Any]) -> str:
-        """A name that changes whenever `properties` do: SageMaker updates neither in place."""
-        content = json.dumps(Stack.of(self).resolve(properties), sort_keys=True)
-        return f"{self.endpoint_name}-{hashlib.sha256(content.encode()).hexdigest()[:8]}"
-
 
 def execution_role(
     scope: Construct, construct_id: str, description: str, naming: Naming, path: str = ""
@@ -315,7 +429,18 @@ def execution_role(
     )
 
 
-def _grant_invoke(grantee: iam.IGrantable, scope: IConstruct, endpoint: str) -> iam.Grant:
+def grant_invoke(grantee: iam.IGrantable, scope: IConstruct, endpoint: str) -> iam.Grant:
+    """Let `grantee` invoke the endpoint of a name, or a pattern of names.
+
+    Parameters
+    ----------
+    grantee
+        Who invokes.
+    scope
+        A construct of the endpoint's account and region.
+    endpoint
+        The name.
+    """
     return iam.Grant.add_to_principal(
         grantee=grantee,
         actions=["sagemaker:InvokeEndpoint"],
@@ -327,21 +452,32 @@ def _arn(scope: IConstruct, kind: str, name: str) -> str:
     return Stack.of(scope).format_arn(service="sagemaker", resource=kind, resource_name=name)
 
 
-def _faults(model_prefix: str, instance_type: str, instance_count: int) -> list[Fault]:
-    faults = []
-    if not model_prefix.endswith("/") or model_prefix.startswith("/"):
-        faults.append(
-            Fault(
-                "model_prefix",
-                f"'{model_prefix}'",
-                "the start of the model's keys, with a slash at its end alone",
-                "SageMaker reads every key that starts so: end it where the folder ends.",
-            )
-        )
-    if not instance_type.startswith("ml."):
-        faults.append(
-            Fault("instance_type", f"'{instance_type}'", "a type that starts with 'ml.'", "Add it.")
-        )
-    if instance_count < 1:
-        faults.append(Fault("instance_count", str(instance_count), "1 or more", "Run one."))
-    return faults
+def _construct_id(variant: Variant, ending: str) -> str:
+    """The id of something of a variant: the first, and mostly the only one, needs no name."""
+    words = "" if variant.name == MAIN else variant.name.title().replace("-", "")
+    return f"{words}{ending}"
+
+
+def _instances(variants: Sequence[Variant]) -> int | None:
+    """Instances of the smallest variant: a step of a deployment is a part of them."""
+    return min((it.instance_count for it in variants if not it.serverless), default=None)
+
+
+def _shape(
+    variants: Sequence[Variant],
+    deployment: Deployment,
+    scaling: Scaling | None,
+    asynchronous: AsyncPlan | None,
+) -> Shape:
+    serverless = any(variant.serverless for variant in variants)
+    files = [it.files for variant in variants for it in variant.containers if it.files]
+    return Shape(
+        kind="serverless" if serverless else "async" if asynchronous else "realtime",
+        strategy=deployment.chosen(_instances(variants)),
+        variants=sum(not it.shadow for it in variants),
+        shadows=sum(it.shadow for it in variants),
+        instance_types=[it.instance_type for it in variants if not it.serverless],
+        containers=max((len(it.containers) for it in variants), default=0),
+        unpacked=any(not it.packed for it in files),
+        scaled=scaling is not None,
+    )

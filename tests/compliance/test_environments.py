@@ -8,14 +8,18 @@ from pathlib import Path
 import pytest
 
 from tests.compliance.conftest import Assembly, synth
-from tests.conftest import RELEASES, ROOT
+from tests.conftest import RELEASES, ROOT, folder_of
 
 
-def test_two_synths_are_byte_identical(assemblies: dict[str, Assembly], tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["prod", "serving"])
+def test_two_synths_are_byte_identical(
+    name: str, assemblies: dict[str, Assembly], tmp_path: Path
+) -> None:
     again = tmp_path / "again"
-    result = synth("prod", again, "-c", f"releases={RELEASES}", PYTHONHASHSEED="2")
+    folders = ("-c", f"releases={RELEASES}", "-c", f"environments={folder_of(name)}")
+    result = synth(name, again, *folders, PYTHONHASHSEED="2")
     assert result.returncode == 0, result.stderr
-    first, second = contents(assemblies["prod"].folder), contents(again)
+    first, second = contents(assemblies[name].folder), contents(again)
     assert first.keys() == second.keys()
     assert [name for name in first if first[name] != second[name]] == []
 

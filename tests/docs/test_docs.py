@@ -10,12 +10,15 @@ import pytest
 from mlflow import environment_variables
 from ruamel.yaml import YAML
 
+from mlops_constructs.aws_images import FRAMEWORKS
 from mlops_constructs.database_class import connections, memory
+from mlops_constructs.endpoint_alarms import WATCHED
 from mlops_constructs.sagemaker_in_vpc import PLACED, VPC_KEYS
+from mlops_constructs.serving_exclusions import EXCLUSIONS
 from model_server import Model
 from stacks.config import Environment, json_schema, load_environment
 from stacks.document import read_document
-from stacks.releases import Release
+from stacks.releases import OnlyReleased
 from stacks.validation import validated
 from tests.conftest import ENVIRONMENTS, ROOT
 from tests.unit.containers.asking import ask, predictor, said
@@ -91,6 +94,38 @@ def test_the_example_networks_are_valid(tmp_path: Path) -> None:
     assert number == 1
 
 
+SERVING = ROOT / "docs" / "serving.md"
+
+
+def test_the_example_endpoints_are_valid(tmp_path: Path) -> None:
+    small = blocks(ROOT / "docs" / "configuration.md", "yaml")[0].partition("endpoints:")[0]
+    examples = blocks(SERVING, "yaml")
+    assert len(examples) >= 2
+    for example in examples:
+        (tmp_path / "small.yaml").write_text(small + example)
+        assert load_environment("small", tmp_path).endpoints
+
+
+def test_the_images_of_aws_are_those_that_are_known() -> None:
+    rows = re.findall(r"^\| `([a-z-]+)` \| ([\d., -]+) \|$", SERVING.read_text(), re.MULTILINE)
+    written = {framework: tuple(versions.split(", ")) for framework, versions in rows}
+    assert written == {name: tuple(known.tags) for name, known in FRAMEWORKS.items()}
+
+
+def test_every_exclusion_is_listed() -> None:
+    rows = {f"| {it.one} | {it.other} | [{it.reason[:-1]}]({it.source}) |" for it in EXCLUSIONS}
+    table = SERVING.read_text().partition("## What cannot be at once")[2]
+    written = [line for line in table.splitlines() if line.startswith("| ")][1:]
+    assert set(written) == rows
+
+
+def test_the_alarms_are_listed_in_their_order() -> None:
+    table = SERVING.read_text().partition("### Alarms")[2].partition("## ")[0]
+    rows = re.findall(r"\| `(\w+)` \| (\d+) minute", table)
+    limits = [(watched.construct_id.lower(), str(watched.periods)) for watched in WATCHED]
+    assert rows == limits
+
+
 def test_the_service_control_policy_denies_what_the_endpoint_denies() -> None:
     (text,) = blocks(ROOT / "docs" / "network.md", "json")
     (statement,) = json.loads(text)["Statement"]
@@ -102,7 +137,7 @@ def test_the_example_release_is_valid(tmp_path: Path) -> None:
     (example,) = blocks(ROOT / "docs" / "models.md", "yaml")
     path = tmp_path / "iris.yaml"
     path.write_text(example)
-    assert validated(Release, read_document(path), path).version == 3
+    assert validated(OnlyReleased, read_document(path), path).version == 3
 
 
 def test_the_example_model_is_served(tmp_path: Path) -> None:
@@ -215,7 +250,14 @@ def test_every_key_of_the_configuration_is_explained() -> None:
                 keys.add(f"{prefix}{name}")
 
     walk(schema, "")
-    assert [key for key in sorted(keys) if f"`{key}`" not in page] == []
+    # A variant has the keys of its endpoint.
+    named = {key: key.replace("variants.<name>.", "") for key in keys}
+    missing = [
+        key
+        for key, of_endpoint in named.items()
+        if f"`{key}`" not in page and f"`{of_endpoint}`" not in page
+    ]
+    assert sorted(missing) == []
 
 
 def test_defaults_that_are_named_are_the_defaults() -> None:
