@@ -21,6 +21,7 @@ from local.extensions.sagemaker.deployment import RolledBackError
 from local.extensions.sagemaker.errors import RefusedError, StartError, invalid
 from local.extensions.sagemaker.records import Records, split
 from local.extensions.sagemaker.router import Answered, Asked, Router
+from local.extensions.sagemaker.transform import TransformJobs
 from local.extensions.sagemaker.variants import Endpoint, Record, Side
 from local.host import Host
 
@@ -49,6 +50,8 @@ class SageMaker:
         What invocations go through.
     queues
         Where asynchronous ones wait.
+    jobs
+        The transform jobs.
     """
 
     def __init__(
@@ -58,6 +61,7 @@ class SageMaker:
         deployer: Deployer,
         router: Router,
         queues: AsyncInference,
+        jobs: TransformJobs,
     ) -> None:
         self._host = host
         self._records = records
@@ -74,6 +78,10 @@ class SageMaker:
             "UpdateEndpointWeightsAndCapacities": self._update_capacities,
             "DescribeEndpoint": lambda request: self.endpoint(request["EndpointName"]).describe(),
             "DeleteEndpoint": self._delete_endpoint,
+            "CreateTransformJob": jobs.create,
+            "DescribeTransformJob": jobs.describe,
+            "StopTransformJob": jobs.stop,
+            "ListTransformJobs": jobs.all,
         }
 
     async def answer(

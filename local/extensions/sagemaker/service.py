@@ -13,6 +13,7 @@ from local.extensions.sagemaker.metrics import Metrics
 from local.extensions.sagemaker.records import Records
 from local.extensions.sagemaker.resources import EndpointResource, SageMakerResource
 from local.extensions.sagemaker.router import Router
+from local.extensions.sagemaker.transform import TransformJobs, run_from_state_machines
 from local.host import Host
 
 
@@ -31,9 +32,10 @@ def make_sagemaker(host: Host, account: str, alarms: Alarms, heartbeat: Heartbea
         What publishes the metrics.
     """
     records, metrics = Records(), Metrics(hooks.record_metric)
+    launcher = Launcher(host, account)
     deployer = Deployer(
         records,
-        Launcher(host, account),
+        launcher,
         PacedClock(host.pace),
         alarms.in_alarm,
         str(host.pace),
@@ -41,7 +43,10 @@ def make_sagemaker(host: Host, account: str, alarms: Alarms, heartbeat: Heartbea
     router, capture = Router(metrics), Capture(lambda region: host.client("s3", region))
     router.listeners.append(capture.listen)
     queues = AsyncInference(host.client, router, metrics, host.pace)
-    sagemaker = SageMaker(host, records, deployer, router, queues)
+    jobs = TransformJobs(records, launcher, router, host.client)
+    run_from_state_machines(jobs)
+    hooks.let_state_machines_call("sagemaker", "SageMaker")
+    sagemaker = SageMaker(host, records, deployer, router, queues, jobs)
     heartbeat.add(lambda: queues.work(sagemaker.in_service()))
     heartbeat.add(lambda: measure(sagemaker.in_service, metrics))
     heartbeat.add(metrics.flush)

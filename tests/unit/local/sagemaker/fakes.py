@@ -182,5 +182,13 @@ class FakeStores:
     def put_object(self, Bucket: str, Key: str, Body: bytes, **_: Any) -> None:  # noqa: N803
         self.objects[f"{Bucket}/{Key}"] = Body
 
+    def get_paginator(self, operation: str) -> "FakeStores":
+        assert operation == "list_objects_v2"
+        return self
+
+    def paginate(self, Bucket: str, Prefix: str) -> list[dict[str, Any]]:  # noqa: N803
+        keys = [name.removeprefix(f"{Bucket}/") for name in self.objects]
+        return [{"Contents": [{"Key": key} for key in keys if key.startswith(Prefix)]}]
+
     def publish(self, TopicArn: str, Message: str) -> None:  # noqa: N803
         self.published.append((TopicArn, json.loads(Message)))

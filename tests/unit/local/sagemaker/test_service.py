@@ -24,6 +24,7 @@ from local.extensions.sagemaker.metrics import Metrics, rounded
 from local.extensions.sagemaker.records import Records
 from local.extensions.sagemaker.resources import EndpointResource, SageMakerResource
 from local.extensions.sagemaker.router import Router
+from local.extensions.sagemaker.transform import TransformJobs
 from local.extensions.sagemaker.variants import choose, part
 from local.host import Host
 from local.pace import Pace
@@ -66,7 +67,8 @@ class Service:
         self.queues = AsyncInference(
             lambda service, region: self.stores, router, self.metrics, Pace(60)
         )
-        self.sagemaker = SageMaker(self.host, records, deployer, router, self.queues)
+        self.jobs = TransformJobs(records, self.launcher, router, lambda *_: self.stores)
+        self.sagemaker = SageMaker(self.host, records, deployer, router, self.queues, self.jobs)
 
     def do(self, operation: str, **request: Any) -> dict[str, Any]:
         return self.sagemaker.do(operation, request)
@@ -609,6 +611,95 @@ class TestAsync:
         assert "InvokeEndpointAsync" in service.ask()[1]
         service.deploy("two")
         assert "is not asynchronous" in self.send(service)[2].decode()
+
+
+class TestTransform:
+    def transform(self, service: Service, **changes: Any) -> dict[str, Any]:
+        source = {"S3DataType": "S3Prefix", "S3Uri": "s3://bucket/in/part"}
+        job: dict[str, Any] = {
+            "TransformJobName": "job",
+            "ModelName": "m",
+            "TransformInput": {
+                "DataSource": {"S3DataSource": source},
+                "SplitType": "Line",
+                "ContentType": "text/csv",
+            },
+            "TransformOutput": {"S3OutputPath": "s3://bucket/out", "AssembleWith": "Line"},
+            "TransformResources": {"InstanceType": "ml.m5.large", "InstanceCount": 2},
+            **changes,
+        }
+        service.do("CreateTransformJob", **job)
+        return service.jobs.wait("job")
+
+    def deploy(self, service: Service, *images: str) -> None:
+        service.model("m", *images)
+        service.stores.objects |= {
+            "bucket/in/part-1": b"1,2\n3,4\n",
+            "bucket/in/part-2": b"5,6\n",
+            "bucket/in/other": b"7,8\n",
+        }
+
+    def test_writes_an_output_for_each_input_and_leaves_nothing_running(
+        self, service: Service
+    ) -> None:
+        self.deploy(service, "a", "b")
+        record = self.transform(service, BatchStrategy="SingleRecord")
+        assert record["TransformJobStatus"] == "Completed"
+        outputs = {key: body for key, body in service.stores.objects.items() if "/out/" in key}
+        assert outputs == {
+            "bucket/out/part-1.out": b"b(a(1,2))\nb(a(3,4))\n",
+            "bucket/out/part-2.out": b"b(a(5,6))\n",
+        }
+        assert len(service.launcher.containers) == 4
+        assert service.launcher.running("a") == service.launcher.running("b") == []
+
+    def test_a_request_holds_as_many_lines_as_may_go(self, service: Service) -> None:
+        self.deploy(service)
+        self.transform(service)
+        bodies = sorted(request.content for _, request in service.answers.asked)
+        assert bodies == [b"1,2\n3,4", b"5,6"]
+
+    def test_a_job_that_fails_says_why(self, service: Service) -> None:
+        self.deploy(service)
+        service.answers.by_image["m"] = failing(400, "no such column")
+        record = self.transform(service)
+        assert record["TransformJobStatus"] == "Failed"
+        assert "no such column" in record["FailureReason"]
+        assert service.launcher.running("m") == []
+        assert not [key for key in service.stores.objects if "/out/" in key]
+
+    def test_one_that_cannot_start_fails(self, service: Service) -> None:
+        self.deploy(service)
+        service.launcher.failures["m"] = "no such image"
+        assert self.transform(service)["FailureReason"] == "no such image"
+
+    def test_without_input_it_fails(self, service: Service) -> None:
+        service.model("m")
+        assert "no object below" in self.transform(service)["FailureReason"]
+
+    def test_one_that_is_stopped_writes_nothing_more(self, service: Service) -> None:
+        self.deploy(service)
+
+        def stop(request: httpx2.Request) -> httpx2.Response:
+            service.do("StopTransformJob", TransformJobName="job")
+            return httpx2.Response(200, text="done")
+
+        service.answers.by_image["m"] = stop
+        assert self.transform(service)["TransformJobStatus"] == "Stopped"
+        assert not [key for key in service.stores.objects if "/out/" in key]
+        listed = service.do("ListTransformJobs", StatusEquals="Stopped")["TransformJobSummaries"]
+        assert [each["TransformJobName"] for each in listed] == ["job"]
+
+    def test_is_told_what_it_captures(self, service: Service) -> None:
+        self.deploy(service)
+        self.transform(service, DataCaptureConfig={"DestinationS3Uri": "s3://bucket/captured"})
+        captured = [
+            json.loads(body) for key, body in service.stores.objects.items() if "/captured/" in key
+        ]
+        assert captured == [
+            [{"prefix": "s3://bucket/in/"}, "part-1", "part-2"],
+            [{"prefix": "s3://bucket/out/"}, "part-1.out", "part-2.out"],
+        ]
 
 
 class TestChoices:
