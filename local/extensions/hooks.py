@@ -47,6 +47,7 @@ ADDED = (
     "AWS::EC2::VPCEndpointServicePermissions",
     "AWS::SageMaker::Endpoint",
     "AWS::SageMaker::EndpointConfig",
+    "AWS::SageMaker::InferenceComponent",
     "AWS::SageMaker::MlflowApp",
     "AWS::SageMaker::Model",
     "AWS::SecretsManager::ResourcePolicy",

@@ -1,5 +1,6 @@
 """What stands for processes and for time in the tests of the local SageMaker."""
 
+import asyncio
 import io
 import json
 from collections import Counter
@@ -92,7 +93,9 @@ class Answers:
         """How often which image was asked."""
         return Counter(image for image, _ in self.asked)
 
-    def _answer(self, request: httpx2.Request) -> httpx2.Response:
+    async def _answer(self, request: httpx2.Request) -> httpx2.Response:
+        # Those that were asked at the same time are at work at the same time.
+        await asyncio.sleep(0)
         assert request.url.port is not None
         image = self._launcher.image_at(request.url.port)
         self.asked.append((image, request))

@@ -17,12 +17,17 @@ from hypothesis import strategies as st
 from local.extensions.sagemaker import asynchronous
 from local.extensions.sagemaker.asynchronous import AsyncInference
 from local.extensions.sagemaker.capture import Capture
+from local.extensions.sagemaker.components import Components
 from local.extensions.sagemaker.control_plane import SageMaker
 from local.extensions.sagemaker.deployer import Deployer
 from local.extensions.sagemaker.errors import RefusedError
 from local.extensions.sagemaker.metrics import Metrics, rounded
 from local.extensions.sagemaker.records import Records
-from local.extensions.sagemaker.resources import EndpointResource, SageMakerResource
+from local.extensions.sagemaker.resources import (
+    ComponentResource,
+    EndpointResource,
+    SageMakerResource,
+)
 from local.extensions.sagemaker.router import Router
 from local.extensions.sagemaker.transform import TransformJobs
 from local.extensions.sagemaker.variants import choose, part
@@ -68,7 +73,11 @@ class Service:
             lambda service, region: self.stores, router, self.metrics, Pace(60)
         )
         self.jobs = TransformJobs(records, self.launcher, router, lambda *_: self.stores)
-        self.sagemaker = SageMaker(self.host, records, deployer, router, self.queues, self.jobs)
+        self.components = Components(records, self.launcher, self.metrics)
+        self.router = router
+        self.sagemaker = SageMaker(
+            self.host, records, deployer, router, self.queues, self.jobs, self.components
+        )
 
     def do(self, operation: str, **request: Any) -> dict[str, Any]:
         return self.sagemaker.do(operation, request)
@@ -103,7 +112,13 @@ class Service:
 
     def request(self, path: str, body: bytes = b"{}", **headers: str) -> Any:
         given = {name.replace("_", "-"): value for name, value in headers.items()}
-        return asyncio.run(self.sagemaker.answer("POST", path, given, body, {}))
+
+        async def answered() -> Any:
+            answer = await self.sagemaker.answer("POST", path, given, body, {})
+            await asyncio.gather(*self.router.copies)
+            return answer
+
+        return asyncio.run(answered())
 
     def ask(self, body: str = "x", **headers: str) -> tuple[int, str]:
         status, _, content = self.request("/endpoints/e/invocations", body.encode(), **headers)
@@ -700,6 +715,168 @@ class TestTransform:
             [{"prefix": "s3://bucket/in/"}, "part-1", "part-2"],
             [{"prefix": "s3://bucket/out/"}, "part-1.out", "part-2.out"],
         ]
+
+
+class TestShadows:
+    def test_get_copies_and_answer_nobody(self, service: Service) -> None:
+        service.model("one")
+        service.model("two")
+        service.config(
+            "c",
+            variant("one", InitialVariantWeight=2.0),
+            ShadowProductionVariants=[variant("two", name="s", InitialVariantWeight=1.0)],
+        )
+        record = service.move("c")
+        assert record["ShadowProductionVariants"][0]["VariantName"] == "s"
+        service.answers.by_image["two"] = failing(500, "broken")
+        assert {service.ask() for _ in range(200)} == {(200, "one(x)")}
+        assert service.answers.counts()["one"] == 200
+        assert 70 < service.answers.counts()["two"] < 130
+        service.metrics.flush()
+        of = json.dumps({"EndpointName": "e", "VariantName": "s"})
+        failed = service.measured.sums["Invocation5XXErrors", of]
+        assert failed == service.answers.counts()["two"]
+
+
+def serverless(model: str, concurrency: int, **further: int) -> dict[str, Any]:
+    config = {"MemorySizeInMB": 2048, "MaxConcurrency": concurrency, **further}
+    return {"VariantName": "main", "ModelName": model, "ServerlessConfig": config}
+
+
+class TestServerless:
+    def test_starts_an_instance_for_each_request_up_to_its_concurrency(
+        self, service: Service
+    ) -> None:
+        service.model("one")
+        service.config("one", serverless("one", 3))
+        service.move("one")
+        assert len(service.launcher.containers) == 1
+
+        async def together(count: int) -> list[int]:
+            answers = [
+                service.sagemaker.answer("POST", "/endpoints/e/invocations", {}, b"x", {})
+                for _ in range(count)
+            ]
+            return sorted(status for status, _, _ in await asyncio.gather(*answers))
+
+        assert asyncio.run(together(5)) == [200, 200, 200, 429, 429]
+        assert len(service.launcher.containers) == 3
+        assert service.ask()[0] == 200
+
+    def test_rests_when_nobody_asks(self, service: Service) -> None:
+        service.model("one")
+        service.config("one", serverless("one", 5, ProvisionedConcurrency=2))
+        service.move("one")
+        (variant_,) = service.sagemaker.endpoint("e").side.variants  # type: ignore[union-attr]
+        gate = variant_.gate
+        assert gate is not None
+        variant_.fleet.grow()
+        assert not gate.idle(3600)
+        assert gate.idle(0)
+        gate.rest()
+        assert len(service.launcher.running("one")) == 2
+        assert not gate.idle(0)
+
+    def test_a_cold_start_that_fails_is_said(self, service: Service) -> None:
+        service.model("one")
+        service.config("one", serverless("one", 1))
+        service.move("one")
+        (variant_,) = service.sagemaker.endpoint("e").side.variants  # type: ignore[union-attr]
+        variant_.fleet.resize(0)
+        service.launcher.failures["one"] = "no such image"
+        status, headers, body = service.request("/endpoints/e/invocations")
+        assert (status, headers["x-amzn-errortype"]) == (429, "ModelNotReadyException")
+        assert "no such image" in json.loads(body)["message"]
+
+
+class TestComponents:
+    def deploy(self, service: Service, **changes: Any) -> dict[str, Any]:
+        settings = {"VariantName": "main", "InstanceType": "ml.m5.large", "InitialInstanceCount": 1}
+        service.config("c", settings, ExecutionRoleArn=ROLE)
+        service.move("c")
+        service.model("one")
+        request = {
+            "InferenceComponentName": "a",
+            "EndpointName": "e",
+            "VariantName": "main",
+            "Specification": {"ModelName": "one"},
+            "RuntimeConfig": {"CopyCount": 2},
+            **changes,
+        }
+        service.do("CreateInferenceComponent", **request)
+        return service.components.wait("a")
+
+    def ask(self, service: Service, name: str = "a") -> tuple[int, str]:
+        return service.ask(x_amzn_sagemaker_inference_component=name)
+
+    def test_are_asked_by_name(self, service: Service) -> None:
+        described = self.deploy(service)
+        assert described["InferenceComponentStatus"] == "InService"
+        assert described["RuntimeConfig"] == {"DesiredCopyCount": 2, "CurrentCopyCount": 2}
+        assert len(service.launcher.running("one")) == 2
+        assert self.ask(service) == (200, "one(x)")
+        assert "header is required" in service.ask()[1]
+        assert "not found" in self.ask(service, "b")[1]
+
+    def test_scale_to_none_and_back(self, service: Service) -> None:
+        self.deploy(service)
+        resource = "inference-component/a"
+        assert service.sagemaker.capacity(resource) == 2
+        service.sagemaker.scale(resource, 0)
+        assert "has no capacity" in self.ask(service)[1]
+        service.metrics.flush()
+        of = json.dumps({"InferenceComponentName": "a"})
+        assert service.measured.sums["NoCapacityInvocationFailures", of] == 1
+        service.sagemaker.scale(resource, 1)
+        assert self.ask(service)[0] == 200
+
+    def test_one_that_does_not_start_is_failed(self, service: Service) -> None:
+        service.launcher.failures["one"] = "no such image"
+        described = self.deploy(service)
+        assert described["InferenceComponentStatus"] == "Failed"
+        assert described["FailureReason"] == "no such image"
+
+    def test_a_new_model_replaces_the_old(self, service: Service) -> None:
+        self.deploy(service)
+        service.do(
+            "UpdateInferenceComponent",
+            InferenceComponentName="a",
+            Specification={"Container": {"Image": "two"}},
+        )
+        assert service.components.wait("a")["InferenceComponentStatus"] == "InService"
+        assert self.ask(service) == (200, "two(x)")
+        assert service.launcher.running("one") == []
+        assert len(service.launcher.running("two")) == 2
+
+    def test_an_endpoint_outlives_its_components(self, service: Service) -> None:
+        self.deploy(service)
+        with pytest.raises(RefusedError, match="has inference components: a"):
+            service.do("DeleteEndpoint", EndpointName="e")
+        service.do("DeleteInferenceComponent", InferenceComponentName="a")
+        service.do("DeleteEndpoint", EndpointName="e")
+        assert service.do("ListInferenceComponents")["InferenceComponents"] == []
+
+    def test_a_variant_that_is_not_there_is_refused(self, service: Service) -> None:
+        with pytest.raises(RefusedError, match="is one of main"):
+            self.deploy(service, VariantName="other")
+
+    def test_cloudformation_waits_for_them(self, service: Service) -> None:
+        self.deploy(service)
+        properties = {
+            "InferenceComponentName": "b",
+            "EndpointName": "e",
+            "VariantName": "main",
+            "Specification": {"ModelName": "one"},
+            "RuntimeConfig": {"CopyCount": "1"},
+        }
+        resource = ComponentResource(service.sagemaker)
+        made = resource.create("B", properties, "s")
+        assert made.physical_id.endswith(":inference-component/b")
+        service.launcher.failures["one"] = "broken"
+        more = {**properties, "RuntimeConfig": {"CopyCount": "3"}}
+        with pytest.raises(RefusedError, match="broken"):
+            resource.update(made.physical_id, properties, more, "s", "B")
+        assert self.ask(service, "b")[0] == 200
 
 
 class TestChoices:
