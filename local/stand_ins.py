@@ -15,6 +15,9 @@ IMAGE = re.compile(
     r"/(?P<repository>[^:@]+)(?P<tag>[:@].+)?"
 )
 
+STAND_IN = "stand-in for AWS's image"
+"""What the addresses of the platform call a program that stands for an image."""
+
 STAND_INS: dict[str, tuple[str, ...]] = {}
 """The program and its arguments that run for `serve` of an image of AWS's, by its repository."""
 

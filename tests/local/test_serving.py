@@ -1,6 +1,6 @@
 """Endpoints on the emulator from outside: deployed by CloudFormation, asked by the SDK.
 
-The containers are stubs, so that what is tested is the platform and not a model.
+The containers echo, so that what is tested is the platform and not a model.
 """
 
 import json
@@ -18,7 +18,7 @@ from local.pace import Pace
 from local.platform import running_platform
 from local.state import StateFolder
 from tests.local.conftest import processes_naming
-from tests.local.serving import BUCKET, ROLE, Client, Serving, stub_image, until
+from tests.local.serving import BUCKET, ROLE, Client, Serving, echo_image, until
 
 ALARM_NAME = "canary-errors"
 
@@ -26,7 +26,7 @@ ALARM_NAME = "canary-errors"
 @pytest.fixture(scope="module")
 def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
     state = StateFolder(tmp_path_factory.mktemp("serving"))
-    with stub_image() as image:
+    with echo_image() as image:
         with running_platform(state, pace=Pace(1)) as platform:
             yield Serving(platform, image)
         assert processes_naming(str(state.path)) == {}
@@ -303,10 +303,8 @@ def test_asynchronous_answers_appear_from_no_instance_and_back(serving: Serving)
             ContentType="text/csv",
         )
         places.append(answer["OutputLocation" if name == "good" else "FailureLocation"])
-    bodies = [
-        until(lambda place=place: serving.object(place.removeprefix(f"s3://{BUCKET}/")))
-        for place in places
-    ]
+    keys = [place.removeprefix(f"s3://{BUCKET}/") for place in places]
+    bodies = until(lambda: [serving.object(key) for key in keys], all)
     assert bodies[0] == "a(1,2)"
     assert "Received client error (400) from primary" in bodies[1]
     said: dict[str, str] = {}
@@ -403,7 +401,7 @@ def test_serverless_instances_come_with_the_requests_and_go(serving: Serving) ->
 
     def running() -> list[str]:
         found = processes_naming(str(serving.platform.state.path / "run/endpoints/sparing-main"))
-        return [command for command in found.values() if "stub_container" in command]
+        return [command for command in found.values() if "echo_container" in command]
 
     until(lambda: running(), lambda found: not found)
     assert serving.ask("sparing") == "a(x)"

@@ -12,7 +12,7 @@ from local.host import Host
 from local.images import ProcessImage, find_image
 from local.processes import Process, ProcessError
 from local.servers import Server
-from local.stand_ins import StandIn, aws_repository, find_stand_in
+from local.stand_ins import STAND_IN, StandIn, aws_repository, find_stand_in
 from operations.errors import OperationError
 
 START_SECONDS = 60
@@ -135,7 +135,7 @@ class Launcher:
             return find_image(reference)
         stand_in = find_stand_in(reference, repository)
         log.warning("%s: a stand-in for AWS's image runs: %s", reference, stand_in.program)
-        self._host.announce(f"stand-in for AWS's image {repository}", " ".join(stand_in.program))
+        self._host.announce(f"{STAND_IN} {repository}", " ".join(stand_in.program))
         return stand_in
 
     def _start(

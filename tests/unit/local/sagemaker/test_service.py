@@ -14,7 +14,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local.extensions.sagemaker import asynchronous
 from local.extensions.sagemaker.asynchronous import AsyncInference
 from local.extensions.sagemaker.capture import Capture
 from local.extensions.sagemaker.components import Components
@@ -586,7 +585,7 @@ class TestAsync:
         self.deploy(service)
         service.sagemaker.scale("endpoint/e/variant/main", 0)
         self.send(service, x_amzn_sagemaker_requestttlseconds="60")
-        monkeypatch.setattr(asynchronous.time, "monotonic", lambda: time.monotonic_ns() / 1e9 + 61)
+        monkeypatch.setattr(time, "monotonic", lambda: time.monotonic_ns() / 1e9 + 61)
         self.work(service)
         assert "longer than 60 s" in service.stores.published[0][1]["failureReason"]
 
