@@ -11,9 +11,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from local.extensions.hooks import account_and_region
+from local.extensions.sagemaker import eventstream
 from local.extensions.sagemaker.asynchronous import AsyncInference
 from local.extensions.sagemaker.chain import CUSTOM_ATTRIBUTES
 from local.extensions.sagemaker.components import HEADER, RESOURCE, Components
@@ -26,7 +25,11 @@ from local.extensions.sagemaker.transform import TransformJobs
 from local.extensions.sagemaker.variants import Endpoint, Record, Side
 from local.host import Host
 
-INVOCATION = re.compile(r"/endpoints/(?P<endpoint>[^/]+)/(?P<kind>invocations|async-invocations)")
+INVOCATION = re.compile(
+    r"/endpoints/(?P<endpoint>[^/]+)"
+    r"/(?P<kind>invocations|async-invocations|invocations-response-stream)"
+)
+STREAM = "invocations-response-stream"
 KEPT = ("Model", "EndpointConfig")
 """Kinds that are records and nothing that runs."""
 BUSY = ("Creating", "Updating", "RollingBack")
@@ -259,6 +262,8 @@ class SageMaker:
         if request.get("RetainDeploymentConfig"):
             deployment = endpoint.record.get("LastDeploymentConfig", {})
         way = self._deployer.plan(deployment, config)
+        if deployment and endpoint.side:
+            check_variants(deployment, endpoint.side.config, config)
         retained = retention(request)
 
         def work() -> None:
@@ -333,7 +338,8 @@ class SageMaker:
                 log.error("Endpoint %s: %s", endpoint.name, error)
                 record["FailureReason"] = str(error)[:1024]
                 record["EndpointStatus"] = otherwise
-            except (BotoCoreError, ClientError, OSError) as error:
+            except Exception as error:
+                # Nobody else is told of what fails in this thread.
                 log.exception("Endpoint %s", endpoint.name)
                 record["FailureReason"] = str(error)[:1024]
                 record["EndpointStatus"] = otherwise
@@ -375,16 +381,42 @@ class SageMaker:
         asked, component = Asked.read(headers, body), headers.get(HEADER, "")
         if component:
             variant = self.components.variant(endpoint, component)
-            return _answer(
-                await self._router.invoke_variant(endpoint, endpoint.side, variant, asked)
-            )
-        if not any(variant.containers for variant in endpoint.side.variants):
+            answered = await self._router.invoke_variant(endpoint, endpoint.side, variant, asked)
+        elif any(variant.containers for variant in endpoint.side.variants):
+            answered = await self._router.invoke(endpoint, asked)
+        else:
             raise RefusedError(
                 "ValidationError",
                 "Inference Component Name header is required for endpoints to which you plan to"
                 " deploy inference components.",
             )
-        return _answer(await self._router.invoke(endpoint, asked))
+        return _streamed(answered) if kind == STREAM else _answer(answered)
+
+
+def check_variants(
+    deployment: Mapping[str, Any], old: Mapping[str, Any], new: Mapping[str, Any]
+) -> None:
+    """Make sure that guard rails can lead from one configuration to another.
+
+    https://docs.aws.amazon.com/sagemaker/latest/dg/deployment-guardrails-exclusions.html
+
+    Raises
+    ------
+    RefusedError
+        Where they cannot.
+    """
+    names = [
+        [each["VariantName"] for each in config["ProductionVariants"]] for config in (old, new)
+    ]
+    if sorted(names[0]) != sorted(names[1]):
+        raise invalid(
+            f"The new configuration has the variants {', '.join(names[1])}, and the old one"
+            f" {', '.join(names[0])}: a deployment needs the same names."
+        )
+    variants = [*old["ProductionVariants"], *new["ProductionVariants"]]
+    serverless = any("ServerlessConfig" in each for each in variants)
+    if "RollingUpdatePolicy" in deployment and (serverless or len(names[1]) > 1):
+        raise invalid("A rolling deployment is for one variant that is not serverless.")
 
 
 def retention(request: Mapping[str, Any]) -> Callable[[Side, Side], None]:
@@ -419,6 +451,14 @@ def _answer(answered: Answered) -> Answer:
     if answered.payload.attributes:
         given[CUSTOM_ATTRIBUTES] = answered.payload.attributes
     return 200, given, answered.payload.body
+
+
+def _streamed(answered: Answered) -> Answer:
+    """An answer as the events of a response stream: here all at once."""
+    status, given, body = _answer(answered)
+    kind = given.pop("Content-Type")
+    headers = {**given, "X-Amzn-SageMaker-Content-Type": kind}
+    return status, {**headers, "Content-Type": eventstream.CONTENT_TYPE}, eventstream.events(body)
 
 
 def _accepted(given: Mapping[str, str]) -> Answer:

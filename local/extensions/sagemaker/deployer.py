@@ -11,7 +11,6 @@ from local.extensions.sagemaker.deployment import (
     Clock,
     Deployment,
     Plan,
-    RolledBackError,
     plan,
 )
 from local.extensions.sagemaker.errors import StartError
@@ -165,7 +164,8 @@ class Deployer:
         )
         try:
             deployment.run()
-        except RolledBackError:
+        except Exception:
+            endpoint.routes = ((1.0, old),)
             new.stop()
             raise
         else:

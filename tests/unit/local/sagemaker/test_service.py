@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx2
 import pytest
+from botocore.eventstream import EventStreamBuffer
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -312,6 +313,36 @@ class TestGuardRails:
         with pytest.raises(RefusedError, match="100% of 1 instances"):
             service.move("two", DeploymentConfig={"BlueGreenUpdatePolicy": policy})
 
+    def test_guard_rails_lead_between_variants_of_the_same_names(self, service: Service) -> None:
+        service.deploy("one")
+        service.model("two")
+        service.config("two", variant("two", name="other"))
+        with pytest.raises(RefusedError, match="needs the same names"):
+            service.move("two", DeploymentConfig=CANARY)
+        assert service.move("two")["EndpointConfigName"] == "two"
+
+    def test_rolling_is_for_one_variant(self, service: Service) -> None:
+        service.model("one")
+        for name in ("c-1", "c-2"):
+            service.config(name, variant("one", 2, "a"), variant("one", 2, "b"))
+        service.move("c-1")
+        size = {"Type": "INSTANCE_COUNT", "Value": 1}
+        rolling = {"RollingUpdatePolicy": {"MaximumBatchSize": size, "WaitIntervalInSeconds": 1}}
+        with pytest.raises(RefusedError, match="for one variant"):
+            service.move("c-2", DeploymentConfig=rolling)
+
+    def test_whatever_fails_is_said(self, service: Service) -> None:
+        service.deploy("one")
+
+        def fail() -> None:
+            raise ValueError("not foreseen")
+
+        service.launcher.on_start = fail
+        record = service.deploy("two")
+        assert record["EndpointStatus"] == "InService"
+        assert record["FailureReason"] == "not foreseen"
+        assert {service.ask() for _ in range(20)} == {(200, "one(x)")}
+
     def test_rolling_never_has_fewer_instances_than_there_were(self, service: Service) -> None:
         service.deploy("one", count=4)
         policy = {
@@ -392,6 +423,18 @@ class TestInvocation:
         target = "x_amzn_sagemaker_target_variant"
         assert service.ask(**{target: "b"}) == (200, "two(x)")
         assert "Variant c not found" in service.ask(**{target: "c"})[1]
+
+    def test_a_stream_is_the_answer_in_events(self, service: Service) -> None:
+        service.deploy("one")
+        path = "/endpoints/e/invocations-response-stream"
+        status, headers, body = service.request(path, b"x" * 100_000)
+        buffer = EventStreamBuffer()
+        buffer.add_data(body)
+        found = list(buffer)
+        assert status == 200
+        assert headers["X-Amzn-SageMaker-Content-Type"] == "one"
+        assert [event.headers[":event-type"] for event in found] == ["PayloadPart"] * 2
+        assert b"".join(event.payload for event in found) == b"one(" + b"x" * 100_000 + b")"
 
     def test_an_unknown_endpoint_is_a_validation_error(self, service: Service) -> None:
         status, headers, body = service.request("/endpoints/x/invocations")
@@ -574,6 +617,7 @@ class TestAsync:
         of = json.dumps({"EndpointName": "e"})
         assert service.measured.sums["ApproximateBacklogSize", of] == 3
         assert service.measured.sums["HasBacklogWithoutCapacity", of] == 1
+        assert service.measured.sums["ApproximateAgeOfOldestRequest", of] > 0
         service.sagemaker.scale("endpoint/e/variant/main", 1)
         self.work(service)
         self.work(service)
