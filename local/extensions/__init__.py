@@ -53,6 +53,7 @@ def extend(host: Host, account: str) -> None:
     balancers = LoadBalancers(host)
     services = EndpointServices(host, balancers)
     hooks.evaluate_no_alarms()
+    hooks.keep_math_alarms()
     alarms, heartbeat = Alarms(host.pace), Heartbeat(BEAT_SECONDS)
     sagemaker = make_sagemaker(host, account, alarms, heartbeat)
     heartbeat.add(alarms.evaluate)

@@ -262,6 +262,7 @@ class SageMaker:
         if request.get("RetainDeploymentConfig"):
             deployment = endpoint.record.get("LastDeploymentConfig", {})
         way = self._deployer.plan(deployment, config)
+        self._deployer.check_alarms(endpoint.scope, way)
         if deployment and endpoint.side:
             check_variants(deployment, endpoint.side.config, config)
         retained = retention(request)

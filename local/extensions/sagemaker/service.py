@@ -42,7 +42,7 @@ def make_sagemaker(host: Host, account: str, alarms: Alarms, heartbeat: Heartbea
         records,
         launcher,
         PacedClock(host.pace),
-        alarms.in_alarm,
+        alarms,
         str(host.pace),
     )
     router, capture = Router(metrics), Capture(lambda region: host.client("s3", region))

@@ -5,6 +5,7 @@ import json
 import re
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -62,7 +63,7 @@ class Service:
             records,
             self.launcher,
             self.clock,
-            lambda _, names: [name for name in names if name in self.firing],
+            self,
             "a minute counts as 1 s",
         )
         router = Router(self.metrics, Random(1), self.answers.connect)  # noqa: S311
@@ -78,6 +79,12 @@ class Service:
         self.sagemaker = SageMaker(
             self.host, records, deployer, router, self.queues, self.jobs, self.components
         )
+
+    def in_alarm(self, scope: tuple[str, str], names: Sequence[str]) -> Sequence[str]:
+        return [name for name in names if name in self.firing]
+
+    def missing(self, scope: tuple[str, str], names: Sequence[str]) -> Sequence[str]:
+        return [name for name in names if name != "errors"]
 
     def do(self, operation: str, **request: Any) -> dict[str, Any]:
         return self.sagemaker.do(operation, request)
@@ -313,6 +320,14 @@ class TestGuardRails:
         with pytest.raises(RefusedError, match="100% of 1 instances"):
             service.move("two", DeploymentConfig={"BlueGreenUpdatePolicy": policy})
 
+    def test_an_alarm_that_does_not_exist_is_refused(self, service: Service) -> None:
+        service.deploy("one")
+        service.model("two")
+        service.config("two")
+        alarms = {"Alarms": [{"AlarmName": "none"}]}
+        with pytest.raises(RefusedError, match="no alarm none"):
+            service.move("two", DeploymentConfig={**CANARY, "AutoRollbackConfiguration": alarms})
+
     def test_guard_rails_lead_between_variants_of_the_same_names(self, service: Service) -> None:
         service.deploy("one")
         service.model("two")
@@ -337,8 +352,8 @@ class TestGuardRails:
         def fail() -> None:
             raise ValueError("not foreseen")
 
-        service.launcher.on_start = fail
-        record = service.deploy("two")
+        service.clock.at[10.0] = fail
+        record = service.deploy("two", DeploymentConfig=CANARY)
         assert record["EndpointStatus"] == "InService"
         assert record["FailureReason"] == "not foreseen"
         assert {service.ask() for _ in range(20)} == {(200, "one(x)")}
