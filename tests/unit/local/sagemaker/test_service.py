@@ -21,6 +21,7 @@ from local.extensions.sagemaker.capture import Capture
 from local.extensions.sagemaker.components import Components
 from local.extensions.sagemaker.control_plane import SageMaker
 from local.extensions.sagemaker.deployer import Deployer
+from local.extensions.sagemaker.endpoints import Endpoints
 from local.extensions.sagemaker.errors import RefusedError
 from local.extensions.sagemaker.metrics import Metrics, rounded
 from local.extensions.sagemaker.records import Records
@@ -30,6 +31,7 @@ from local.extensions.sagemaker.resources import (
     SageMakerResource,
 )
 from local.extensions.sagemaker.router import Router
+from local.extensions.sagemaker.runtime import Runtime
 from local.extensions.sagemaker.transform import TransformJobs
 from local.extensions.sagemaker.variants import choose, part
 from local.host import Host
@@ -76,9 +78,9 @@ class Service:
         self.jobs = TransformJobs(records, self.launcher, router, lambda *_: self.stores)
         self.components = Components(records, self.launcher, self.metrics)
         self.router = router
-        self.sagemaker = SageMaker(
-            self.host, records, deployer, router, self.queues, self.jobs, self.components
-        )
+        self.endpoints = Endpoints(self.host, records, deployer)
+        runtime = Runtime(self.endpoints, router, self.queues, self.components)
+        self.sagemaker = SageMaker(records, self.endpoints, self.jobs, self.components, runtime)
 
     def in_alarm(self, scope: tuple[str, str], names: Sequence[str]) -> Sequence[str]:
         return [name for name in names if name in self.firing]
@@ -115,7 +117,7 @@ class Service:
         exists = self.do("ListEndpoints")["Endpoints"]
         operation = "UpdateEndpoint" if exists else "CreateEndpoint"
         self.do(operation, EndpointName="e", EndpointConfigName=config, **update)
-        return self.sagemaker.wait("e")
+        return self.endpoints.wait("e")
 
     def request(self, path: str, body: bytes = b"{}", **headers: str) -> Any:
         given = {name.replace("_", "-"): value for name, value in headers.items()}
@@ -231,7 +233,7 @@ class TestEndpoints:
             EndpointName="e",
             DesiredWeightsAndCapacities=[change],
         )
-        found = service.sagemaker.wait("e")["ProductionVariants"][0]
+        found = service.endpoints.wait("e")["ProductionVariants"][0]
         assert (found["CurrentInstanceCount"], found["CurrentWeight"]) == (3, 0.5)
         assert len(service.launcher.running("one")) == 3
 
@@ -262,7 +264,7 @@ class TestEndpoints:
             EndpointName="e",
             DesiredWeightsAndCapacities=[change],
         )
-        service.sagemaker.wait("e")
+        service.endpoints.wait("e")
         found = service.deploy("two", **update)["ProductionVariants"][0]
         assert (found["CurrentInstanceCount"], found["CurrentWeight"]) == (count, weight)
 
@@ -442,7 +444,9 @@ class TestInvocation:
     def test_a_stream_is_the_answer_in_events(self, service: Service) -> None:
         service.deploy("one")
         path = "/endpoints/e/invocations-response-stream"
-        status, headers, body = service.request(path, b"x" * 100_000)
+        accepts = {"accept": "*/*", "x_amzn_sagemaker_accept": "text/csv"}
+        status, headers, body = service.request(path, b"x" * 100_000, **accepts)
+        assert service.answers.asked[0][1].headers["accept"] == "text/csv"
         buffer = EventStreamBuffer()
         buffer.add_data(body)
         found = list(buffer)
@@ -585,7 +589,7 @@ class TestAsync:
         return service.request("/endpoints/e/async-invocations", b"", **given)
 
     def work(self, service: Service) -> None:
-        service.queues.work(service.sagemaker.in_service())
+        service.queues.work(service.endpoints.in_service())
         for thread in threading.enumerate():
             if thread.name.startswith("async-"):
                 thread.join()
@@ -659,7 +663,7 @@ class TestAsync:
         service.answers.by_image["one"] = slow
         for _ in range(3):
             self.send(service)
-        service.queues.work(service.sagemaker.in_service())
+        service.queues.work(service.endpoints.in_service())
         working = [each for each in threading.enumerate() if each.name.startswith("async-")]
         assert len(working) == 2
         release.set()
@@ -825,7 +829,7 @@ class TestServerless:
         service.model("one")
         service.config("one", serverless("one", 5, ProvisionedConcurrency=2))
         service.move("one")
-        (variant_,) = service.sagemaker.endpoint("e").side.variants  # type: ignore[union-attr]
+        (variant_,) = service.endpoints.found("e").side.variants  # type: ignore[union-attr]
         gate = variant_.gate
         assert gate is not None
         variant_.fleet.grow()
@@ -839,7 +843,7 @@ class TestServerless:
         service.model("one")
         service.config("one", serverless("one", 1))
         service.move("one")
-        (variant_,) = service.sagemaker.endpoint("e").side.variants  # type: ignore[union-attr]
+        (variant_,) = service.endpoints.found("e").side.variants  # type: ignore[union-attr]
         variant_.fleet.resize(0)
         service.launcher.failures["one"] = "no such image"
         status, headers, body = service.request("/endpoints/e/invocations")
