@@ -39,8 +39,13 @@ class Alarms:
         """
         for scope, alarm in hooks.metric_alarms():
             namespaces = {metric["Namespace"] for metric in _metrics(alarm)}
-            if all(name == SAGEMAKER or hooks.measures(scope, name) for name in namespaces):
+            if not all(name == SAGEMAKER or hooks.measures(scope, name) for name in namespaces):
+                continue
+            try:
                 self._evaluate(scope, alarm)
+            except Exception:
+                # The others are evaluated all the same.
+                log.exception("alarm %s", alarm["AlarmName"])
 
     def in_alarm(self, scope: Scope, names: Sequence[str]) -> Sequence[str]:
         """Which of these alarms are in ALARM."""

@@ -208,6 +208,16 @@ class TestAlarms:
         evaluated()
         assert other["StateValue"] == INSUFFICIENT
 
+    def test_one_that_cannot_be_evaluated_keeps_no_other_back(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        broken, mine = put("broken", **errors()), put("mine", **errors(VariantName="a"))
+        broken["Period"] = None
+        record("Invocation5XXErrors", NOW - 30, {"VariantName": "a"}, v1=3)
+        evaluated()
+        assert mine["StateValue"] == ALARM
+        assert "alarm broken" in caplog.text
+
     def test_a_percentile(self) -> None:
         latency = {**errors(VariantName="a"), "MetricName": "ModelLatency", "Threshold": 90}
         del latency["Statistic"]
