@@ -1,6 +1,8 @@
 """Programs that stand for AWS's own algorithm images, which this machine cannot pull.
 
-A stand-in answers as the image does, as far as an example needs it; it is not the image.
+A stand-in answers as the image does, as far as an example needs it; it is not the image. It is told
+as any container here where to listen, by ``SAGEMAKER_BIND_TO_PORT``, and where its model is: in
+``model`` below ``SAGEMAKER_BASE_DIR``.
 """
 
 import re
