@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from local.pace import MINUTE, Pace
 from local.state import ROOT, StateFolder
 from mlops_constructs.faults import FaultsError
 from operations.errors import OperationError
@@ -32,6 +33,12 @@ def demo(
     ] = 0,
     state: Annotated[Path, typer.Option(help="Folder that everything is kept in.")] = ROOT
     / ".local",
+    minute: Annotated[
+        float,
+        typer.Option(
+            min=0.1, help="Seconds that a minute of deployments, alarms and cooldowns takes."
+        ),
+    ] = MINUTE,
 ) -> None:
     """Deploy the platform, train and register a model, serve it, and ask it."""
     # Where nobody watches, lines may be as long as they like.
@@ -52,7 +59,7 @@ def demo(
     from local.demo import demo as run_demo
 
     try:
-        run_demo(StateFolder(state), port, keep, console)
+        run_demo(StateFolder(state), port, keep, console, Pace(minute))
     except (OperationError, FaultsError) as error:
         errors.print(f"\n[red]✗[/red] {_escaped(error)}", soft_wrap=True)
         raise typer.Exit(1) from None

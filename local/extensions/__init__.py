@@ -2,7 +2,15 @@
 
 from local.extensions import hooks
 from local.extensions.associations import Association, Document
+from local.extensions.autoscaling.scaler import Scaler
+from local.extensions.autoscaling.service import (
+    PREFIX,
+    AutoScaling,
+    ScalableTarget,
+    ScalingPolicy,
+)
 from local.extensions.aws_only import AwsOnly
+from local.extensions.cloudwatch.alarms import AlarmResource, Alarms
 from local.extensions.database import DbInstance
 from local.extensions.endpoints import (
     EndpointService,
@@ -11,23 +19,29 @@ from local.extensions.endpoints import (
     RecordSet,
     VpcEndpoint,
 )
+from local.extensions.heartbeat import Heartbeat
 from local.extensions.load_balancer import Listener, LoadBalancer, LoadBalancers
 from local.extensions.network import FlowLog, SecurityGroupRule
 from local.extensions.recorded import Recorded
 from local.extensions.rotation import Rotations, RotationSchedule
-from local.extensions.sagemaker import SageMaker, SageMakerResource
+from local.extensions.sagemaker.service import make_sagemaker, sagemaker_resources
 from local.extensions.secrets import SecretPolicy
 from local.extensions.tasks import OneOffTasks, Programs, Service
 from local.host import Host
 
+BEAT_SECONDS = 0.2
+"""How often metrics are published and alarms are looked at."""
 
-def extend(host: Host) -> None:
+
+def extend(host: Host, account: str) -> None:
     """Add everything to the emulator of this process.
 
     Parameters
     ----------
     host
         What the resources run on.
+    account
+        The environment's account.
 
     Raises
     ------
@@ -38,7 +52,14 @@ def extend(host: Host) -> None:
     hooks.let_resources_block()
     balancers = LoadBalancers(host)
     services = EndpointServices(host, balancers)
-    sagemaker = SageMaker(host)
+    hooks.evaluate_no_alarms()
+    hooks.keep_math_alarms()
+    alarms, heartbeat = Alarms(host.pace), Heartbeat(BEAT_SECONDS)
+    sagemaker = make_sagemaker(host, account, alarms, heartbeat)
+    heartbeat.add(alarms.evaluate)
+    scaler = Scaler(sagemaker, alarms, host.pace)
+    heartbeat.add(scaler.evaluate)
+    hooks.add_service("application-autoscaling", PREFIX, AutoScaling(scaler).answer)
     hooks.add_service("sagemaker", "SageMaker.", sagemaker.answer)
     programs, documents = Programs(host), Document()
     tasks = OneOffTasks(programs)
@@ -65,12 +86,16 @@ def extend(host: Host) -> None:
         "AWS::SecretsManager::ResourcePolicy": SecretPolicy(host),
         "AWS::SecretsManager::RotationSchedule": RotationSchedule(rotations),
         "AWS::Backup::BackupSelection": Recorded(),
-        "AWS::ApplicationAutoScaling::ScalableTarget": Recorded(),
-        "AWS::ApplicationAutoScaling::ScalingPolicy": Recorded("Arn"),
+        "AWS::ApplicationAutoScaling::ScalableTarget": ScalableTarget(scaler),
+        "AWS::ApplicationAutoScaling::ScalingPolicy": ScalingPolicy(scaler),
+        "AWS::SageMaker::DataQualityJobDefinition": Recorded("JobDefinitionArn"),
+        "AWS::SageMaker::ModelQualityJobDefinition": Recorded("JobDefinitionArn"),
+        "AWS::SageMaker::MonitoringSchedule": Recorded("MonitoringScheduleArn"),
         "AWS::SageMaker::MlflowApp": AwsOnly("A managed MLflow App", "tracking.kind: fargate"),
-        "AWS::SageMaker::Model": SageMakerResource(sagemaker, "Model"),
-        "AWS::SageMaker::EndpointConfig": SageMakerResource(sagemaker, "EndpointConfig"),
-        "AWS::SageMaker::Endpoint": SageMakerResource(sagemaker, "Endpoint"),
+        "AWS::CloudWatch::Alarm": AlarmResource(),
+        **sagemaker_resources(sagemaker),
     }
     for resource_type, resource in resources.items():
         hooks.add_resource(resource_type, resource)
+    host.on_stop(heartbeat.stop)
+    heartbeat.start()
