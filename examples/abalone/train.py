@@ -121,7 +121,8 @@ def save_features(transformer: ColumnTransformer, width: int, target: Path) -> N
 def save_regressor(booster: xgboost.Booster, target: Path) -> None:
     """Write the booster as AWS's container reads it.
 
-    Its loader tells the format by the content, as the file has no ending.
+    Its loader tells the format by the content, as the file has no ending. JSON is what says to
+    anybody how many columns the model was trained on.
 
     Parameters
     ----------
@@ -131,7 +132,7 @@ def save_regressor(booster: xgboost.Booster, target: Path) -> None:
         Where to.
     """
     target.mkdir()
-    (target / "xgboost-model").write_bytes(booster.save_raw("ubj"))
+    (target / "xgboost-model").write_bytes(booster.save_raw("json"))
 
 
 def save_output(target: Path) -> None:
