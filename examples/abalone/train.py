@@ -54,7 +54,7 @@ def feature_transformer() -> ColumnTransformer:
 
 
 def train(table: pd.DataFrame, target: Path) -> dict[str, float]:
-    """Fit the transformer and the regressor, and write all three models.
+    """Fit the transformer and the regressor, and write all three models, and what was measured.
 
     The rows that they learned from are written too, for `features_spark.py` to learn from.
 
@@ -78,33 +78,35 @@ def train(table: pd.DataFrame, target: Path) -> dict[str, float]:
     matrix = xgboost.DMatrix(vectors, learned[LABEL])
     booster = xgboost.train(PARAMETERS, matrix, ROUNDS)
     learned.to_csv(target / "learned.csv", index=False)
-    save_features(transformer, len(vectors[0]), target / "features")
+    save_features(transformer, learned[COLUMNS].head(1), target / "features")
     save_regressor(booster, target / "regressor")
     save_output(target / "output")
     predicted = booster.predict(xgboost.DMatrix(transformer.transform(measured[COLUMNS])))
     rings = measured[LABEL].to_numpy(dtype=np.float64)
-    return {
+    metrics = {
         "test_rmse": _rmse(predicted - rings),
         "mean_rmse": _rmse(rings - learned[LABEL].mean()),
     }
+    (target / "metrics.json").write_text(json.dumps(metrics), encoding="utf-8")
+    return metrics
 
 
-def save_features(transformer: ColumnTransformer, width: int, target: Path) -> None:
-    """Write the transformer as an MLflow model whose prediction is the vector.
+def save_features(transformer: ColumnTransformer, example: pd.DataFrame, target: Path) -> None:
+    """Write the transformer as an MLflow model of scikit-learn.
 
     Parameters
     ----------
     transformer
         The fitted transformer.
-    width
-        Length of its vectors.
+    example
+        A row of what it takes.
     target
         Where to.
     """
+    width = np.shape(transformer.transform(example))[1]
     mlflow.sklearn.save_model(
         transformer,
         str(target),
-        pyfunc_predict_fn="transform",
         signature=ModelSignature(
             inputs=Schema(
                 [
@@ -114,6 +116,7 @@ def save_features(transformer: ColumnTransformer, width: int, target: Path) -> N
             ),
             outputs=Schema([TensorSpec(np.dtype(np.float64), (-1, width))]),
         ),
+        input_example=example,
         pip_requirements=[f"scikit-learn=={sklearn.__version__}"],
     )
 
@@ -156,6 +159,7 @@ def save_output(target: Path) -> None:
                 ]
             ),
         ),
+        input_example=pd.DataFrame({"rings": [9.46]}),
         pip_requirements=["pandas"],
     )
 
@@ -165,10 +169,9 @@ def _rmse(errors: Array) -> float:
 
 
 def main() -> None:
-    """Train on the file that the command line names, and write models and metrics."""
+    """Train on the file that the command line names, and write the models."""
     source, target = Path(sys.argv[1]), Path(sys.argv[2])
     metrics = train(pd.read_csv(source), target)
-    (target / "metrics.json").write_text(json.dumps(metrics), encoding="utf-8")
     print(" ".join(f"{name}={value:.3f}" for name, value in metrics.items()))
 
 

@@ -5,7 +5,7 @@ https://github.com/aws/sagemaker-sparkml-serving-container
 As there, and worth knowing: CSV has no line of names, and what a row holds beyond the schema is
 dropped; JSON is `{"data": [...]}`, one row; `Accept: application/json` is refused; an answer in
 JSON lines, or of a single value, is that of the first row alone. Not as there: the pipeline is an
-MLflow model, whose one output stands for the column that the schema names.
+MLflow model of scikit-learn, whose one output stands for the column that the schema names.
 """
 
 import csv
@@ -17,12 +17,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import mlflow.pyfunc
+import mlflow.sklearn
 import numpy as np
 import pandas as pd
 import uvicorn
-from mlflow.exceptions import MlflowException
-from mlflow.pyfunc import PyFuncModel
 from pydantic import BaseModel, ValidationError
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -58,7 +56,7 @@ class ModelError(Exception):
     """Why there is no pipeline to serve."""
 
 
-def load_model(folder: Path) -> PyFuncModel:
+def load_transformer(folder: Path) -> Any:
     """Load the pipeline.
 
     Parameters
@@ -75,32 +73,29 @@ def load_model(folder: Path) -> PyFuncModel:
         bundle = (folder / "bundle.json").is_file()
         raise ModelError(
             f"{folder} holds {'an MLeap bundle' if bundle else 'no MLflow model'}. AWS's container"
-            " runs a bundle; its stand-in on this machine runs an MLflow model."
+            " runs a bundle; its stand-in on this machine runs an MLflow model of scikit-learn."
         )
     try:
-        model: PyFuncModel = mlflow.pyfunc.load_model(str(folder))
-        return model
+        return mlflow.sklearn.load_model(str(folder))
     except Exception as error:
         raise ModelError(f"The model in {folder} cannot be loaded: {error}") from error
 
 
-def application(model: PyFuncModel) -> Starlette:
-    """The ASGI application that serves `model`.
+def application(transformer: Any) -> Starlette:
+    """The ASGI application that serves `transformer`.
 
     Parameters
     ----------
-    model
-        The loaded pipeline.
+    transformer
+        What has scikit-learn's ``transform``, of a table.
     """
 
     def transform(body: bytes, content_type: str, accept: str) -> Response:
         accept = _accepted(accept)
         schema, rows = _read(body, content_type)
         frame = pd.DataFrame([schema.row(values, content_type == CSV) for values in rows])
-        vectors: list[list[float]] = (
-            np.asarray(model.predict(frame)).reshape(len(rows), -1).tolist()
-        )
-        return _write(vectors, schema, accept)
+        vectors = np.asarray(transformer.transform(frame), dtype=np.float64)
+        return _write(vectors.reshape(len(rows), -1).tolist(), schema, accept)
 
     async def ping(_: Request) -> Response:
         return Response(status_code=200)
@@ -121,8 +116,9 @@ def application(model: PyFuncModel) -> Starlette:
         accept = request.headers.get("accept", "")
         try:
             return await run_in_threadpool(transform, await request.body(), content_type, accept)
-        except (ValueError, MlflowException) as error:
-            log.error("Error in processing current request: %s", error)
+        except Exception as error:
+            # Whatever it is: the container says 400 to all.
+            log.exception("Error in processing current request")
             return PlainTextResponse(str(error), 400)
 
     return Starlette(
@@ -177,12 +173,17 @@ def _declared_schema() -> DataSchema:
 def _write(vectors: list[list[float]], schema: DataSchema, accept: str) -> Response:
     if schema.output.struct == "basic":
         (value,) = vectors[0]
-        return Response(str(value), media_type=CSV if accept == CSV else LINES)
+        return _answer(str(value), CSV if accept == CSV else LINES)
     if accept == CSV:
-        return Response("\n".join(",".join(map(str, row)) for row in vectors), media_type=CSV)
+        return _answer("\n".join(",".join(map(str, row)) for row in vectors), CSV)
     if accept == LINES:
-        return Response(json.dumps({"features": vectors[0]}), media_type=LINES)
-    return Response(json.dumps({"source": " ".join(map(str, vectors[0]))}), media_type=LINES)
+        return _answer(json.dumps({"features": vectors[0]}), LINES)
+    return _answer(json.dumps({"source": " ".join(map(str, vectors[0]))}), LINES)
+
+
+def _answer(text: str, content_type: str) -> Response:
+    # Without the charset that Starlette adds to text.
+    return Response(text, headers={"content-type": content_type})
 
 
 def main() -> int:
@@ -197,7 +198,9 @@ def main() -> int:
     try:
         if SCHEMA in os.environ:
             _declared_schema()
-        model = load_model(Path(os.environ.get("SAGEMAKER_BASE_DIR", "/opt/ml")) / "model")
+        transformer = load_transformer(
+            Path(os.environ.get("SAGEMAKER_BASE_DIR", "/opt/ml")) / "model"
+        )
     except ValidationError as error:
         log.error("%s is no schema: %s", SCHEMA, error)
         return 1
@@ -205,7 +208,7 @@ def main() -> int:
         log.error("%s", error)
         return 1
     port = int(os.environ.get("SAGEMAKER_BIND_TO_PORT", "8080"))
-    uvicorn.run(application(model), host="127.0.0.1", port=port, log_level="warning")
+    uvicorn.run(application(transformer), host="127.0.0.1", port=port, log_level="warning")
     return 0
 
 

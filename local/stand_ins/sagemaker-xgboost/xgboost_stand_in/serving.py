@@ -192,7 +192,9 @@ def _write(predictions: Array, accept: str) -> Response:
     values = predictions.tolist()
     if accept == JSON and not os.environ.get("SAGEMAKER_BATCH"):
         return JSONResponse({"predictions": [{"score": value} for value in values]})
-    return Response("".join(f"{value}\n" for value in values), media_type=accept)
+    # Without the charset that Starlette adds to text.
+    lines = "".join(f"{value}\n" for value in values)
+    return Response(lines, headers={"content-type": accept})
 
 
 def main() -> int:
