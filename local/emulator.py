@@ -1,6 +1,7 @@
 """The embedded AWS: ministack with the platform's own resource types, in one process.
 
-Run by `local.platform` as ``python -m local.emulator <state folder> <port>``.
+Run by `local.platform` as ``python -m local.emulator <state folder> <port> <account> <minute>``,
+where the last is how many seconds a minute of the services' waits takes.
 """
 
 import asyncio
@@ -18,7 +19,7 @@ def main() -> int:
     int
         Exit status: 1 where the emulator is not as we know it.
     """
-    folder, port = Path(sys.argv[1]), int(sys.argv[2])
+    folder, port, account, minute = Path(sys.argv[1]), int(sys.argv[2]), *sys.argv[3:5]
     # ministack reads its settings when it is imported.
     os.environ.update(
         BIND_HOST="127.0.0.1",
@@ -34,11 +35,12 @@ def main() -> int:
     from local.extensions import extend
     from local.extensions.hooks import ContractError
     from local.host import Host
+    from local.pace import Pace
     from local.state import StateFolder
 
-    host = Host(StateFolder(folder), f"http://127.0.0.1:{port}")
+    host = Host(StateFolder(folder), f"http://127.0.0.1:{port}", Pace(float(minute)))
     try:
-        extend(host)
+        extend(host, account)
     except ContractError as error:
         print(error, file=sys.stderr)
         return 1

@@ -8,6 +8,7 @@ from typing import Any
 
 import boto3
 
+from local.pace import Pace
 from local.processes import Process
 from local.state import StateFolder
 
@@ -68,11 +69,14 @@ class Host:
         The folder that everything is kept in.
     url
         Address of the emulator.
+    pace
+        How fast the waits of services pass.
     """
 
-    def __init__(self, state: StateFolder, url: str) -> None:
+    def __init__(self, state: StateFolder, url: str, pace: Pace | None = None) -> None:
         self.state = state
         self.url = url
+        self.pace = pace or Pace()
         self._addresses: dict[str, str] = {}
         self._lock = threading.Lock()
         self._stops: list[Callable[[], None]] = []

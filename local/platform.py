@@ -16,6 +16,7 @@ from mlflow.tracking import MlflowClient
 
 from local.host import Host, aws_environment, forget_account
 from local.images import install_image
+from local.pace import Pace
 from local.processes import Process, ProcessError
 from local.progress import Say
 from local.state import ROOT, StateFolder, check_port, free_port
@@ -41,14 +42,22 @@ class LocalPlatform:
         What is deployed.
     emulator
         The embedded AWS.
+    pace
+        How fast the waits of its services pass.
     """
 
     def __init__(
-        self, state: StateFolder, url: str, environment: Environment, emulator: Process
+        self,
+        state: StateFolder,
+        url: str,
+        environment: Environment,
+        emulator: Process,
+        pace: Pace,
     ) -> None:
         self.state = state
         self.url = url
         self.environment = environment
+        self.pace = pace
         self._host = Host(state, url)
         self._emulator = emulator
 
@@ -247,7 +256,9 @@ class LocalPlatform:
 
 
 @contextmanager
-def running_platform(state: StateFolder, port: int = 0) -> Iterator[LocalPlatform]:
+def running_platform(
+    state: StateFolder, port: int = 0, pace: Pace | None = None
+) -> Iterator[LocalPlatform]:
     """Start the embedded AWS; stop it and all that it runs at the end, whatever that is.
 
     Parameters
@@ -256,6 +267,8 @@ def running_platform(state: StateFolder, port: int = 0) -> Iterator[LocalPlatfor
         The folder that everything is kept in.
     port
         Where it listens, on 127.0.0.1; a free port where 0.
+    pace
+        How fast the waits of its services pass; see `Pace`.
 
     Raises
     ------
@@ -274,9 +287,11 @@ def running_platform(state: StateFolder, port: int = 0) -> Iterator[LocalPlatfor
         check_port(port)
     with state.owned():
         port = port or free_port()
+        pace = pace or Pace()
+        words = (str(state.path), str(port), environment.account, str(pace.minute))
         log = state.logs / "emulator.log"
         emulator = Process(
-            [sys.executable, "-m", "local.emulator", str(state.path), str(port)],
+            [sys.executable, "-m", "local.emulator", *words],
             log,
             {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(state.run)},
             ROOT,
@@ -284,7 +299,7 @@ def running_platform(state: StateFolder, port: int = 0) -> Iterator[LocalPlatfor
         url = f"http://127.0.0.1:{port}"
         try:
             emulator.wait_until(lambda: _healthy(url), START_SECONDS)
-            yield LocalPlatform(state, url, environment, emulator)
+            yield LocalPlatform(state, url, environment, emulator, pace)
         except ProcessError as error:
             raise OperationError(
                 f"The embedded AWS did not start: {error}.", f"Its whole output is in {log}."

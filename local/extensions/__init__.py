@@ -3,6 +3,7 @@
 from local.extensions import hooks
 from local.extensions.associations import Association, Document
 from local.extensions.aws_only import AwsOnly
+from local.extensions.cloudwatch.alarms import AlarmResource, Alarms
 from local.extensions.database import DbInstance
 from local.extensions.endpoints import (
     EndpointService,
@@ -11,23 +12,29 @@ from local.extensions.endpoints import (
     RecordSet,
     VpcEndpoint,
 )
+from local.extensions.heartbeat import Heartbeat
 from local.extensions.load_balancer import Listener, LoadBalancer, LoadBalancers
 from local.extensions.network import FlowLog, SecurityGroupRule
 from local.extensions.recorded import Recorded
 from local.extensions.rotation import Rotations, RotationSchedule
-from local.extensions.sagemaker import SageMaker, SageMakerResource
+from local.extensions.sagemaker.service import make_sagemaker, sagemaker_resources
 from local.extensions.secrets import SecretPolicy
 from local.extensions.tasks import OneOffTasks, Programs, Service
 from local.host import Host
 
+BEAT_SECONDS = 0.2
+"""How often metrics are published and alarms are looked at."""
 
-def extend(host: Host) -> None:
+
+def extend(host: Host, account: str) -> None:
     """Add everything to the emulator of this process.
 
     Parameters
     ----------
     host
         What the resources run on.
+    account
+        The environment's account.
 
     Raises
     ------
@@ -38,7 +45,10 @@ def extend(host: Host) -> None:
     hooks.let_resources_block()
     balancers = LoadBalancers(host)
     services = EndpointServices(host, balancers)
-    sagemaker = SageMaker(host)
+    hooks.evaluate_no_alarms()
+    alarms, heartbeat = Alarms(host.pace), Heartbeat(BEAT_SECONDS)
+    sagemaker = make_sagemaker(host, account, alarms, heartbeat)
+    heartbeat.add(alarms.evaluate)
     hooks.add_service("sagemaker", "SageMaker.", sagemaker.answer)
     programs, documents = Programs(host), Document()
     tasks = OneOffTasks(programs)
@@ -68,9 +78,10 @@ def extend(host: Host) -> None:
         "AWS::ApplicationAutoScaling::ScalableTarget": Recorded(),
         "AWS::ApplicationAutoScaling::ScalingPolicy": Recorded("Arn"),
         "AWS::SageMaker::MlflowApp": AwsOnly("A managed MLflow App", "tracking.kind: fargate"),
-        "AWS::SageMaker::Model": SageMakerResource(sagemaker, "Model"),
-        "AWS::SageMaker::EndpointConfig": SageMakerResource(sagemaker, "EndpointConfig"),
-        "AWS::SageMaker::Endpoint": SageMakerResource(sagemaker, "Endpoint"),
+        "AWS::CloudWatch::Alarm": AlarmResource(),
+        **sagemaker_resources(sagemaker),
     }
     for resource_type, resource in resources.items():
         hooks.add_resource(resource_type, resource)
+    host.on_stop(heartbeat.stop)
+    heartbeat.start()

@@ -14,12 +14,13 @@ from typing import Any, NamedTuple, Protocol
 from ministack import app
 from ministack.core import router
 from ministack.core.responses import get_account_id, get_region, request_scope
-from ministack.services import alb, ecs, rds, secretsmanager
+from ministack.services import alb, cloudwatch, ecs, rds, secretsmanager
 from ministack.services.cloudformation import provisioners, stacks
 
 PINNED = "1.5.33"
 
 REPLACED = (
+    "AWS::CloudWatch::Alarm",
     "AWS::EC2::VPCEndpoint",
     "AWS::ECS::Service",
     "AWS::ElasticLoadBalancingV2::Listener",
@@ -54,6 +55,26 @@ ADDED = (
 
 ECS = ("_ACTION_MAP", "_mark_task_stopped", "_tasks")
 """What of its ECS we reach for."""
+
+CLOUDWATCH = (
+    "_alarms",
+    "_calc_stats",
+    "_composite_alarms",
+    "_dims_key",
+    "_evaluate_alarm",
+    "_metric_bucket",
+    "_metrics",
+    "_set_alarm_state",
+    "_stat_value",
+    "cloudformation_put_metric_alarm",
+)
+"""What of its CloudWatch we reach for."""
+
+MOST_POINTS = 20000
+"""Values of one metric that are kept; the oldest half goes when there are more."""
+
+Scope = tuple[str, str]
+"""Account and region."""
 
 Properties = Mapping[str, Any]
 Attributes = dict[str, Any]
@@ -132,7 +153,8 @@ def verify() -> None:
     if not callable(getattr(stacks, "_runs_on_worker_thread", None)):
         changes.append("stacks._runs_on_worker_thread is gone")
     known = [("_instances", rds), ("_lbs", alb), ("_resolve", secretsmanager)]
-    for store, module in [*known, *((name, ecs) for name in ECS)]:
+    parts = [*((name, ecs) for name in ECS), *((name, cloudwatch) for name in CLOUDWATCH)]
+    for store, module in [*known, *parts]:
         if not hasattr(module, store):
             changes.append(f"{module.__name__}.{store} is gone")
     if importlib.util.find_spec("docker"):
@@ -334,4 +356,88 @@ def remove_version(secret: str, version: str) -> None:
 def _secret(secret: str) -> dict[str, Any]:
     _, record = secretsmanager._resolve(secret)
     found: dict[str, Any] = record
+    return found
+
+
+def evaluate_no_alarms() -> None:
+    """Have the emulator leave the states of metric alarms alone: it looks at no dimension."""
+    cloudwatch._evaluate_alarm = lambda _: None
+
+
+def metric_alarms() -> list[tuple[Scope, dict[str, Any]]]:
+    """Every alarm of a metric or of metric math, with its account and region."""
+    return [((key[0], key[1]), alarm) for key, alarm in list(cloudwatch._alarms._data.items())]
+
+
+def alarm_state(scope: Scope, name: str) -> str | None:
+    """The state of an alarm, composite ones too; nothing where there is none."""
+    with request_scope(*scope):
+        alarm = cloudwatch._alarms.get(name) or cloudwatch._composite_alarms.get(name)
+    return str(alarm["StateValue"]) if alarm else None
+
+
+def set_alarm_state(scope: Scope, name: str, state: str, reason: str) -> None:
+    """Change the state of an alarm, and let whoever is to know of it know."""
+    change = {"AlarmName": name, "StateValue": state, "StateReason": reason}
+    with request_scope(*scope):
+        cloudwatch._set_alarm_state({}, change, False, True)
+
+
+def put_math_alarm(name: str, properties: Properties) -> str:
+    """Keep an alarm of metric math; its ARN."""
+    placeholder = {**properties, "Metrics": None, "MetricName": "-", "Namespace": "-"}
+    alarm = provisioners._cw_metric_alarm_record(name, placeholder)
+    for part in ("MetricName", "Namespace", "Statistic", "ExtendedStatistic", "Period", "Unit"):
+        del alarm[part]
+    alarm["Metrics"] = properties["Metrics"]
+    cloudwatch.cloudformation_put_metric_alarm(alarm)
+    return str(alarm["AlarmArn"])
+
+
+def measures(scope: Scope, namespace: str) -> bool:
+    """Whether anything has been measured in a namespace."""
+    return any(
+        key[:2] == scope and key[2][0] == namespace for key in list(cloudwatch._metrics._data)
+    )
+
+
+def record_metric(
+    scope: Scope,
+    namespace: str,
+    name: str,
+    unit: str,
+    dimensions: Mapping[str, str],
+    counts: Mapping[float, int],
+) -> None:
+    """Give CloudWatch values of a metric, each with how often it was measured."""
+    base = {"Timestamp": time.time(), "Unit": unit, "Dimensions": dict(dimensions)}
+    with request_scope(*scope):
+        bucket = cloudwatch._metric_bucket(
+            (namespace, name, cloudwatch._dims_key(base["Dimensions"]))
+        )
+    bucket += [{**base, "Value": value, "Count": float(count)} for value, count in counts.items()]
+    if len(bucket) > MOST_POINTS:
+        del bucket[: MOST_POINTS // 2]
+
+
+def metric_points(
+    scope: Scope, namespace: str, name: str, dimensions: Mapping[str, str], since: float
+) -> list[dict[str, Any]]:
+    """The values of a metric since a time, the newest first."""
+    with request_scope(*scope):
+        key = (namespace, name, cloudwatch._dims_key(dict(dimensions)))
+        bucket = cloudwatch._metrics.get(key) or []
+    found = []
+    for point in reversed(list(bucket)):
+        if point["Timestamp"] < since:
+            break
+        found.append(point)
+    return found
+
+
+def statistic(points: list[Mapping[str, Any]], name: str) -> float | None:
+    """A statistic of values, such as ``Sum`` or ``p99``; nothing of none."""
+    if not points:
+        return None
+    found: float | None = cloudwatch._stat_value(cloudwatch._calc_stats(points), name, points)
     return found

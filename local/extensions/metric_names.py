@@ -1,0 +1,3 @@
+"""Namespaces of metrics."""
+
+SAGEMAKER = "AWS/SageMaker"

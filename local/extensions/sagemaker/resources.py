@@ -1,0 +1,85 @@
+"""The resource types of SageMaker, for CloudFormation."""
+
+from local.extensions.hooks import Created, Properties
+from local.extensions.sagemaker.control_plane import SageMaker
+from local.extensions.sagemaker.errors import RefusedError
+
+
+class SageMakerResource:
+    """One of the types that SageMaker keeps by name.
+
+    Parameters
+    ----------
+    sagemaker
+        The service.
+    kind
+        Such as ``Model``.
+    """
+
+    def __init__(self, sagemaker: SageMaker, kind: str) -> None:
+        self.sagemaker = sagemaker
+        self.kind = kind
+
+    def create(self, logical_id: str, properties: Properties, stack: str) -> Created:
+        """Create one."""
+        name = properties.get(f"{self.kind}Name") or f"{stack}-{logical_id}"
+        request = self.sagemaker.accepted(f"Create{self.kind}", properties)
+        made = self.sagemaker.do(f"Create{self.kind}", {**request, f"{self.kind}Name": name})
+        return self.created(made[f"{self.kind}Arn"])
+
+    def update(
+        self, physical_id: str, old: Properties, new: Properties, stack: str, logical_id: str
+    ) -> Created:
+        """Make another under its new name."""
+        return self.create(logical_id, new, stack)
+
+    def delete(self, physical_id: str, properties: Properties) -> None:
+        """Delete one."""
+        self.sagemaker.do(f"Delete{self.kind}", {f"{self.kind}Name": name_of(physical_id)})
+
+    def created(self, arn: str) -> Created:
+        """What CloudFormation learns of one."""
+        return Created(arn, {f"{self.kind}Name": name_of(arn), "Id": arn})
+
+
+class EndpointResource(SageMakerResource):
+    """``AWS::SageMaker::Endpoint``: CloudFormation waits until it is settled.
+
+    Parameters
+    ----------
+    sagemaker
+        The service.
+    """
+
+    def __init__(self, sagemaker: SageMaker) -> None:
+        super().__init__(sagemaker, "Endpoint")
+
+    def create(self, logical_id: str, properties: Properties, stack: str) -> Created:
+        """Create one; where it fails, so does the resource."""
+        created = super().create(logical_id, properties, stack)
+        record = self.sagemaker.wait(name_of(created.physical_id))
+        if record["EndpointStatus"] == "Failed":
+            raise RefusedError("EndpointFailed", record["FailureReason"])
+        return created
+
+    def update(
+        self, physical_id: str, old: Properties, new: Properties, stack: str, logical_id: str
+    ) -> Created:
+        """Update it; where the old version serves on, so does the stack's old template."""
+        name = name_of(physical_id)
+        now = self.sagemaker.do("DescribeEndpoint", {"EndpointName": name})
+        at_home = now["EndpointConfigName"] == new["EndpointConfigName"]
+        if at_home and now["EndpointStatus"] == "InService":
+            # A rollback of the stack, after one of the endpoint: it has never left.
+            return self.created(physical_id)
+        request = self.sagemaker.accepted("UpdateEndpoint", new)
+        self.sagemaker.do("UpdateEndpoint", {**request, "EndpointName": name})
+        reason = self.sagemaker.wait(name).get("FailureReason")
+        if reason:
+            raise RefusedError("EndpointFailed", f"{reason} The former version serves on.")
+        return self.created(physical_id)
+
+
+def name_of(arn: str) -> str:
+    """The name at the end of an ARN."""
+    return arn.rpartition("/")[2]

@@ -1,0 +1,48 @@
+"""The service put together."""
+
+from local.extensions import hooks
+from local.extensions.cloudwatch.alarms import Alarms
+from local.extensions.heartbeat import Heartbeat
+from local.extensions.sagemaker.containers import Launcher
+from local.extensions.sagemaker.control_plane import SageMaker
+from local.extensions.sagemaker.deployer import Deployer, PacedClock
+from local.extensions.sagemaker.metrics import Metrics
+from local.extensions.sagemaker.records import Records
+from local.extensions.sagemaker.resources import EndpointResource, SageMakerResource
+from local.extensions.sagemaker.router import Router
+from local.host import Host
+
+
+def make_sagemaker(host: Host, account: str, alarms: Alarms, heartbeat: Heartbeat) -> SageMaker:
+    """SageMaker, as it runs on a machine.
+
+    Parameters
+    ----------
+    host
+        The machine.
+    account
+        The environment's account.
+    alarms
+        What turns deployments back.
+    heartbeat
+        What publishes the metrics.
+    """
+    records, metrics = Records(), Metrics(hooks.record_metric)
+    heartbeat.add(metrics.flush)
+    deployer = Deployer(
+        records,
+        Launcher(host, account),
+        PacedClock(host.pace),
+        alarms.in_alarm,
+        str(host.pace),
+    )
+    return SageMaker(host, records, deployer, Router(metrics))
+
+
+def sagemaker_resources(sagemaker: SageMaker) -> dict[str, hooks.Resource]:
+    """Its resource types, for CloudFormation."""
+    return {
+        "AWS::SageMaker::Model": SageMakerResource(sagemaker, "Model"),
+        "AWS::SageMaker::EndpointConfig": SageMakerResource(sagemaker, "EndpointConfig"),
+        "AWS::SageMaker::Endpoint": EndpointResource(sagemaker),
+    }

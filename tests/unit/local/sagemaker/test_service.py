@@ -1,0 +1,532 @@
+"""The local SageMaker, with containers that do not run and a clock that is waited for."""
+
+import asyncio
+import json
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from local.extensions.sagemaker.control_plane import SageMaker
+from local.extensions.sagemaker.deployer import Deployer
+from local.extensions.sagemaker.errors import RefusedError
+from local.extensions.sagemaker.metrics import Metrics, rounded
+from local.extensions.sagemaker.records import Records
+from local.extensions.sagemaker.resources import EndpointResource, SageMakerResource
+from local.extensions.sagemaker.router import Router
+from local.extensions.sagemaker.variants import choose, part
+from local.host import Host
+from local.state import StateFolder
+from tests.unit.local.sagemaker.fakes import (
+    Answers,
+    FakeClock,
+    FakeLauncher,
+    Measured,
+    failing,
+)
+
+ROLE = "arn:aws:iam::000000000000:role/mlops/sagemaker-role"
+
+
+class Service:
+    """The service under test, and what it stands on."""
+
+    def __init__(self, folder: Path) -> None:
+        state = StateFolder(folder)
+        state.run.mkdir(parents=True)
+        self.launcher, self.clock, self.measured = FakeLauncher(), FakeClock(), Measured()
+        self.answers = Answers(self.launcher)
+        self.firing: list[str] = []
+        self.host = Host(state, "http://127.0.0.1:1")
+        records, self.metrics = Records(), Metrics(self.measured)
+        deployer = Deployer(
+            records,
+            self.launcher,
+            self.clock,
+            lambda _, names: [name for name in names if name in self.firing],
+            "a minute counts as 1 s",
+        )
+        router = Router(self.metrics, Random(1), self.answers.client)  # noqa: S311
+        self.sagemaker = SageMaker(self.host, records, deployer, router)
+
+    def do(self, operation: str, **request: Any) -> dict[str, Any]:
+        return self.sagemaker.do(operation, request)
+
+    def model(self, name: str, *images: str, **further: Any) -> None:
+        containers = [{"Image": image} for image in images or (name,)]
+        given: dict[str, Any] = (
+            {"Containers": containers}
+            if len(containers) > 1
+            else {"PrimaryContainer": containers[0]}
+        )
+        given = further if "Containers" in further else {**given, **further}
+        self.do("CreateModel", ModelName=name, ExecutionRoleArn=ROLE, **given)
+
+    def config(self, name: str, *variants: dict[str, Any], **further: Any) -> None:
+        given = list(variants) or [variant(name)]
+        self.do(
+            "CreateEndpointConfig", EndpointConfigName=name, ProductionVariants=given, **further
+        )
+
+    def deploy(self, name: str, *images: str, count: int = 1, **update: Any) -> dict[str, Any]:
+        """Create or update the endpoint `e`, with a model and a configuration of that name."""
+        self.model(name, *images)
+        self.config(name, variant(name, count))
+        return self.move(name, **update)
+
+    def move(self, config: str, **update: Any) -> dict[str, Any]:
+        exists = self.do("ListEndpoints")["Endpoints"]
+        operation = "UpdateEndpoint" if exists else "CreateEndpoint"
+        self.do(operation, EndpointName="e", EndpointConfigName=config, **update)
+        return self.sagemaker.wait("e")
+
+    def request(self, path: str, body: bytes = b"{}", **headers: str) -> Any:
+        given = {name.replace("_", "-"): value for name, value in headers.items()}
+        return asyncio.run(self.sagemaker.answer("POST", path, given, body, {}))
+
+    def ask(self, body: str = "x", **headers: str) -> tuple[int, str]:
+        status, _, content = self.request("/endpoints/e/invocations", body.encode(), **headers)
+        return status, content.decode()
+
+
+def variant(model: str, count: int = 1, name: str = "main", **further: Any) -> dict[str, Any]:
+    return {
+        "VariantName": name,
+        "ModelName": model,
+        "InstanceType": "ml.m5.large",
+        "InitialInstanceCount": count,
+        **further,
+    }
+
+
+CANARY = {
+    "BlueGreenUpdatePolicy": {
+        "TrafficRoutingConfiguration": {
+            "Type": "CANARY",
+            "WaitIntervalInSeconds": 600,
+            "CanarySize": {"Type": "CAPACITY_PERCENT", "Value": 25},
+        },
+        "TerminationWaitInSeconds": 60,
+    },
+    "AutoRollbackConfiguration": {"Alarms": [{"AlarmName": "errors"}]},
+}
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Service:
+    return Service(tmp_path)
+
+
+class TestEndpoints:
+    def test_go_from_creating_to_in_service(self, service: Service) -> None:
+        seen: list[str] = []
+        service.launcher.on_start = lambda: seen.append(
+            service.do("DescribeEndpoint", EndpointName="e")["EndpointStatus"]
+        )
+        record = service.deploy("one", count=2)
+        service.deploy("two")
+        assert seen == ["Creating", "Creating", "Updating"]
+        assert record["EndpointStatus"] == "InService"
+        assert record["ProductionVariants"][0]["CurrentInstanceCount"] == 2
+        assert len(service.launcher.containers) == 3
+
+    def test_a_new_one_that_cannot_start_is_failed_with_a_reason(self, service: Service) -> None:
+        service.launcher.failures["one"] = "no such image"
+        record = service.deploy("one")
+        assert record["EndpointStatus"] == "Failed"
+        assert record["FailureReason"] == "no such image"
+        assert service.ask()[0] == 400
+
+    def test_one_that_failed_can_be_mended(self, service: Service) -> None:
+        service.launcher.failures["one"] = "no such image"
+        service.deploy("one")
+        assert service.deploy("two")["EndpointStatus"] == "InService"
+        assert service.ask() == (200, "two(x)")
+
+    def test_an_update_stops_the_old_when_the_new_serves(self, service: Service) -> None:
+        service.deploy("one")
+        record = service.deploy("two")
+        assert record["EndpointConfigName"] == "two"
+        assert service.launcher.running("one") == []
+        assert service.ask() == (200, "two(x)")
+
+    def test_an_update_that_fails_leaves_the_old_serving(self, service: Service) -> None:
+        service.deploy("one")
+        service.launcher.failures["two"] = "broken model"
+        record = service.deploy("two")
+        assert record["EndpointStatus"] == "InService"
+        assert record["EndpointConfigName"] == "one"
+        assert record["FailureReason"] == "broken model"
+        assert service.ask() == (200, "one(x)")
+
+    def test_a_container_that_fails_takes_those_before_it_along(self, service: Service) -> None:
+        service.launcher.failures["bad"] = "broken"
+        service.deploy("one", "good", "bad", count=1)
+        assert service.ask()[0] == 400
+
+    def test_is_not_touched_while_it_moves(self, service: Service) -> None:
+        refused: list[str] = []
+
+        def touch() -> None:
+            for operation in ("UpdateEndpoint", "DeleteEndpoint"):
+                request = {"EndpointName": "e"}
+                if operation == "UpdateEndpoint":
+                    request["EndpointConfigName"] = "one"
+                with pytest.raises(RefusedError, match="in-progress"):
+                    service.sagemaker.do(operation, request)
+                refused.append(operation)
+
+        service.launcher.on_start = touch
+        assert service.deploy("one")["EndpointStatus"] == "InService"
+        assert refused == ["UpdateEndpoint", "DeleteEndpoint"]
+
+    def test_weights_and_capacities_change(self, service: Service) -> None:
+        service.deploy("one")
+        change = {"VariantName": "main", "DesiredInstanceCount": 3, "DesiredWeight": 0.5}
+        service.do(
+            "UpdateEndpointWeightsAndCapacities",
+            EndpointName="e",
+            DesiredWeightsAndCapacities=[change],
+        )
+        found = service.sagemaker.wait("e")["ProductionVariants"][0]
+        assert (found["CurrentInstanceCount"], found["CurrentWeight"]) == (3, 0.5)
+        assert len(service.launcher.running("one")) == 3
+
+    @pytest.mark.parametrize(
+        ("update", "count", "weight"),
+        [
+            ({}, 1, 1.0),
+            ({"RetainAllVariantProperties": True}, 3, 0.5),
+            (
+                {
+                    "RetainAllVariantProperties": True,
+                    "ExcludeRetainedVariantProperties": [
+                        {"VariantPropertyType": "DesiredInstanceCount"}
+                    ],
+                },
+                1,
+                0.5,
+            ),
+        ],
+    )
+    def test_an_update_retains_what_it_is_told_to(
+        self, update: dict[str, Any], count: int, weight: float, service: Service
+    ) -> None:
+        service.deploy("one")
+        change = {"VariantName": "main", "DesiredInstanceCount": 3, "DesiredWeight": 0.5}
+        service.do(
+            "UpdateEndpointWeightsAndCapacities",
+            EndpointName="e",
+            DesiredWeightsAndCapacities=[change],
+        )
+        service.sagemaker.wait("e")
+        found = service.deploy("two", **update)["ProductionVariants"][0]
+        assert (found["CurrentInstanceCount"], found["CurrentWeight"]) == (count, weight)
+
+
+class TestGuardRails:
+    def test_a_canary_shows_its_stages_and_how_fast_the_clock_is(self, service: Service) -> None:
+        service.deploy("one", count=4)
+        seen: list[dict[str, Any]] = []
+
+        def look() -> None:
+            seen.append(service.do("DescribeEndpoint", EndpointName="e"))
+            service.answers.asked.clear()
+            for _ in range(400):
+                assert service.ask()[0] == 200
+            seen[-1]["asked"] = service.answers.counts()
+
+        service.clock.at[300.0] = look
+        service.clock.at[630.0] = look
+        record = service.deploy("two", count=4, DeploymentConfig=CANARY)
+        baking, last = seen
+        summary = baking["PendingDeploymentSummary"]
+        status = summary["ProductionVariants"][0]["VariantStatus"][0]
+        assert baking["EndpointStatus"] == "Updating"
+        assert baking["EndpointConfigName"] == "one"
+        assert summary["EndpointConfigName"] == "two"
+        assert status["Status"] == "Baking"
+        assert (
+            "25% of the traffic bakes for 600 s; a minute counts as 1 s" in status["StatusMessage"]
+        )
+        assert 60 < baking["asked"]["two"] < 140
+        assert last["asked"] == {"two": 400}
+        assert record["EndpointConfigName"] == "two"
+        assert record["LastDeploymentConfig"] == CANARY
+        assert "PendingDeploymentSummary" not in record
+        assert service.clock.time == 660.0
+
+    def test_an_alarm_brings_the_old_version_back(self, service: Service) -> None:
+        service.deploy("one", count=2)
+        service.clock.at[120.0] = lambda: service.firing.append("errors")
+        record = service.deploy("two", count=2, DeploymentConfig=CANARY)
+        assert record["EndpointStatus"] == "InService"
+        assert record["EndpointConfigName"] == "one"
+        assert "in ALARM: errors" in record["FailureReason"]
+        assert service.launcher.running("two") == []
+        assert len(service.launcher.running("one")) == 2
+        assert {service.ask() for _ in range(50)} == {(200, "one(x)")}
+
+    def test_a_canary_that_is_too_large_is_refused_at_once(self, service: Service) -> None:
+        service.deploy("one")
+        routing = {"Type": "CANARY", "WaitIntervalInSeconds": 1}
+        size = {"Type": "INSTANCE_COUNT", "Value": 1}
+        policy = {"TrafficRoutingConfiguration": {**routing, "CanarySize": size}}
+        service.model("two")
+        service.config("two")
+        with pytest.raises(RefusedError, match="100% of 1 instances"):
+            service.move("two", DeploymentConfig={"BlueGreenUpdatePolicy": policy})
+
+    def test_rolling_never_has_fewer_instances_than_there_were(self, service: Service) -> None:
+        service.deploy("one", count=4)
+        policy = {
+            "MaximumBatchSize": {"Type": "INSTANCE_COUNT", "Value": 1},
+            "WaitIntervalInSeconds": 60,
+        }
+        seen: list[tuple[int, int]] = []
+        for moment in (30.0, 90.0, 150.0, 210.0):
+            service.clock.at[moment] = lambda: seen.append(
+                (len(service.launcher.running("one")), len(service.launcher.running("two")))
+            )
+        service.deploy("two", count=4, DeploymentConfig={"RollingUpdatePolicy": policy})
+        assert seen == [(4, 1), (3, 2), (2, 3), (1, 4)]
+        assert len(service.launcher.running("two")) == 4
+        assert service.launcher.running("one") == []
+
+
+class TestInvocation:
+    def test_the_answer_of_one_container_is_the_request_of_the_next(self, service: Service) -> None:
+        service.deploy("m", "first", "second", "third")
+        status, headers, body = service.request(
+            "/endpoints/e/invocations", b"x", content_type="text/csv", accept="text/plain"
+        )
+        assert (status, body) == (200, b"third(second(first(x)))")
+        assert headers["Content-Type"] == "third"
+        assert headers["x-Amzn-Invoked-Production-Variant"] == "main"
+        kinds = [request.headers["content-type"] for _, request in service.answers.asked]
+        assert kinds == ["text/csv", "first", "second"]
+        accepted = [request.headers["accept"] for _, request in service.answers.asked]
+        assert accepted == ["*/*", "*/*", "text/plain"]
+
+    def test_an_error_says_which_container_failed(self, service: Service) -> None:
+        service.deploy("m", "first", "second", "third")
+        service.answers.by_image["second"] = failing(400, "no such column")
+        status, headers, body = service.request("/endpoints/e/invocations")
+        said = json.loads(body)
+        assert status == 424
+        assert headers["x-amzn-errortype"] == "ModelError"
+        assert said["OriginalStatusCode"] == 400
+        assert said["OriginalMessage"] == "no such column"
+        assert "Received client error (400) from container-2" in said["Message"]
+        assert service.answers.counts() == {"first": 1, "second": 1}
+
+    def test_one_container_is_asked_directly(self, service: Service) -> None:
+        service.model(
+            "m",
+            Containers=[
+                {"Image": "first", "ContainerHostname": "a"},
+                {"Image": "second", "ContainerHostname": "b"},
+            ],
+            InferenceExecutionConfig={"Mode": "Direct"},
+        )
+        service.config("m")
+        service.move("m")
+        target = "x_amzn_sagemaker_target_container_hostname"
+        assert service.ask(**{target: "b"}) == (200, "second(x)")
+        assert "is required" in service.ask()[1]
+        assert "There is no container c: there is a, b" in service.ask(**{target: "c"})[1]
+
+    def test_a_pipeline_is_not_asked_directly(self, service: Service) -> None:
+        service.deploy("m", "first", "second")
+        status, said = service.ask(x_amzn_sagemaker_target_container_hostname="container-1")
+        assert status == 400
+        assert "Mode is Direct" in said
+
+    def test_variants_share_the_traffic_by_weight(self, service: Service) -> None:
+        service.model("one")
+        service.model("two")
+        heavy = variant("one", name="a", InitialVariantWeight=3.0)
+        light = variant("two", name="b", InitialVariantWeight=1.0)
+        service.config("c", heavy, light)
+        service.move("c")
+        for _ in range(400):
+            assert service.ask()[0] == 200
+        counts = service.answers.counts()
+        assert 260 < counts["one"] < 340
+        assert counts["one"] + counts["two"] == 400
+        target = "x_amzn_sagemaker_target_variant"
+        assert service.ask(**{target: "b"}) == (200, "two(x)")
+        assert "Variant c not found" in service.ask(**{target: "c"})[1]
+
+    def test_an_unknown_endpoint_is_a_validation_error(self, service: Service) -> None:
+        status, headers, body = service.request("/endpoints/x/invocations")
+        assert (status, headers["x-amzn-errortype"]) == (400, "ValidationError")
+        assert "not found" in json.loads(body)["message"]
+
+    def test_a_dead_container_is_passed_by_while_another_lives(self, service: Service) -> None:
+        service.deploy("one", count=2)
+        service.launcher.containers[0].port = None
+        assert {service.ask()[0] for _ in range(20)} == {200}
+        service.launcher.containers[1].port = None
+        status, headers, _ = service.request("/endpoints/e/invocations")
+        assert (status, headers["x-amzn-errortype"]) == (503, "ServiceUnavailable")
+
+    def test_is_measured(self, service: Service) -> None:
+        service.deploy("one", count=2)
+        service.ask()
+        service.answers.by_image["one"] = failing(500, "broken")
+        service.ask()
+        service.ask()
+        service.metrics.flush()
+        of_variant = json.dumps({"EndpointName": "e", "VariantName": "main"})
+        found = {
+            name: total for (name, of), total in service.measured.sums.items() if of == of_variant
+        }
+        assert found["Invocations"] == 3
+        assert found["Invocation5XXErrors"] == 2
+        assert found["Invocation4XXErrors"] == 0
+        assert found["InvocationsPerInstance"] == 1.5
+        assert found["ModelLatency"] > 0
+        of_config = {"EndpointConfigName": "one", "EndpointName": "e", "VariantName": "main"}
+        assert service.measured.sums["Invocations", json.dumps(of_config)] == 3
+
+
+class TestChoices:
+    @given(
+        weights=st.lists(st.floats(0, 100), min_size=1, max_size=6),
+        point=st.floats(0, 1, exclude_max=True),
+    )
+    def test_what_has_no_weight_is_never_chosen(self, weights: list[float], point: float) -> None:
+        chosen = choose([(weight, number) for number, weight in enumerate(weights)], point)
+        if sum(weights):
+            assert chosen is not None
+            assert weights[chosen] > 0
+        else:
+            assert chosen is None
+
+    @given(weights=st.lists(st.integers(0, 9), min_size=1, max_size=5).filter(any))
+    def test_each_has_its_part_of_the_line(self, weights: list[int]) -> None:
+        total = sum(weights)
+        line = [
+            choose([(float(w), n) for n, w in enumerate(weights)], (slot + 0.5) / total)
+            for slot in range(total)
+        ]
+        assert [line.count(number) for number in range(len(weights))] == weights
+
+    @given(count=st.integers(0, 50), share=st.floats(0, 1))
+    def test_a_share_of_instances_is_some_of_them(self, count: int, share: float) -> None:
+        found = part(count, share)
+        assert 0 <= found <= count
+        assert bool(found) == bool(count and share > 0)
+        assert part(count, 1.0) == count
+
+    @given(value=st.floats(1e-6, 1e12))
+    def test_a_value_is_rounded_by_less_than_a_percent(self, value: float) -> None:
+        assert rounded(value) == pytest.approx(value, rel=0.006)
+
+
+class TestControlPlane:
+    def test_keeps_everything_it_is_told(self, service: Service) -> None:
+        service.model("m", "image", EnableNetworkIsolation=True)
+        described = service.do("DescribeModel", ModelName="m")
+        assert described["EnableNetworkIsolation"] is True
+        assert described["PrimaryContainer"] == {"Image": "image"}
+
+    def test_lists(self, service: Service) -> None:
+        service.deploy("one")
+        assert [each["ModelName"] for each in service.do("ListModels")["Models"]] == ["one"]
+        assert service.do("ListEndpoints", NameContains="x")["Endpoints"] == []
+
+    def test_tags(self, service: Service) -> None:
+        service.model("m", Tags=[{"Key": "a", "Value": "1"}])
+        arn = service.do("DescribeModel", ModelName="m")["ModelArn"]
+        service.do("AddTags", ResourceArn=arn, Tags=[{"Key": "b", "Value": "2"}])
+        service.do("DeleteTags", ResourceArn=arn, TagKeys=["a"])
+        assert service.do("ListTags", ResourceArn=arn)["Tags"] == [{"Key": "b", "Value": "2"}]
+
+    def test_deletes(self, service: Service) -> None:
+        service.deploy("one")
+        service.do("DeleteEndpoint", EndpointName="e")
+        with pytest.raises(RefusedError, match="Could not find endpoint"):
+            service.do("DescribeEndpoint", EndpointName="e")
+        assert service.ask()[0] == 400
+
+    @pytest.mark.parametrize(
+        ("operation", "request_", "said"),
+        [
+            ("CreateModel", {}, "Missing required parameter"),
+            ("CreateModel", {"ModelName": 7, "ExecutionRoleArn": ROLE}, "Invalid type"),
+            ("DescribeModel", {"ModelName": "x"}, "Could not find model"),
+            ("CreateEndpoint", {"EndpointName": "e", "EndpointConfigName": "x"}, "Could not find"),
+            (
+                "CreateEndpointConfig",
+                {
+                    "EndpointConfigName": "c",
+                    "ProductionVariants": [{"VariantName": "v", "InstanceType": "ml.m5.large"}],
+                },
+                "inference components",
+            ),
+            ("CreateTrainingJob", {}, "does not run on this machine"),
+            ("Nonsense", {}, "does not run on this machine"),
+            ("", {}, "does not run on this machine"),
+        ],
+    )
+    def test_refuses(
+        self, operation: str, request_: dict[str, Any], said: str, service: Service
+    ) -> None:
+        with pytest.raises(RefusedError, match=said):
+            service.sagemaker.do(operation, request_)
+
+    def test_a_name_is_taken_once(self, service: Service) -> None:
+        service.model("m")
+        with pytest.raises(RefusedError, match="already existing"):
+            service.model("m")
+
+    def test_an_error_is_in_the_form_that_sdks_read(self, service: Service) -> None:
+        target = {"x-amz-target": "SageMaker.DescribeModel"}
+        status, headers, body = service.request("/", b'{"ModelName": "x"}', **target)
+        assert status == 400
+        assert headers["x-amzn-errortype"] == "ValidationException"
+        assert json.loads(body)["__type"] == "ValidationException"
+
+
+class TestCloudFormation:
+    def test_a_failed_endpoint_fails_its_stack(self, service: Service) -> None:
+        service.model("m")
+        service.config("m")
+        service.launcher.failures["m"] = "no such image"
+        with pytest.raises(RefusedError, match="no such image"):
+            EndpointResource(service.sagemaker).create(
+                "E", {"EndpointName": "e", "EndpointConfigName": "m"}, "s"
+            )
+
+    def test_references_are_what_cloudformation_gives(self, service: Service) -> None:
+        properties = {
+            "ModelName": "m-1",
+            "ExecutionRoleArn": ROLE,
+            "PrimaryContainer": {"Image": "i"},
+            "Unknown": 1,
+        }
+        made = SageMakerResource(service.sagemaker, "Model").create("M", properties, "s")
+        assert made.physical_id.endswith(":model/m-1")
+        assert made.attributes["ModelName"] == "m-1"
+
+    def test_a_deployment_that_rolled_back_fails_its_stack_which_rolls_back_too(
+        self, service: Service
+    ) -> None:
+        service.deploy("one")
+        service.model("two")
+        service.config("two")
+        service.firing.append("errors")
+        resource = EndpointResource(service.sagemaker)
+        old = {"EndpointName": "e", "EndpointConfigName": "one", "DeploymentConfig": CANARY}
+        new = {**old, "EndpointConfigName": "two"}
+        with pytest.raises(RefusedError, match=r"in ALARM: errors.*former version serves on"):
+            resource.update("arn:x/e", old, new, "s", "E")
+        before = len(service.launcher.containers)
+        resource.update("arn:x/e", new, old, "s", "E")
+        assert len(service.launcher.containers) == before
+        assert service.ask() == (200, "one(x)")
