@@ -24,6 +24,12 @@ CLIENT = "the client"
 SECONDS = 60
 """How long SageMaker waits for an answer of an endpoint in real time."""
 SHOWN = 120
+CONTENT_TYPES = {
+    ".csv": "text/csv",
+    ".json": "application/json",
+    ".jsonl": "application/jsonlines",
+}
+"""What a file is sent as, by its ending."""
 
 
 @dataclass(frozen=True)
@@ -187,6 +193,48 @@ def check_contract(
         raise ContractError(message, CLIENT, f"{wanted} rows went in, and {rows} came out.")
     exchanges.append(Exchange(message, CLIENT, rows, columns))
     return exchanges, message
+
+
+def check_sample(neighbours: Sequence[Neighbour], sample: Path) -> list[Exchange]:
+    """Send a file through the containers, and its first row alone.
+
+    Parameters
+    ----------
+    neighbours
+        The containers in the order of the pipeline.
+    sample
+        What a client sends: a file that ends with `.csv`, `.jsonl` or `.json`.
+
+    Returns
+    -------
+    list of Exchange
+        What was handed on of the whole file.
+
+    Raises
+    ------
+    ContractError
+        As `check_contract`; and where the row alone gets another answer than among the others.
+    OperationError
+        Where the file is of another kind.
+    """
+    if sample.suffix not in CONTENT_TYPES:
+        raise OperationError(
+            f"What {sample.name} holds is not known.",
+            f"Give a file that ends with {', '.join(CONTENT_TYPES)}.",
+        )
+    content_type, body = CONTENT_TYPES[sample.suffix], sample.read_bytes()
+    exchanges, answer = check_contract(neighbours, body, content_type)
+    first = body.strip().partition(b"\n")[0]
+    if sample.suffix != ".json" and first != body.strip():
+        _, alone = check_contract(neighbours, first, content_type)
+        together, single = answer.table(), alone.table()
+        if together is not None and single != together[:1]:
+            raise ContractError(
+                alone,
+                CLIENT,
+                f"the first row alone is answered otherwise than among others, which is {answer}.",
+            )
+    return exchanges
 
 
 def expected_columns(model: Path, environment: Mapping[str, str]) -> int | None:

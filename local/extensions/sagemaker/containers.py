@@ -2,6 +2,8 @@
 
 import itertools
 import logging
+import os
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -158,7 +160,8 @@ class Launcher:
             **container.get("Environment", {}),
             "SAGEMAKER_BASE_DIR": str(folder),
         }
-        (folder / "model").symlink_to(shared / f"model-{number}")
+        # No symbolic link: MLflow loads no file that is outside of its folder.
+        shutil.copytree(shared / f"model-{number}", folder / "model", copy_function=os.link)
         command = image.command(["serve"])
 
         def run(port: int) -> Process:

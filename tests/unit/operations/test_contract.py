@@ -8,7 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from operations.contract import ContractError, Neighbour, check_contract, expected_columns
+from operations.contract import (
+    ContractError,
+    Neighbour,
+    check_contract,
+    check_sample,
+    expected_columns,
+)
 from operations.errors import OperationError
 
 Answer = tuple[int, str, bytes]
@@ -145,6 +151,38 @@ def test_json_is_measured_in_the_forms_that_servers_take(
     exchanges, _ = check_contract([serve("model", echo, 2)], body, "application/json")
     assert (exchanges[0].rows, exchanges[0].columns) == (2, 2)
     assert (exchanges[1].rows, exchanges[1].columns) == (2, None)
+
+
+class TestSample:
+    @pytest.fixture
+    def sample(self, tmp_path: Path) -> Path:
+        (tmp_path / "sample.csv").write_bytes(ROWS)
+        return tmp_path / "sample.csv"
+
+    def test_a_row_alone_gets_the_answer_that_it_gets_among_others(
+        self, sample: Path, serve: Callable[..., Neighbour]
+    ) -> None:
+        exchanges = check_sample([serve("features", features), serve("model", regressor)], sample)
+        assert exchanges[0].rows == 2
+
+    def test_else_the_last_breaks(self, sample: Path, serve: Callable[..., Neighbour]) -> None:
+        def scaled(_: str, body: bytes) -> Answer:
+            """What no transformer may do: scale by what a request happens to hold."""
+            rows = body.split()
+            return 200, "text/csv", b"".join(b"%d\n" % len(rows) for _ in rows)
+
+        with pytest.raises(ContractError, match="first row alone is answered otherwise"):
+            check_sample([serve("features", scaled)], sample)
+
+    def test_json_goes_as_a_whole(self, tmp_path: Path, serve: Callable[..., Neighbour]) -> None:
+        (tmp_path / "sample.json").write_text('{"inputs":\n[[1, 2]]}')
+        answer = saying("application/json", b'{"predictions": [9.5]}')
+        exchanges = check_sample([serve("model", answer, 2)], tmp_path / "sample.json")
+        assert len(exchanges) == 2
+
+    def test_another_kind_of_file_is_not_guessed(self, tmp_path: Path) -> None:
+        with pytest.raises(OperationError, match=r"sample\.bin"):
+            check_sample([Neighbour("model", "")], tmp_path / "sample.bin")
 
 
 class TestExpectedColumns:
