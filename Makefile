@@ -7,7 +7,7 @@ export CDK_DISABLE_CLI_TELEMETRY := true
 build_options = $(if $(ENGINE),--engine $(ENGINE)) $(foreach name,BASE_IMAGE RDS_CA_BUNDLE,$(if $($(name)),--build-arg $(name)=$($(name))))
 login = $(if $(LOGIN),--login $(LOGIN))
 .DEFAULT_GOAL := help
-.PHONY: help install lock demo test check synth prove schema images release deploy bench bench-tracking evidence clean
+.PHONY: help install lock demo examples contract test check synth prove schema images release deploy bench bench-tracking evidence clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -34,6 +34,12 @@ endif
 
 demo: install ## Deploy all of it on this machine and ask the model (KEEP=0 PORT= STATE=)
 	@python -m local demo $(if $(filter 0,$(KEEP)),--no-keep) $(if $(PORT),--port $(PORT)) $(if $(STATE),--state $(STATE))
+
+examples: install ## Take diabetes and abalone from training to the API, on this machine (PORT= STATE=)
+	@python -m local examples $(if $(PORT),--port $(PORT)) $(if $(STATE),--state $(STATE))
+
+contract: install ## See whether neighbours of ENDPOINT fit, before it is deployed (MODELS= SAMPLE=)
+	@python -m local contract --env $(ENV) --endpoint $(ENDPOINT) --models $(MODELS) --sample $(SAMPLE)
 
 schema: install ## Write environments/schema.json anew from the configuration's model
 	@python -m operations schema

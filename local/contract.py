@@ -13,12 +13,22 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from local.extensions.sagemaker.containers import START_SECONDS
-from local.images import ProcessImage
+from local.images import ProcessImage, install_image
 from local.processes import Process, ProcessError
 from local.servers import answers
+from local.stand_ins import find_stand_in
 from local.state import free_port
-from operations.contract import Neighbour, expected_columns
+from mlops_constructs.aws_images import FRAMEWORKS
+from operations.contract import (
+    Exchange,
+    Neighbour,
+    check_sample,
+    containers_of,
+    expected_columns,
+)
 from operations.errors import OperationError
+from stacks.config import Environment
+from stacks.container_settings import aws_image, container_settings
 
 
 @dataclass(frozen=True)
@@ -41,6 +51,66 @@ class Part:
     image: ProcessImage
     model: Path
     environment: dict[str, str]
+
+
+def check(environment: Environment, endpoint: str, models: Path, sample: Path) -> list[Exchange]:
+    """Start the containers of an endpoint, and send a sample through.
+
+    Parameters
+    ----------
+    environment
+        Whose configuration names the containers.
+    endpoint
+        Name of the endpoint.
+    models
+        A folder that holds one for each container, by its name.
+    sample
+        What a client sends.
+
+    Returns
+    -------
+    list of Exchange
+        What was handed on.
+
+    Raises
+    ------
+    OperationError
+        Where a container cannot be had, does not start, or does not fit its neighbour.
+    """
+    with running(parts_of(environment, endpoint, models)) as neighbours:
+        return check_sample(neighbours, sample)
+
+
+def parts_of(environment: Environment, endpoint: str, models: Path) -> list[Part]:
+    """The containers of an endpoint, with their images installed.
+
+    Parameters
+    ----------
+    environment
+        Whose configuration names them.
+    endpoint
+        Name of the endpoint.
+    models
+        A folder that holds one for each container, by its name.
+    """
+    parts = containers_of(environment, endpoint)
+    instance = environment.endpoints[endpoint].instance
+    return [
+        Part(
+            part.name,
+            _image(part.image, environment.region, instance),
+            models / part.name,
+            container_settings(part).variables,
+        )
+        for part in parts
+    ]
+
+
+def _image(name: str, region: str, instance: str) -> ProcessImage:
+    aws = aws_image(name)
+    if aws is None:
+        return install_image(name)
+    return find_stand_in(aws.address(region, instance), FRAMEWORKS[aws.framework].repository)
 
 
 @contextmanager

@@ -19,6 +19,9 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from operations.errors import OperationError
+from stacks.config import Environment
+from stacks.container_settings import container_settings
+from stacks.endpoint_config import Container
 
 CLIENT = "the client"
 SECONDS = 60
@@ -193,6 +196,69 @@ def check_contract(
         raise ContractError(message, CLIENT, f"{wanted} rows went in, and {rows} came out.")
     exchanges.append(Exchange(message, CLIENT, rows, columns))
     return exchanges, message
+
+
+def neighbours_of(
+    environment: Environment, endpoint: str, addresses: Sequence[str], models: Path
+) -> list[Neighbour]:
+    """The containers of an endpoint, where they answer.
+
+    Parameters
+    ----------
+    environment
+        Whose configuration names them.
+    endpoint
+        Name of the endpoint.
+    addresses
+        ``<name>=<url>`` of each.
+    models
+        A folder that holds the files of each, by its name.
+
+    Raises
+    ------
+    OperationError
+        Where there is no such endpoint, or the addresses are not those of its containers.
+    """
+    parts = containers_of(environment, endpoint)
+    given = dict(address.partition("=")[::2] for address in addresses)
+    if set(given) != {part.name for part in parts}:
+        raise OperationError(
+            f"The addresses are of {', '.join(given) or 'nothing'}; the containers of"
+            f" '{endpoint}' are {', '.join(part.name for part in parts)}.",
+            "Give '<name>=<url>' for each of them.",
+        )
+    return [
+        Neighbour(
+            part.name,
+            given[part.name].rstrip("/"),
+            expected_columns(models / part.name, container_settings(part).variables),
+        )
+        for part in parts
+    ]
+
+
+def containers_of(environment: Environment, endpoint: str) -> list[Container]:
+    """The containers of an endpoint, in their order.
+
+    Parameters
+    ----------
+    environment
+        Whose configuration names them.
+    endpoint
+        Name of the endpoint.
+
+    Raises
+    ------
+    OperationError
+        Where there is no such endpoint.
+    """
+    if endpoint not in environment.endpoints:
+        known = ", ".join(sorted(environment.endpoints)) or "none"
+        raise OperationError(
+            f"There is no endpoint '{endpoint}' in environments/{environment.name}.yaml.",
+            f"Choose one of: {known}.",
+        )
+    return list(environment.endpoints[endpoint].parts.values())
 
 
 def check_sample(neighbours: Sequence[Neighbour], sample: Path) -> list[Exchange]:

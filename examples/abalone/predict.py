@@ -55,5 +55,6 @@ def predict(models: Path, lines: Sequence[str]) -> list[dict[str, Any]]:
 
 
 if __name__ == "__main__":
-    for answer in predict(Path(sys.argv[1]), sys.argv[2:]):
-        print(json.dumps(answer))
+    folder, given = Path(sys.argv[1]), sys.argv[2:]
+    for rings, answer in zip(regress(folder, given), predict(folder, given), strict=True):
+        print(json.dumps({"regressor": rings, "output": answer}))
