@@ -18,7 +18,7 @@ install: ## Install everything into the checkout (.venv, Node, cdk)
 # Debian 12 has Python 3.11.2, and what asks for a later one cannot be installed there.
 lock: $(if $(wildcard .venv/bin/uv),,install) ## Pin the transitive versions anew
 	uv pip compile --quiet --python-version 3.11.2 --no-header --no-emit-package mlops-constructs requirements.txt requirements-dev.txt -o constraints.txt
-	@for image in iris mlflow; do (cd containers/$$image && uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header requirements.in -o requirements.lock) || exit 1; done
+	@for folder in containers/* local/stand_ins/*; do (cd $$folder && uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header requirements.in -o requirements.lock) || exit 1; done
 
 synth: install ## Synthesize the environment ENV into build/cdk.out
 	@cdk synth --quiet --output build/cdk.out -c env=$(ENV)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from local.state import ROOT
 from operations.bootstrap import uv_environment
-from operations.contexts import IGNORED, context_digest
+from operations.contexts import LIBRARIES, context_digest, gather, libraries
 from operations.errors import OperationError
 
 CONTAINERS = ROOT / "containers"
@@ -180,8 +180,9 @@ def _install(image: ProcessImage, source: Path) -> None:
     _uv("pip", "install", *to_venv, "--require-hashes", "-r", str(source / "requirements.lock"))
     # Built from a copy: building leaves files behind.
     copy = image.folder / "source"
-    shutil.copytree(source, copy, ignore=IGNORED)
-    _uv("pip", "install", *to_venv, "--no-deps", str(copy))
+    gather(source, copy)
+    beside = [str(copy / LIBRARIES / library.name) for library in libraries(source)]
+    _uv("pip", "install", *to_venv, "--no-deps", *beside, str(copy))
     finish = image.folder / "bin" / FINISH
     if finish.is_file():
         _run(FINISH, [str(finish)])

@@ -4,6 +4,7 @@ import base64
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from operations.contexts import context_digest
+from operations.contexts import context_digest, gather
 from operations.errors import OperationError
 from stacks.config import Environment
 
@@ -116,9 +117,11 @@ def push_images(
             logged_in = True
         say(f"{image}: building {tag}")
         options = [f"--build-arg={argument}" for argument in settings.arguments]
-        _engine(
-            settings.engine, "build", "--platform", PLATFORM, *options, "-t", address, str(folder)
-        )
+        with tempfile.TemporaryDirectory() as name:
+            context = Path(name) / image
+            gather(folder, context)
+            build = ("build", "--platform", PLATFORM, *options, "-t", address, str(context))
+            _engine(settings.engine, *build)
         say(f"{image}: pushing")
         _engine(settings.engine, "push", address)
         pushed = _pushed_digest(ecr, repository, environment, tag)

@@ -69,7 +69,7 @@ def prefix_digest(s3: Any, bucket: str, prefix: str) -> str:
     """The SHA-256 digest of the objects below a prefix: of their names and what they hold.
 
     It is what a model container computes of the folder that SageMaker makes from them; see
-    `containers/iris/iris_model/integrity.py`.
+    `containers/model-server/model_server/integrity.py`.
 
     Parameters
     ----------

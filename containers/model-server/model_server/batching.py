@@ -1,7 +1,8 @@
 """When requests are predicted, and which together.
 
-A request that comes alone is predicted at once. What comes while the model is at work waits, and is
-predicted together when it is done: so a batch grows with the load, and nobody waits for one to fill.
+A request that comes alone is predicted at once. What comes while the model is at work waits, and
+is predicted together when it is done: a batch grows with the load, and nobody waits for one to
+fill.
 """
 
 import asyncio

@@ -37,7 +37,6 @@ def matches(pattern: str, kind: str) -> bool:
     return pattern in ("*/*", kind) or (pattern.endswith("/*") and kind.startswith(pattern[:-1]))
 
 
-@lru_cache(256)
 def acceptable(accept: str, offered: Sequence[str]) -> tuple[str, ...]:
     """What a client takes of what is offered, the best first.
 

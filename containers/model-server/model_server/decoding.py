@@ -50,7 +50,7 @@ def decode(call: Call, model: Model) -> Any:
         what = f"'{call.content_type}' is not served; choose {choice}."
         raise CallError(415, "unsupported_media_type", what)
     call.form = reader.__name__.strip("_")
-    return reader(call.body, model.columns)
+    return _csv(call.body, model.columns) if reader is _csv else reader(call.body)
 
 
 def _json(call: Call) -> Any:
@@ -154,7 +154,7 @@ _FORMS: dict[str, Callable[[Any], Any]] = {
 }
 
 
-def _csv(body: bytes, columns: Sequence[str]) -> Any:
+def _csv(body: bytes, columns: Sequence[str] = ()) -> Any:
     try:
         text = body.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -196,9 +196,7 @@ def _with_columns(array: Any, columns: Sequence[str]) -> Any:
     return pd.DataFrame(array, columns=list(columns))
 
 
-def _named_csv(
-    text: str, names: Sequence[str] | None = None, header: int | None = 0
-) -> Any:
+def _named_csv(text: str, names: Sequence[str] | None = None, header: int | None = 0) -> Any:
     import pandas as pd
 
     try:
@@ -207,7 +205,7 @@ def _named_csv(
         raise InputError(f"The body is not CSV: {error}.") from error
 
 
-def _parquet(body: bytes, columns: Sequence[str]) -> Any:
+def _parquet(body: bytes) -> Any:
     import pandas as pd
     import pyarrow
 
@@ -217,7 +215,7 @@ def _parquet(body: bytes, columns: Sequence[str]) -> Any:
         raise InputError("The body is not Parquet.") from error
 
 
-def _npy(body: bytes, columns: Sequence[str]) -> Any:
+def _npy(body: bytes) -> Any:
     try:
         # What is pickled would be executed.
         return np.load(io.BytesIO(body), allow_pickle=False)
@@ -225,11 +223,11 @@ def _npy(body: bytes, columns: Sequence[str]) -> Any:
         raise InputError("The body is not an array of numbers or text in NPY.") from error
 
 
-def _jsonlines(body: bytes, columns: Sequence[str]) -> Any:
+def _jsonlines(body: bytes) -> Any:
     return [_loads(line) for line in body.splitlines() if line.strip()]
 
 
-READERS: dict[str, Callable[[bytes, Sequence[str]], Any]] = {
+READERS: dict[str, Callable[[bytes], Any]] = {
     content.CSV: _csv,
     content.PARQUET: _parquet,
     content.NPY: _npy,

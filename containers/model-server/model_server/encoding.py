@@ -3,6 +3,7 @@
 import io
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -32,14 +33,16 @@ def choose(call: Call, model: Model) -> Offer:
     CallError
         406 where there is none.
     """
-    kind = content.media_type(call.content_type)
-    return content.acceptable(call.accept, _offers(kind, tuple(model.produces)))
+    return _choose(call.content_type, call.accept, tuple(model.produces))
 
 
-def _offers(kind: str, produces: Offer) -> Offer:
+@lru_cache(256)
+def _choose(content_type: str, accept: str, produces: Offer) -> Offer:
     """What comes in is what goes out, where nothing else is asked for."""
+    kind = content.media_type(content_type)
     first = kind if kind in STRUCTURED else content.JSON
-    return (first, *(other for other in STRUCTURED if other != first), *produces)
+    others = (other for other in STRUCTURED if other != first)
+    return content.acceptable(accept, (first, *others, *produces))
 
 
 def encode(result: Any, kinds: Offer, model: Model) -> Answer:
@@ -59,6 +62,9 @@ def encode(result: Any, kinds: Offer, model: Model) -> Answer:
     CallError
         406 where the result has none of these forms.
     """
+    if type(result) is np.ndarray and kinds[0] == content.JSON:
+        # What most models answer.
+        return Answer(200, _json(result, model.key))
     if isinstance(result, bytes | bytearray | memoryview):
         return Answer(200, bytes(result), _plain(kinds, model, content.BYTES))
     if isinstance(result, Iterator | AsyncIterator):
@@ -84,15 +90,13 @@ def _plain(kinds: Offer, model: Model, preferred: str) -> str:
 
 
 def _json(result: Any, key: str | None) -> bytes:
-    value = _simple(result)
+    value = result if type(result) is np.ndarray else _simple(result)
     return _dumps(value if key is None else {key: value})
 
 
 def _dumps(value: Any) -> bytes:
     try:
-        return orjson.dumps(
-            value, _default, orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS
-        )
+        return orjson.dumps(value, _default, orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_NON_STR_KEYS)
     except TypeError as error:
         raise CannotWriteError(str(error)) from error
 

@@ -296,9 +296,7 @@ class Connection(asyncio.Protocol):
             while part is not _END:
                 data = part.encode() if isinstance(part, str) else bytes(part)
                 if data:
-                    self._transport.write(
-                        b"%x\r\n%b\r\n" % (len(data), data) if chunked else data
-                    )
+                    self._transport.write(b"%x\r\n%b\r\n" % (len(data), data) if chunked else data)
                 await self._writable.wait()
                 part = await self._part(call, parts)
         except Exception as error:
@@ -323,9 +321,7 @@ class Connection(asyncio.Protocol):
             enter(call)
             return next(parts, _END)
 
-        return await asyncio.wait_for(
-            self._loop.run_in_executor(STREAMS, step), self._patience
-        )
+        return await asyncio.wait_for(self._loop.run_in_executor(STREAMS, step), self._patience)
 
 
 async def _awaited(coming: Any) -> Any:

@@ -1,8 +1,8 @@
 """A socket that processes share fairly.
 
-All processes wait on it, and a loop takes every connection that waits there at once: of clients that
-come together all would go to one process, and keep it. Here a process takes one, and leaves the
-next to the others for a moment.
+All processes wait on it, and a loop takes every connection that waits there at once: of clients
+that come together all would go to one process, and keep it. Here a process takes one, and leaves
+the next to the others for a moment.
 """
 
 import asyncio

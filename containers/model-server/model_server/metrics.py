@@ -1,7 +1,7 @@
 """Metrics, as lines of the log that CloudWatch makes metrics of.
 
-A container in a network of its own reaches neither CloudWatch nor Prometheus, and SageMaker shows no
-path but ``/ping`` and ``/invocations``: the log is what leaves it.
+A container in a network of its own reaches neither CloudWatch nor Prometheus, and SageMaker shows
+no path but ``/ping`` and ``/invocations``: the log is what leaves it.
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
 """
 
@@ -87,13 +87,16 @@ class Metrics:
         """What was counted since the last line; empty where it is nothing."""
         if not self._requests:
             return ""
+        samples = {
+            "Latency": [round(value, 3) for value in self._latency],
+            "PredictTime": [round(value, 3) for value in self._predict],
+            "BatchSize": list(self._batch),
+        }
         values: dict[str, Any] = {
             "Requests": self._requests,
             "ClientErrors": self._client_errors,
             "ServerErrors": self._server_errors,
-            "Latency": [round(value, 3) for value in self._latency],
-            "PredictTime": [round(value, 3) for value in self._predict],
-            "BatchSize": list(self._batch),
+            **{name: sample for name, sample in samples.items() if sample},
         }
         self._clear()
         about = {
@@ -102,11 +105,8 @@ class Metrics:
                 {
                     "Namespace": NAMESPACE,
                     "Dimensions": [["Model"]],
-                    "Metrics": [
-                        {"Name": name, "Unit": unit} for name, unit in UNITS.items() if values[name] != []
-                    ],
+                    "Metrics": [{"Name": name, "Unit": UNITS[name]} for name in values],
                 }
             ],
         }
-        values = {name: value for name, value in values.items() if value != []}
         return orjson.dumps({"_aws": about, "Model": self._name, **values}).decode()

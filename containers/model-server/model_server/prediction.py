@@ -78,6 +78,20 @@ class Predictor:
         calls
             Calls of a model whose rows do not depend on each other, or one call.
         """
+        answers = [self._answer(calls[0])] if len(calls) == 1 else self._answer_all(calls)
+        if self._failures >= self._most_failures:
+            self._failures = 0
+            self.broken = not self.try_again()
+        return answers
+
+    def _answer(self, call: Call) -> Answer:
+        try:
+            one = self._prepare(call)
+        except Exception as error:
+            return self._failed(error)
+        return self._alone(one)
+
+    def _answer_all(self, calls: Sequence[Call]) -> list[Answer]:
         answers: dict[int, Answer] = {}
         prepared = []
         for call in calls:
@@ -99,9 +113,6 @@ class Predictor:
                     continue
             for one in group:
                 answers[id(one.call)] = self._alone(one)
-        if self._failures >= self._most_failures:
-            self._failures = 0
-            self.broken = not self.try_again()
         return [answers[id(call)] for call in calls]
 
     def try_again(self) -> bool:
@@ -132,8 +143,6 @@ class Predictor:
 
     def _groups(self, prepared: Sequence[Prepared]) -> list[list[Prepared]]:
         """Those that can be predicted together; each in a group of its own where it cannot."""
-        if len(prepared) == 1:
-            return [[prepared[0]]]
         groups: list[list[Prepared]] = []
         open_groups: dict[Hashable, tuple[list[Prepared], int]] = {}
         for one in prepared:
@@ -153,6 +162,7 @@ class Predictor:
         return split(result, [one.rows for one in group])
 
     def _alone(self, one: Prepared) -> Answer:
+        # What prepared it may have prepared another since.
         enter(one.call)
         try:
             result = self._model.predict(one.data)
@@ -168,7 +178,7 @@ class Predictor:
             return self._failed(error)
         self._failures = 0
         self.broken = False
-        if len(one.call.body) <= KEPT and not answer.streams:
+        if not answer.streams and len(one.call.body) <= KEPT:
             self._good = (one.call.content_type, one.call.body)
         return answer
 

@@ -122,8 +122,7 @@ class MlflowModel(Model):
             if isinstance(data, dict) and self._schema.has_input_names():
                 types = {spec.name: spec.type for spec in specs}
                 return {
-                    name: np.asarray(column, dtype=types.get(name))
-                    for name, column in data.items()
+                    name: np.asarray(column, dtype=types.get(name)) for name, column in data.items()
                 }
         except (ValueError, TypeError) as error:
             raise InputError(f"The inputs are not of the signature's types: {error}.") from error

@@ -73,7 +73,7 @@ class Application:
         elif path not in METHODS:
             known = ", ".join(METHODS)
             call.answer(Answer(404, error_body("not_found", f"There is {known}.")))
-        elif method not in (METHODS[path], "HEAD" if METHODS[path] == "GET" else ""):
+        elif method != METHODS[path]:
             body = error_body("method_not_allowed", f"{path} takes {METHODS[path]}.")
             call.answer(Answer(405, body, headers={"allow": METHODS[path]}))
         elif path == PING:

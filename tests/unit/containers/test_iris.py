@@ -1,7 +1,6 @@
 """The iris container: what it learns, what it writes, what it answers."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -9,14 +8,15 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from starlette.testclient import TestClient
 
-from iris_model import paths, serving, training
-from iris_model.application import LARGEST_BODY, application
+from iris_model import paths, training
 from iris_model.flavor import CATEGORIES, FEATURES, IrisModel, save
-from iris_model.integrity import folder_digest
 from iris_model.regression import LogisticRegression, fit
+from iris_model.serving import Iris
+from model_server.serving import ModelError, load
+from model_server.settings import Settings
 from tests.conftest import ROOT
+from tests.unit.containers.asking import ask, call, predictor, said
 
 SAMPLES = ROOT / "examples" / "iris" / "iris.csv"
 SETOSA = {"petal_length": 0.4, "petal_width": 1.4}
@@ -178,108 +178,69 @@ class TestModel:
         assert loaded.regression.weights.tolist() == regression.weights.tolist()
 
 
+@pytest.fixture
+def model(trained: Path) -> Iris:
+    iris = Iris()
+    iris.load(paths.model())
+    return iris
+
+
 class TestServing:
-    def test_serves_the_model_that_was_released(
-        self, trained: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setenv("MODEL_DIGEST", folder_digest(trained / "model"))
-        assert serving.load_model() is not None
-
-    def test_refuses_any_other(
-        self,
-        trained: Path,
-        monkeypatch: pytest.MonkeyPatch,
-        caplog: pytest.LogCaptureFixture,
-    ) -> None:
-        monkeypatch.setenv("MODEL_DIGEST", folder_digest(trained / "model"))
-        weights = trained / "model" / "data" / "weights.json"
-        weights.write_text(weights.read_text().replace("bias", "Bias"))
-        assert serving.main() == 1
-        assert "was released" in caplog.text
-
-    def test_says_that_there_is_no_model(
-        self, base: Path, caplog: pytest.LogCaptureFixture
-    ) -> None:
-        assert serving.main() == 1
-        assert "there is no file MLmodel" in caplog.text
+    def test_says_that_there_is_no_model(self, base: Path) -> None:
+        with pytest.raises(ModelError, match="there is no file MLmodel"):
+            load(Iris(), Settings.read())
 
     def test_says_that_a_model_is_broken(self, trained: Path) -> None:
         (trained / "model" / "data" / "weights.json").write_text("{}")
-        with pytest.raises(serving.ModelError, match="cannot be loaded"):
-            serving.load_model()
+        with pytest.raises(ModelError, match="cannot be loaded"):
+            load(Iris(), Settings.read())
 
-    @pytest.mark.parametrize(("root", "becomes"), [(True, [10001, 10001]), (False, [])])
-    def test_is_not_root_when_it_answers(
-        self, root: bool, becomes: list[int], monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        became: list[int] = []
-        monkeypatch.setenv("MODEL_SERVER_UID", "10001")
-        monkeypatch.setattr("os.geteuid", lambda: 0 if root else 1000)
-        monkeypatch.setattr("os.setgroups", lambda groups: None)
-        monkeypatch.setattr("os.setgid", became.append)
-        monkeypatch.setattr("os.setuid", became.append)
-        serving.drop_privileges()
-        assert became == becomes
+    def test_its_probe_is_a_request_that_it_answers(self, model: Iris) -> None:
+        assert predictor(model).try_again()
 
+    def test_one_petal(self, model: Iris) -> None:
+        answer = ask(model, json.dumps(SETOSA))
+        assert answer.status == 200
+        assert said(answer)["category"] == "Iris-Setosa"
 
-class TestDigest:
-    def test_is_of_names_and_contents(self, tmp_path: Path) -> None:
-        (tmp_path / "a").write_text("1")
-        (tmp_path / "b").mkdir()
-        (tmp_path / "b" / "c").write_text("2")
-        first = folder_digest(tmp_path)
-        (tmp_path / "b" / "c").rename(tmp_path / "d")
-        assert folder_digest(tmp_path) != first
-
-
-@pytest.fixture
-def client(trained: Path) -> TestClient:
-    return TestClient(application(serving.load_model()))
-
-
-Post = Callable[..., tuple[int, object]]
-
-
-@pytest.fixture
-def post(client: TestClient) -> Post:
-    def send(
-        body: str | bytes, kind: str = "application/json", **headers: str
-    ) -> tuple[int, object]:
-        answer = client.post(
-            "/invocations", content=body, headers={"Content-Type": kind, **headers}
-        )
-        is_json = answer.headers["content-type"] == "application/json"
-        return answer.status_code, answer.json() if is_json else answer.text
-
-    return send
-
-
-class TestHttp:
-    def test_ping(self, client: TestClient) -> None:
-        assert client.get("/ping").status_code == 200
-
-    def test_one_petal(self, post: Post) -> None:
-        status, body = post(json.dumps(SETOSA))
-        assert status == 200
-        assert body["category"] == "Iris-Setosa"  # type: ignore[index]
-
-    def test_a_list_is_answered_by_a_list(self, post: Post) -> None:
-        status, body = post(json.dumps([SETOSA, {"petal_length": 5, "petal_width": 1.5}]))
-        assert status == 200
-        assert [row["category"] for row in body] == list(CATEGORIES)  # type: ignore[attr-defined]
+    def test_a_list_is_answered_by_a_list(self, model: Iris) -> None:
+        answer = ask(model, json.dumps([SETOSA, {"petal_length": 5, "petal_width": 1.5}]))
+        assert answer.status == 200
+        assert [row["category"] for row in said(answer)] == list(CATEGORIES)
 
     @pytest.mark.parametrize("head", ["", "petal_length,petal_width\n"])
-    def test_csv(self, head: str, post: Post) -> None:
-        status, body = post(f"{head}0.4,1.4\n5,1.5\n", "text/csv; charset=utf-8")
-        assert status == 200
-        assert [line.partition(",")[0] for line in str(body).split()] == list(CATEGORIES)
+    def test_csv(self, head: str, model: Iris) -> None:
+        answer = ask(model, f"{head}0.4,1.4\n5,1.5\n", "text/csv; charset=utf-8")
+        assert (answer.status, answer.kind) == (200, "text/csv")
+        lines = answer.body.decode().split()
+        assert [line.partition(",")[0] for line in lines] == list(CATEGORIES)
 
-    def test_accept_decides_what_comes_back(self, post: Post) -> None:
-        _, body = post("0.4,1.4", "text/csv", accept="application/json")
-        assert body[0]["category"] == "Iris-Setosa"  # type: ignore[index]
+    def test_accept_decides_what_comes_back(self, model: Iris) -> None:
+        answer = ask(model, "0.4,1.4", "text/csv", accept="application/json")
+        assert said(answer)[0]["category"] == "Iris-Setosa"
 
     @pytest.mark.parametrize(
-        ("body", "kind", "headers", "status", "said"),
+        "body",
+        [
+            {"inputs": [[0.4, 1.4], [5, 1.5]]},
+            {"instances": [SETOSA, {"petal_length": 5, "petal_width": 1.5}]},
+            {"dataframe_records": [SETOSA, {"petal_length": 5, "petal_width": 1.5}]},
+            {"dataframe_split": {"columns": FEATURES[::-1], "data": [[1.4, 0.4], [1.5, 5]]}},
+        ],
+    )
+    def test_the_forms_of_mlflow_mean_the_same(self, body: object, model: Iris) -> None:
+        two = [SETOSA, {"petal_length": 5, "petal_width": 1.5}]
+        assert said(ask(model, json.dumps(body))) == said(ask(model, json.dumps(two)))
+
+    def test_petals_that_are_predicted_together_are_answered_apart(self, model: Iris) -> None:
+        bodies = [json.dumps(SETOSA), json.dumps([SETOSA] * 2), "[]", '{"petal_length": 5}']
+        together = predictor(model).run([call(body) for body in bodies])
+        alone = [ask(model, body) for body in bodies]
+        assert [answer.body for answer in together] == [answer.body for answer in alone]
+        assert [answer.status for answer in together] == [200, 200, 400, 400]
+
+    @pytest.mark.parametrize(
+        ("body", "kind", "headers", "status", "what"),
         [
             ("{", "application/json", {}, 400, "not JSON"),
             ("[]", "application/json", {}, 400, "empty"),
@@ -288,13 +249,15 @@ class TestHttp:
             ('{"petal_length": NaN, "petal_width": 1}', "application/json", {}, 400, "finite"),
             ('[{"petal_length": 1}]', "application/json", {}, 400, "0.petal_width"),
             ('{"petal_length": 1, "petal_width": 1, "x": 1}', "application/json", {}, 400, "x: "),
+            ('{"inputs": [[1, 2, 3]]}', "application/json", {}, 400, "two finite numbers"),
+            ('{"inputs": {"petal_length": [1]}}', "application/json", {}, 400, "two finite"),
             ("", "text/csv", {}, 400, "no row"),
-            ("1", "text/csv", {}, 400, "two finite numbers"),
+            ("1", "text/csv", {}, 400, "not 2"),
             ("1,inf", "text/csv", {}, 400, "two finite numbers"),
+            ("1,rose", "text/csv", {}, 400, "two finite numbers"),
             (b"\xff\xfe", "text/csv", {}, 400, "not CSV"),
             ("1", "text/plain", {}, 415, "is not served"),
             ("1,1", "text/csv", {"accept": "image/png"}, 406, "is not served"),
-            (b" " * (LARGEST_BODY + 1), "text/csv", {}, 413, "more than"),
         ],
     )
     def test_a_wrong_request_is_told_what_is_right(
@@ -303,28 +266,15 @@ class TestHttp:
         kind: str,
         headers: dict[str, str],
         status: int,
-        said: str,
-        post: Post,
+        what: str,
+        model: Iris,
     ) -> None:
-        found, answered = post(body, kind, **headers)
-        assert found == status
-        assert said in answered["error"]  # type: ignore[index]
-
-    def test_a_failing_model_shows_nothing_of_itself(
-        self, trained: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        model = serving.load_model()
-        monkeypatch.setattr(model, "predict", lambda rows: 1 / 0)
-        answer = TestClient(application(model)).post("/invocations", json=SETOSA)
-        assert answer.status_code == 500
-        assert "ZeroDivision" not in answer.text
+        answer = ask(model, body, kind, **headers)
+        assert answer.status == status
+        assert what in said(answer)
 
     @given(st.binary(max_size=200), st.sampled_from(["application/json", "text/csv"]))
     def test_whatever_comes_is_answered(self, body: bytes, kind: str) -> None:
-        class Constant:
-            def predict(self, rows: pd.DataFrame) -> pd.DataFrame:
-                return pd.DataFrame({"category": ["a"] * len(rows)})
-
-        client = TestClient(application(Constant()))  # type: ignore[arg-type]
-        answer = client.post("/invocations", content=body, headers={"content-type": kind})
-        assert answer.status_code in (200, 400)
+        iris = Iris()
+        iris._regression = LogisticRegression(np.array([1.0, 1.0]), 0.0)
+        assert ask(iris, body, kind).status in (200, 400)

@@ -25,7 +25,7 @@ def test_each_image_is_built_pushed_and_named_by_digest(
     said = engine.read_text().splitlines()
     assert [line.split()[0] for line in said] == ["login", "build", "push", "build", "push"]
     assert "--platform linux/amd64 --build-arg=BASE_IMAGE=mirror/python:3.12" in said[1]
-    assert said[1].endswith("containers/iris")
+    assert said[1].endswith("/iris")
 
 
 def test_the_password_is_told_on_no_command_line(

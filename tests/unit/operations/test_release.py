@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from mlflow.exceptions import MlflowException
 
-from iris_model.integrity import folder_digest
+from model_server.integrity import folder_digest
 from operations.errors import OperationError
 from operations.release import prefix_digest, resolve_release
 from stacks.config import Environment
