@@ -14,7 +14,7 @@ INVOKER = Invoker(
     SETTINGS.endpoint_prefix,
     boto3.client(
         "sagemaker-runtime",
-        # One attempt: a model's answer may cost, and the caller knows best whether to ask again.
+        # One attempt: `Invoker` knows what may be asked again.
         config=Config(
             connect_timeout=2, read_timeout=SETTINGS.read_seconds, retries={"total_max_attempts": 1}
         ),

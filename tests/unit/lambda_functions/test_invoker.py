@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from invoker.invocation import Invoker
 from invoker.messages import Prediction, Request, RequestError, answer, read_request, refuse
+from invoker.retries import ATTEMPTS, RETRY_SECONDS, RetryBudget
 from invoker.settings import Settings
 
 PREFIX = "mlops-blue-"
@@ -197,3 +198,99 @@ class TestHandler:
         made = handler(event(body="{", requestContext={"requestId": "r-1"}), None)
         assert made["statusCode"] == 400
         assert json.loads(made["body"])["requestId"] == "r-1"
+
+
+class Flaky:
+    """A runtime that answers or fails as it is told, one after the other."""
+
+    def __init__(self, *answers: Exception | None) -> None:
+        self.answers = list(answers)
+        self.time = 0.0
+        self.seconds = 0.01
+
+    def invoke_endpoint(self, **_: Any) -> dict[str, Any]:
+        self.time += self.seconds
+        failure = self.answers.pop(0)
+        if failure:
+            raise failure
+        return {"Body": io.BytesIO(b"{}"), "ContentType": "application/json"}
+
+
+REQUEST = Request("iris", b"{}", "application/json", "*/*")
+BROKEN = client_error("ModelError", OriginalStatusCode=500)
+
+
+def invoker_of(runtime: Flaky) -> Invoker:
+    return Invoker(PREFIX, runtime, lambda: runtime.time)
+
+
+class TestRetries:
+    def test_a_failed_model_is_asked_again(self) -> None:
+        runtime = Flaky(BROKEN, BROKEN, None)
+        assert invoker_of(runtime).invoke(REQUEST).body == b"{}"
+        assert runtime.answers == []
+
+    def test_but_not_for_ever(self) -> None:
+        runtime = Flaky(*[BROKEN] * (ATTEMPTS + 1))
+        with pytest.raises(RequestError) as raised:
+            invoker_of(runtime).invoke(REQUEST)
+        assert raised.value.status == 502
+        assert len(runtime.answers) == 1
+
+    @pytest.mark.parametrize(
+        "failure",
+        [
+            client_error("ModelError", OriginalStatusCode=400),
+            client_error("ModelError", OriginalStatusCode=0),
+            client_error("ThrottlingException"),
+            client_error("ServiceUnavailable"),
+            client_error("ValidationError", "not found"),
+            ReadTimeoutError(endpoint_url="x"),
+        ],
+    )
+    def test_nothing_else_is_asked_again(self, failure: Exception) -> None:
+        runtime = Flaky(failure, None)
+        with pytest.raises(RequestError):
+            invoker_of(runtime).invoke(REQUEST)
+        assert len(runtime.answers) == 1
+
+    def test_what_failed_late_is_not_asked_again(self) -> None:
+        runtime = Flaky(BROKEN, None)
+        runtime.seconds = RETRY_SECONDS + 0.1
+        with pytest.raises(RequestError):
+            invoker_of(runtime).invoke(REQUEST)
+        assert len(runtime.answers) == 1
+
+    def test_an_endpoint_that_only_fails_is_soon_asked_once(self) -> None:
+        runtime = Flaky(*[BROKEN] * 40)
+        invoker = invoker_of(runtime)
+        used = []
+        for _ in range(5):
+            before = len(runtime.answers)
+            with pytest.raises(RequestError):
+                invoker.invoke(REQUEST)
+            used.append(before - len(runtime.answers))
+        assert used == [6, 4, 1, 1, 1]
+
+    def test_each_endpoint_has_its_own_budget(self) -> None:
+        runtime = Flaky(*[BROKEN] * 10, BROKEN, None)
+        invoker = invoker_of(runtime)
+        for _ in range(2):
+            with pytest.raises(RequestError):
+                invoker.invoke(REQUEST)
+        other = Request("rose", b"{}", "application/json", "*/*")
+        assert invoker.invoke(other).body == b"{}"
+
+    @given(st.lists(st.permutations([True] * 4 + [False] * 6), max_size=20))
+    def test_where_few_attempts_fail_there_is_always_another(self, tens: list[list[bool]]) -> None:
+        budget = RetryBudget()
+        for failed in (failed for ten in tens for failed in ten):
+            if failed:
+                assert budget.failed()
+            else:
+                budget.succeeded()
+
+
+@given(share=st.floats(0.01, 0.25))
+def test_few_callers_of_a_broken_canary_see_it(share: float) -> None:
+    assert share**ATTEMPTS < 1 / 4000

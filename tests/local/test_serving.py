@@ -1,0 +1,153 @@
+"""Endpoints on the emulator from outside: deployed by CloudFormation, asked by the SDK.
+
+The containers are stubs, so that what is tested is the platform and not a model.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from invoker.invocation import Invoker
+from invoker.messages import Request
+from local.pace import Pace
+from local.platform import running_platform
+from local.state import StateFolder
+from tests.local.conftest import processes_naming
+from tests.local.serving import Client, Serving, stub_image, until
+
+ALARM_NAME = "canary-errors"
+
+
+@pytest.fixture(scope="module")
+def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
+    state = StateFolder(tmp_path_factory.mktemp("serving"))
+    with stub_image() as image:
+        with running_platform(state, pace=Pace(1)) as platform:
+            yield Serving(platform, image)
+        assert processes_naming(str(state.path)) == {}
+
+
+def alarm(endpoint: str, name: str = ALARM_NAME, **changes: Any) -> dict[str, Any]:
+    """An alarm of errors of the model."""
+    return {
+        "Type": "AWS::CloudWatch::Alarm",
+        "Properties": {
+            "AlarmName": name,
+            "Namespace": "AWS/SageMaker",
+            "MetricName": "Invocation5XXErrors",
+            "Statistic": "Sum",
+            "Period": 60,
+            "EvaluationPeriods": 1,
+            "Threshold": 1,
+            "ComparisonOperator": "GreaterThanOrEqualToThreshold",
+            "TreatMissingData": "notBreaching",
+            "Dimensions": [
+                {"Name": "EndpointName", "Value": endpoint},
+                {"Name": "VariantName", "Value": "main"},
+            ],
+            **changes,
+        },
+    }
+
+
+def canary(percent: int, name: str = ALARM_NAME) -> dict[str, Any]:
+    return {
+        "BlueGreenUpdatePolicy": {
+            "TrafficRoutingConfiguration": {
+                "Type": "CANARY",
+                "WaitIntervalInSeconds": 600,
+                "CanarySize": {"Type": "CAPACITY_PERCENT", "Value": percent},
+            },
+            "TerminationWaitInSeconds": 120,
+        },
+        "AutoRollbackConfiguration": {"Alarms": [{"AlarmName": name}]},
+    }
+
+
+def test_a_pipeline_answers_through_all_its_containers(serving: Serving) -> None:
+    template = serving.template(
+        "pipeline", *(serving.container(label) for label in ("features", "regressor", "output"))
+    )
+    serving.deploy("pipeline", template)
+    assert serving.ask("pipeline", "1,2") == "output(regressor(features(1,2)))"
+
+
+def test_the_containers_of_an_endpoint_are_asked_directly(serving: Serving) -> None:
+    containers = [serving.container(label, hostname=label) for label in ("a", "b")]
+    serving.deploy("direct", serving.template("direct", *containers, mode="Direct"))
+    assert serving.ask("direct", TargetContainerHostname="b") == "b(x)"
+    with pytest.raises(ClientError, match="TargetContainerHostname is required"):
+        serving.ask("direct")
+
+
+class TestCanary:
+    """A bad version is rolled back by an alarm, while a client calls through the invoker."""
+
+    def deploy(self, serving: Serving, endpoint: str, **behaviour: Any) -> None:
+        name = f"{endpoint}-errors"
+        template = serving.template(
+            endpoint,
+            serving.container(**behaviour),
+            instances=2,
+            deployment=canary(10, name),
+            further={"Alarm": alarm(endpoint, name)},
+        )
+        serving.deploy(endpoint, template)
+
+    def test_a_bad_version_rolls_back_by_itself_and_no_caller_sees_it_fail(
+        self, serving: Serving
+    ) -> None:
+        self.deploy(serving, "guarded", label="old")
+        before = serving.endpoint("guarded")
+        invoker = Invoker("", serving.runtime)
+
+        def call() -> str:
+            return invoker.invoke(Request("guarded", b"x", "text/csv", "text/csv")).body.decode()
+
+        with Client(call) as client:
+            until(lambda: client.answers["old(x)"] > 10)
+            with pytest.raises(AssertionError) as raised:
+                self.deploy(serving, "guarded", label="bad", status=500)
+            assert serving.settled("guarded") == "UPDATE_ROLLBACK_COMPLETE"
+            seen = client.answers["old(x)"]
+            until(lambda: client.answers["old(x)"] > seen + 10)
+        assert "in ALARM: guarded-errors" in str(raised.value)
+        after = serving.endpoint("guarded")
+        assert client.failures == []
+        assert set(client.answers) == {"old(x)"}
+        assert after["EndpointStatus"] == "InService"
+        assert after["EndpointConfigName"] == before["EndpointConfigName"]
+        assert "in ALARM" in after["FailureReason"]
+        # It was asked, and failed: the metrics that fired the alarm say so.
+        history = serving.platform.client("cloudwatch").describe_alarm_history(
+            AlarmName="guarded-errors", HistoryItemType="StateUpdate"
+        )["AlarmHistoryItems"]
+        assert any("to ALARM" in item["HistorySummary"] for item in history)
+
+    def test_a_good_version_bakes_and_takes_over_without_a_lost_request(
+        self, serving: Serving
+    ) -> None:
+        self.deploy(serving, "fine", label="old")
+        seen: list[str] = []
+
+        def call() -> str:
+            return serving.ask("fine")
+
+        def look() -> str:
+            summary = serving.endpoint("fine").get("PendingDeploymentSummary")
+            if summary:
+                status = summary["ProductionVariants"][0]["VariantStatus"][0]
+                seen.append(f"{status['Status']}: {status['StatusMessage']}")
+            return ""
+
+        with Client(call) as client, Client(look):
+            until(lambda: client.answers["old(x)"] > 10)
+            self.deploy(serving, "fine", label="new")
+            until(lambda: client.answers["new(x)"] > 10)
+        assert client.failures == []
+        assert set(client.answers) == {"old(x)", "new(x)"}
+        assert any("Baking: 10% of the traffic bakes for 600 s" in each for each in seen)
+        assert all("a minute counts as 1 s on this machine" in each for each in seen)
+        assert serving.ask("fine") == "new(x)"
