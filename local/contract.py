@@ -12,7 +12,6 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from local.extensions.sagemaker.containers import START_SECONDS
 from local.images import ProcessImage, install_image
 from local.processes import Process, ProcessError
 from local.servers import answers
@@ -28,7 +27,9 @@ from operations.contract import (
 )
 from operations.errors import OperationError
 from stacks.config import Environment
-from stacks.container_settings import aws_image, container_settings
+from stacks.endpoint_containers import aws_image, container_settings
+
+START_SECONDS = 60
 
 
 @dataclass(frozen=True)

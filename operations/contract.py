@@ -20,7 +20,7 @@ from ruamel.yaml.error import YAMLError
 
 from operations.errors import OperationError
 from stacks.config import Environment
-from stacks.container_settings import container_settings
+from stacks.endpoint_containers import container_settings
 from stacks.endpoint_config import Container
 
 CLIENT = "the client"

@@ -3,8 +3,8 @@
 import mmap
 from time import monotonic
 
-FIELDS = 4
-BUSY, BROKEN, READY, DRAINING = range(FIELDS)
+FIELDS = 5
+BUSY, BROKEN, READY, DRAINING, GREETING = range(FIELDS)
 
 
 class Slot:
@@ -82,6 +82,15 @@ class Health:
         """Say that it was."""
         self._all[DRAINING] = 1.0
 
+    @property
+    def greeting(self) -> bool:
+        """Whether a process that has no model still takes requests, and refuses them."""
+        return bool(self._all[GREETING])
+
+    @greeting.setter
+    def greeting(self, greeting: bool) -> None:
+        self._all[GREETING] = greeting
+
     def stuck(self, slot: Slot) -> bool:
         """Whether a process's model has been at work for longer than a request may take."""
         since = slot.busy_since
@@ -91,7 +100,7 @@ class Health:
         """Why ``/ping`` says 503; empty where it says 200."""
         if self.draining:
             return "draining"
-        if not any(slot.ready for slot in self.slots):
+        if self.greeting or not any(slot.ready for slot in self.slots):
             return "loading"
         for slot in self.slots:
             if slot.broken:

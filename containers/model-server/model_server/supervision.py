@@ -82,6 +82,7 @@ class Supervisor:
             drop(self._settings.user)
             Worker(self._settings, self.health, spare, self._shared, None).run()
 
+        self.health.greeting = True
         return _fork(run)
 
     def serve(self, make: Callable[[], Model], greeter: int) -> int:
@@ -157,10 +158,8 @@ class Supervisor:
                 raise UnusableError(f"{DEATHS} processes ended within {DEATH_SECONDS} seconds.")
             child.slot.clear()
             self._start(make, child.slot)
-        try:
-            os.waitpid(greeter, os.WNOHANG)
-        except ChildProcessError:
-            return
+        if self.health.greeting and os.waitpid(greeter, os.WNOHANG)[0]:
+            self.health.greeting = False
 
     def _stop(self, greeter: int) -> None:
         """Let each finish what is under way, and end what does not in time."""
