@@ -20,8 +20,8 @@ from ruamel.yaml.error import YAMLError
 
 from operations.errors import OperationError
 from stacks.config import Environment
-from stacks.endpoint_containers import container_settings
 from stacks.endpoint_config import Container
+from stacks.endpoint_containers import container_settings
 
 CLIENT = "the client"
 SECONDS = 60

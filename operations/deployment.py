@@ -154,7 +154,7 @@ class Deployment:
                 self._session.client("s3"),
             )
         path = write_release(self._releases, name, endpoint, release)
-        self._say(f"{endpoint}: version {release.version} of {release.model}, recorded in {path}")
+        self._say(f"{endpoint}: {release.summary}, recorded in {path}")
         return path
 
     def _release_new_endpoints(self) -> list[str]:

@@ -47,7 +47,7 @@ def write_release(folder: Path, environment: str, endpoint: str, release: Releas
     pathlib.Path
         The record.
     """
-    return _write(record_path(folder, environment, endpoint), release)
+    return _write(record_path(folder, environment, endpoint), release.record)
 
 
 def _write(path: Path, record: BaseModel) -> Path:
@@ -59,6 +59,6 @@ def _write(path: Path, record: BaseModel) -> Path:
     partial = path.with_suffix(".partial")
     with partial.open("w", encoding="utf-8") as file:
         file.write("# Written by a command; synth reads it. Keep it in version control.\n")
-        yaml.dump(record.model_dump(), file)
+        yaml.dump(record.model_dump(exclude_none=True), file)
     partial.replace(path)
     return path

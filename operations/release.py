@@ -3,13 +3,16 @@
 import hashlib
 from typing import Any
 
+from botocore.exceptions import ClientError
 from mlflow.exceptions import MlflowException
 
+from mlops_constructs.container_settings import ARCHIVE
 from mlops_constructs.naming import MODELS_PREFIX
 from operations.errors import OperationError
 from operations.managed_registry import Registry
 from stacks.config import Environment
-from stacks.releases import Release
+from stacks.endpoint_config import AWS
+from stacks.releases import Release, Released
 
 PROXIED = "mlflow-artifacts:/"
 
@@ -39,8 +42,8 @@ def resolve_release(
 
     Examples
     --------
-    >>> resolve_release(environment, "iris", images, client, s3).version  # doctest: +SKIP
-    3
+    >>> resolve_release(environment, "iris", images, client, s3).summary  # doctest: +SKIP
+    'iris version 3'
     """
     if endpoint not in environment.endpoints:
         known = ", ".join(sorted(environment.endpoints)) or "none"
@@ -48,21 +51,72 @@ def resolve_release(
             f"There is no endpoint '{endpoint}' in environments/{environment.name}.yaml.",
             f"Choose one of: {known}.",
         )
-    settings = environment.endpoints[endpoint]
-    if settings.image not in images:
+    parts = environment.endpoints[endpoint].parts
+    ours = dict.fromkeys(part.image for part in parts.values() if not part.image.startswith(AWS))
+    missing = [image for image in ours if image not in images]
+    if missing:
         raise OperationError(
-            f"The image '{settings.image}' of endpoint '{endpoint}' is not pushed yet.",
+            f"Images of endpoint '{endpoint}' are not pushed yet: {', '.join(missing)}.",
             f"Run 'make images ENV={environment.name}' first.",
         )
-    name, version, uri = _model_version(mlflow, settings.model)
-    bucket, prefix = _place(uri, environment)
     return Release(
-        model=name,
-        version=version,
-        source=f"s3://{bucket}/{prefix}",
-        digest=prefix_digest(s3, bucket, prefix),
-        image=images[settings.image],
+        {
+            name: Released(
+                **_resolved_model(part.model, environment, mlflow, s3),
+                image=images.get(part.image),
+            )
+            for name, part in parts.items()
+        }
     )
+
+
+def _resolved_model(
+    reference: str | None, environment: Environment, mlflow: Registry, s3: Any
+) -> dict[str, Any]:
+    """The model version that a reference means, where its files are, and their digest."""
+    if reference is None:
+        return {}
+    bucket = environment.naming.artifact_bucket(environment.account)
+    if reference.startswith("s3://"):
+        key = reference.removeprefix(f"s3://{bucket}/")
+        digest = object_digest if key.endswith(ARCHIVE) else prefix_digest
+        return {"source": reference, "digest": digest(s3, bucket, key)}
+    name, version, uri = _model_version(mlflow, reference)
+    bucket, prefix = _place(uri, environment)
+    return {
+        "model": name,
+        "version": version,
+        "source": f"s3://{bucket}/{prefix}",
+        "digest": prefix_digest(s3, bucket, prefix),
+    }
+
+
+def object_digest(s3: Any, bucket: str, key: str) -> str:
+    """The SHA-256 digest of one object, an archive.
+
+    Parameters
+    ----------
+    s3
+        A client of S3.
+    bucket, key
+        Where the object is.
+
+    Raises
+    ------
+    OperationError
+        Where it is not there.
+    """
+    try:
+        body = s3.get_object(Bucket=bucket, Key=key)["Body"]
+    except ClientError as error:
+        raise OperationError(
+            f"s3://{bucket}/{key} cannot be read: {error}",
+            "Upload the archive, and check the endpoint's 'model'.",
+        ) from error
+    total = hashlib.sha256()
+    for chunk in body.iter_chunks(2**20):
+        total.update(chunk)
+    return f"sha256:{total.hexdigest()}"
 
 
 def prefix_digest(s3: Any, bucket: str, prefix: str) -> str:

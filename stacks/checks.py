@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from mlops_constructs.faults import Fault
 from stacks.access_checks import ACCESS_CHECKS
 from stacks.client_checks import client_faults
+from stacks.endpoint_checks import ENDPOINT_CHECKS, own_images
 from stacks.managed_checks import is_managed, kind_faults, of_the_server
 from stacks.network_checks import NETWORK_CHECKS
 from stacks.tracking_checks import TRACKING_CHECKS
@@ -91,10 +92,7 @@ def _pack_faults(parts: Parts) -> Iterator[Fault]:
 def _image_faults(parts: Parts) -> Iterator[Fault]:
     match parts:
         case {"images": [*images]} if None not in images and images:
-            used = {
-                f"endpoints.{name}.image": endpoint.get("image", images[0])
-                for name, endpoint in parts.get("endpoints", {}).items()
-            }
+            used = dict(own_images(parts))
             if not is_managed(parts):
                 used["tracking.image"] = parts.get("tracking.image", images[0])
             for path, image in used.items():
@@ -172,6 +170,7 @@ CHECKS: tuple[Check, ...] = (
     *NETWORK_CHECKS,
     _pack_faults,
     _image_faults,
+    *ENDPOINT_CHECKS,
     _retention_faults,
     kind_faults,
     *map(of_the_server, (_size_faults, *TRACKING_CHECKS, *ACCESS_CHECKS)),

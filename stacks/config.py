@@ -11,36 +11,14 @@ from mlops_constructs.naming import Naming
 from stacks.checks import CHECKS
 from stacks.client_config import Client
 from stacks.document import read_document
+from stacks.endpoint_config import Endpoint
 from stacks.fields import Name, Reason, Section
-from stacks.forms import quantity, text, whole_number
+from stacks.forms import quantity, text
 from stacks.network_config import Network, Perimeter
 from stacks.tracking_config import DAYS, Data, Tracking
 from stacks.validation import validated
 
 Pack = Literal["AwsSolutions", "NIST80053R5", "HIPAA", "PCIDSS321", "Serverless"]
-
-
-class Endpoint(Section):
-    """One SageMaker endpoint, serving one registered model from an image of ours."""
-
-    image: Name
-    model: Annotated[
-        str,
-        text(
-            r"models:/[A-Za-z0-9][\w.-]*(?:@[A-Za-z][\w-]*|/\d+)",
-            allowed="a registered model with an alias or a version",
-            fix="Write 'models:/<name>@<alias>' or 'models:/<name>/<version>'.",
-        ),
-    ]
-    instance: Annotated[
-        str,
-        text(
-            r"ml\.[a-z0-9-]+\.[a-z0-9]+",
-            allowed="a SageMaker instance type",
-            fix="Write it with its 'ml.', such as 'ml.m5.large'.",
-        ),
-    ] = "ml.m5.large"
-    instances: Annotated[int, whole_number(1, 100)] = 2
 
 
 class Api(Section):

@@ -6,13 +6,14 @@ from constructs import Construct
 from mlops_constructs.model_endpoint import ModelEndpoint
 from stacks.config import Environment
 from stacks.data import DataStack
+from stacks.endpoint_parts import variants
 from stacks.network import NetworkStack
 from stacks.platform_stack import PlatformStack
 from stacks.releases import Release
 
 
 class EndpointStack(PlatformStack):
-    """One endpoint, serving the model version that its release names.
+    """One endpoint, serving the model versions that its release names.
 
     Parameters
     ----------
@@ -45,23 +46,18 @@ class EndpointStack(PlatformStack):
             scope,
             construct_id,
             environment=environment,
-            holds=f"Endpoint {name}: model {release.model} version {release.version}",
+            holds=f"Endpoint {name}: model {release.summary}",
         )
-        settings = environment.endpoints[name]
+        repositories = {image: it.repository for image, it in data.images.items()}
         endpoint = ModelEndpoint(
             self,
             "Endpoint",
             naming=environment.naming,
             name=name,
             network=network.network,
-            repository=data.images[settings.image].repository,
-            image_digest=release.image,
             artifacts=data.artifacts,
-            model_prefix=release.prefix,
-            model_digest=release.digest,
+            variants=list(variants(environment.endpoints[name], release, repositories)),
             key=data.key,
             log_settings=network.log_settings,
-            instance_type=settings.instance,
-            instance_count=settings.instances,
         )
         CfnOutput(self, "EndpointName", value=endpoint.endpoint_name)

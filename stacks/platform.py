@@ -9,9 +9,11 @@ from stacks.client import ClientAccessStack, ClientStack
 from stacks.config import Environment
 from stacks.data import DataStack
 from stacks.endpoint import EndpointStack
+from stacks.endpoint_config import Endpoint
+from stacks.endpoint_parts import unreleased
 from stacks.managed_tracking import ManagedTrackingStack
 from stacks.network import NetworkStack
-from stacks.releases import load_images, load_release
+from stacks.releases import Release, load_images, load_release
 from stacks.tracking import TrackingStack
 
 
@@ -62,7 +64,8 @@ def build_platform(app: App, environment: Environment, releases: Path) -> list[s
         )
     for name in sorted(environment.endpoints):
         release = load_release(releases, environment.name, name)
-        if release:
+        why = _unreleased(environment.endpoints[name], release)
+        if release and not why:
             EndpointStack(
                 app,
                 f"Endpoint-{name}",
@@ -74,8 +77,7 @@ def build_platform(app: App, environment: Environment, releases: Path) -> list[s
             )
         else:
             left_out.append(
-                f"Endpoint-{name}: not released yet;"
-                f" run 'make release ENV={environment.name} ENDPOINT={name}'"
+                f"Endpoint-{name}: {why}; run 'make release ENV={environment.name} ENDPOINT={name}'"
             )
     ApiStack(app, "Api", environment=environment, network=network)
     for name, client in sorted(environment.clients.items()):
@@ -104,3 +106,11 @@ def build_platform(app: App, environment: Environment, releases: Path) -> list[s
         else:
             left_out.append(f"Client-{name}: stands on Tracking, which is left out too")
     return left_out
+
+
+def _unreleased(settings: Endpoint, release: Release | None) -> str:
+    """Why an endpoint is left out; nothing where it is released as it is."""
+    if release is None:
+        return "not released yet"
+    outdated = unreleased(settings, release)
+    return f"its release is older than its {', '.join(outdated)}" if outdated else ""

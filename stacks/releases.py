@@ -1,16 +1,19 @@
-"""What is released: the digest of each image, and the model version of each endpoint.
+"""What is released: the digest of each image, and the model versions of each endpoint.
 
 Both are written by commands (`make images`, `make release`) and read at synth, which therefore
 asks nobody.
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from stacks.checks import IMAGES_RECORD
 from stacks.document import read_document
+from stacks.endpoint_config import ONLY
 from stacks.fields import Name
 from stacks.forms import text, whole_number
 from stacks.validation import validated
@@ -24,6 +27,27 @@ Digest = Annotated[
     ),
 ]
 
+RegisteredModel = Annotated[
+    str, text(r"[A-Za-z0-9][\w.-]*", allowed="a registered model's name", fix="Release again.")
+]
+Version = Annotated[int, whole_number(1, 2**31)]
+Source = Annotated[
+    str,
+    text(
+        r"s3://[a-z0-9.-]+/(?:(?:[^/]+/)+|(?:[^/]+/)*[^/]+\.tar\.gz)",
+        allowed="an S3 prefix that ends with a slash, or a .tar.gz",
+        fix="Do not edit it by hand: release again.",
+    ),
+]
+Part = Annotated[
+    str,
+    text(
+        r"[a-z][a-z0-9-]*(?:\.[a-z][a-z0-9-]*)?",
+        allowed="the name of a container",
+        fix="Release again.",
+    ),
+]
+
 
 class ImageDigests(BaseModel):
     """The digest of each image that was pushed, as `releases/<env>/images.yaml` records it."""
@@ -33,30 +57,80 @@ class ImageDigests(BaseModel):
     images: dict[Name, Digest]
 
 
-class Release(BaseModel):
-    """What an endpoint serves, as `releases/<env>/<endpoint>.yaml` records it."""
+class Released(BaseModel):
+    """What one container serves: the digest of its image where it is ours, and its model."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    model: Annotated[
-        str, text(r"[A-Za-z0-9][\w.-]*", allowed="a registered model's name", fix="Release again.")
-    ]
-    version: Annotated[int, whole_number(1, 2**31)]
-    source: Annotated[
-        str,
-        text(
-            r"s3://[a-z0-9.-]+/(?:[^/]+/)+",
-            allowed="an S3 prefix that ends with a slash",
-            fix="Do not edit it by hand: release again.",
-        ),
-    ]
+    model: RegisteredModel | None = None
+    version: Version | None = None
+    source: Source | None = None
+    digest: Digest | None = None
+    image: Digest | None = None
+
+    @property
+    def key(self) -> str:
+        """Where the model's files stand in their bucket: a prefix, or the key of an archive."""
+        return (self.source or "").removeprefix("s3://").partition("/")[2]
+
+
+class OnlyReleased(Released):
+    """What an endpoint of one container serves: a model of the registry, in an image of ours."""
+
+    model: RegisteredModel
+    version: Version
+    source: Source
     digest: Digest
     image: Digest
 
+
+class ReleasedContainers(BaseModel):
+    """What an endpoint serves, by the names of its containers."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    containers: Annotated[dict[Part, Released], Field(min_length=1)]
+
+
+@dataclass(frozen=True)
+class Release:
+    """What an endpoint serves, as `releases/<env>/<endpoint>.yaml` records it.
+
+    Parameters
+    ----------
+    containers
+        What each container serves, by its name.
+
+    Examples
+    --------
+    >>> load_release(Path("releases"), "dev", "iris").summary  # doctest: +SKIP
+    'iris version 3'
+    """
+
+    containers: Mapping[str, Released]
+
     @property
-    def prefix(self) -> str:
-        """Where the model's files stand in their bucket."""
-        return self.source.removeprefix("s3://").partition("/")[2]
+    def only(self) -> OnlyReleased:
+        """What the one container of the short form serves: a model of the registry."""
+        return OnlyReleased.model_validate(self.containers[ONLY].model_dump())
+
+    @property
+    def record(self) -> BaseModel:
+        """The form that is written: of a single model in an image of ours, the shorter one."""
+        only = self.containers.get(ONLY)
+        if only and len(self.containers) == 1 and only.model and only.image:
+            return self.only
+        return ReleasedContainers(containers=dict(self.containers))
+
+    @property
+    def summary(self) -> str:
+        """The models that are served, in words."""
+        models = [
+            f"{it.model} version {it.version}" if it.model else str(it.source)
+            for it in self.containers.values()
+            if it.source
+        ]
+        return ", ".join(models) or "no model"
 
 
 def load_images(folder: Path, environment: str) -> dict[str, str]:
@@ -98,7 +172,11 @@ def load_release(folder: Path, environment: str, endpoint: str) -> Release | Non
     path = record_path(folder, environment, endpoint)
     if not path.is_file():
         return None
-    return validated(Release, read_document(path), path)
+    document = read_document(path)
+    if "containers" in document.data:
+        return Release(validated(ReleasedContainers, document, path).containers)
+    only = validated(OnlyReleased, document, path)
+    return Release({ONLY: Released.model_validate(only.model_dump())})
 
 
 def record_path(folder: Path, environment: str, record: str) -> Path:

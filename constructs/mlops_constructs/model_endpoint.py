@@ -1,13 +1,10 @@
-"""A SageMaker endpoint that serves one released model from an image of ours."""
+"""A SageMaker endpoint that serves released models."""
 
-import hashlib
-import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from aws_cdk import Stack
 from aws_cdk import aws_ec2 as ec2
-from aws_cdk import aws_ecr as ecr
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sagemaker as sagemaker
@@ -15,12 +12,17 @@ from constructs import Construct, IConstruct
 
 from mlops_constructs.acknowledgment import acknowledge_grant
 from mlops_constructs.artifact_store import ArtifactStore
+from mlops_constructs.aws_images import AwsImage
+from mlops_constructs.content_name import content_name
+from mlops_constructs.endpoint_variants import MAIN, Variant, variant_faults
 from mlops_constructs.faults import Fault, raise_faults
 from mlops_constructs.log_settings import LogSettings
+from mlops_constructs.model_container import ModelContainer
 from mlops_constructs.naming import Naming
 from mlops_constructs.platform_role import PlatformRole
 from mlops_constructs.private_network import PrivateNetwork
 from mlops_constructs.sagemaker_in_vpc import CREATE_MODEL, deny_elsewhere, only_in
+from mlops_constructs.sagemaker_model import SageMakerModel
 from mlops_constructs.service_call import S3, ServiceCall
 
 KINDS = ("endpoint", "endpoint-config", "model")
@@ -37,11 +39,11 @@ _MANAGE_ENDPOINT = (
 
 
 class ModelEndpoint(Construct):
-    """A SageMaker endpoint, read straight from where MLflow keeps the model.
+    """A SageMaker endpoint, read straight from where MLflow keeps its models.
 
-    The container has no network at all: SageMaker fetches the image and the model for it, through
-    the VPC. Model and endpoint configuration are named by the content of what they hold, so that
-    the same input gives the same names, and every change makes new ones beside the old.
+    The containers have no network at all: SageMaker fetches the images and the models for them.
+    Models and endpoint configuration are named by the content of what they hold, so that the same
+    input gives the same names, and every change makes new ones beside the old.
 
     Parameters
     ----------
@@ -52,25 +54,15 @@ class ModelEndpoint(Construct):
     name
         Name of the endpoint in the configuration.
     network
-        Where the model runs.
-    repository
-        Repository of the image.
-    image_digest
-        Digest of the image, ``sha256:...``.
+        Where the models run.
     artifacts
-        The store that holds the model.
-    model_prefix
-        Where the model's files stand in the store, with a slash at the end.
-    model_digest
-        Digest of the model's files. The container refuses to serve others.
+        The store that holds the models.
+    variants
+        What serves. Mostly one.
     key
         Encrypts the volumes of the instances.
     log_settings
         How logs are kept.
-    instance_type
-        SageMaker instance type, such as ``ml.m5.large``.
-    instance_count
-        Number of instances.
 
     Attributes
     ----------
@@ -87,9 +79,8 @@ class ModelEndpoint(Construct):
     Examples
     --------
     >>> endpoint = ModelEndpoint(  # doctest: +SKIP
-    ...     stack, "Endpoint", naming=naming, name="iris", network=network, repository=repository,
-    ...     image_digest="sha256:...", artifacts=artifacts, model_digest="sha256:...",
-    ...     model_prefix="mlflow/1/models/m-1/artifacts/", key=key, log_settings=settings)
+    ...     stack, "Endpoint", naming=naming, name="iris", network=network, artifacts=artifacts,
+    ...     variants=[Variant([container])], key=key, log_settings=settings)
     >>> endpoint.grant_invoke(function)  # doctest: +SKIP
     """
 
@@ -107,18 +98,13 @@ class ModelEndpoint(Construct):
         naming: Naming,
         name: str,
         network: PrivateNetwork,
-        repository: ecr.IRepository,
-        image_digest: str,
         artifacts: ArtifactStore,
-        model_prefix: str,
-        model_digest: str,
+        variants: Sequence[Variant],
         key: kms.IKey,
         log_settings: LogSettings,
-        instance_type: str = "ml.m5.large",
-        instance_count: int = 2,
     ) -> None:
         super().__init__(scope, construct_id)
-        raise_faults(self.node.path, _faults(model_prefix, instance_type, instance_count))
+        raise_faults(self.node.path, self._faults(variants))
         network.require(self, self.CALLS)
         self.endpoint_name = naming.endpoint(name)
         log_group = log_settings.group(
@@ -128,55 +114,43 @@ class ModelEndpoint(Construct):
         log_group.grant(
             self.role, "logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"
         )
-        repository.grant_pull(self.role)
-        artifacts.grant_read(self.role, model_prefix)
+        self._grant_what_is_read(variants, artifacts)
         network.grant_attach(self.role, lend=True)
-
         group = network.security_group(self, "ModelGroup", "Model containers")
         network.connect_to_s3(group)
-        model_properties: dict[str, Any] = {
-            "execution_role_arn": self.role.role_arn,
-            "enable_network_isolation": True,
-            "primary_container": sagemaker.CfnModel.ContainerDefinitionProperty(
-                image=repository.repository_uri_for_digest(image_digest),
-                environment={"MODEL_DIGEST": model_digest},
-                model_data_source=sagemaker.CfnModel.ModelDataSourceProperty(
-                    s3_data_source=sagemaker.CfnModel.S3DataSourceProperty(
-                        s3_uri=artifacts.uri(model_prefix),
-                        s3_data_type="S3Prefix",
-                        compression_type="None",
-                    )
-                ),
-            ),
-            "vpc_config": sagemaker.CfnModel.VpcConfigProperty(
+        models = {
+            variant.name: SageMakerModel(
+                self,
+                _construct_id(variant, "Model"),
+                start=self.endpoint_name,
+                variant="" if variant.name == MAIN else variant.name,
+                containers=variant.containers,
+                invocation=variant.invocation,
+                instance_type=variant.instance_type,
+                role=self.role,
+                artifacts=artifacts,
                 subnets=[subnet.subnet_id for subnet in network.vpc.isolated_subnets],
-                security_group_ids=[group.security_group_id],
-            ),
+                group=group,
+            )
+            for variant in variants
         }
-        model = sagemaker.CfnModel(
-            self,
-            "Model",
-            model_name=self._content_name(model_properties),
-            **model_properties,
-        )
-        # SageMaker reads the image and the model with the role while it creates the model.
-        model.node.add_dependency(self.role)
+        definitions = [
+            (variant.shadow, variant.definition(models[variant.name].attr_model_name))
+            for variant in variants
+        ]
+        shadows = [definition for shadow, definition in definitions if shadow]
         config_properties: dict[str, Any] = {
             "kms_key_id": key.key_arn,
-            "production_variants": [
-                sagemaker.CfnEndpointConfig.ProductionVariantProperty(
-                    variant_name="main",
-                    model_name=model.attr_model_name,
-                    instance_type=instance_type,
-                    initial_instance_count=instance_count,
-                    initial_variant_weight=1,
-                )
-            ],
+            "production_variants": [it for shadow, it in definitions if not shadow],
+            **({"shadow_production_variants": shadows} if shadows else {}),
         }
+        contents = [model.content for model in models.values()]
         config = sagemaker.CfnEndpointConfig(
             self,
             "Config",
-            endpoint_config_name=self._content_name({**config_properties, "m": model_properties}),
+            endpoint_config_name=content_name(
+                self, self.endpoint_name, {**config_properties, "models": contents}
+            ),
             **config_properties,
         )
         endpoint = sagemaker.CfnEndpoint(
@@ -186,6 +160,23 @@ class ModelEndpoint(Construct):
             endpoint_config_name=config.attr_endpoint_config_name,
         )
         endpoint.node.add_dependency(log_group)
+
+    def _grant_what_is_read(self, variants: Sequence[Variant], artifacts: ArtifactStore) -> None:
+        """Let the role read the images and the files of the models, each once, and nothing else."""
+        containers = [container for variant in variants for container in variant.containers]
+        for container in {_image_key(container): container for container in containers}.values():
+            container.grant_pull(self, self.role)
+        for key in dict.fromkeys(it.files.key for it in containers if it.files):
+            artifacts.grant_read(self.role, key)
+
+    def _faults(self, variants: Sequence[Variant]) -> Iterator[Fault]:
+        yield from variant_faults("variants", variants)
+        region = Stack.of(self).region
+        for variant in variants:
+            for number, container in enumerate(variant.containers):
+                if isinstance(container.image, AwsImage):
+                    path = f"variants.{variant.name}.containers.{number}.image"
+                    yield from container.image.faults(path, region, variant.instance_type)
 
     def grant_invoke(self, grantee: iam.IGrantable) -> iam.Grant:
         """Let `grantee` invoke the endpoint."""
@@ -279,11 +270,6 @@ class ModelEndpoint(Construct):
         )
         return create_model.combine(create_config).combine(manage).combine(pass_role)
 
-    def _content_name(self, properties: Mapping[str, Any]) -> str:
-        """A name that changes whenever `properties` do: SageMaker updates neither in place."""
-        content = json.dumps(Stack.of(self).resolve(properties), sort_keys=True)
-        return f"{self.endpoint_name}-{hashlib.sha256(content.encode()).hexdigest()[:8]}"
-
 
 def execution_role(
     scope: Construct, construct_id: str, description: str, naming: Naming, path: str = ""
@@ -327,21 +313,14 @@ def _arn(scope: IConstruct, kind: str, name: str) -> str:
     return Stack.of(scope).format_arn(service="sagemaker", resource=kind, resource_name=name)
 
 
-def _faults(model_prefix: str, instance_type: str, instance_count: int) -> list[Fault]:
-    faults = []
-    if not model_prefix.endswith("/") or model_prefix.startswith("/"):
-        faults.append(
-            Fault(
-                "model_prefix",
-                f"'{model_prefix}'",
-                "the start of the model's keys, with a slash at its end alone",
-                "SageMaker reads every key that starts so: end it where the folder ends.",
-            )
-        )
-    if not instance_type.startswith("ml."):
-        faults.append(
-            Fault("instance_type", f"'{instance_type}'", "a type that starts with 'ml.'", "Add it.")
-        )
-    if instance_count < 1:
-        faults.append(Fault("instance_count", str(instance_count), "1 or more", "Run one."))
-    return faults
+def _construct_id(variant: Variant, ending: str) -> str:
+    """The id of something of a variant: the first, and mostly the only one, needs no name."""
+    words = "" if variant.name == MAIN else variant.name.title().replace("-", "")
+    return f"{words}{ending}"
+
+
+def _image_key(container: ModelContainer) -> tuple[str, str]:
+    image = container.image
+    if isinstance(image, AwsImage):
+        return "aws", image.framework
+    return "own", image.repository.repository_arn

@@ -10,11 +10,12 @@ import pytest
 from mlflow import environment_variables
 from ruamel.yaml import YAML
 
+from mlops_constructs.aws_images import FRAMEWORKS
 from mlops_constructs.database_class import connections, memory
 from mlops_constructs.sagemaker_in_vpc import PLACED, VPC_KEYS
 from stacks.config import Environment, json_schema, load_environment
 from stacks.document import read_document
-from stacks.releases import Release
+from stacks.releases import OnlyReleased
 from stacks.validation import validated
 from tests.conftest import ENVIRONMENTS, ROOT
 
@@ -88,6 +89,24 @@ def test_the_example_networks_are_valid(tmp_path: Path) -> None:
     assert number == 1
 
 
+SERVING = ROOT / "docs" / "serving.md"
+
+
+def test_the_example_endpoints_are_valid(tmp_path: Path) -> None:
+    small = blocks(ROOT / "docs" / "configuration.md", "yaml")[0].partition("endpoints:")[0]
+    examples = blocks(SERVING, "yaml")
+    assert len(examples) >= 2
+    for example in examples:
+        (tmp_path / "small.yaml").write_text(small + example)
+        assert load_environment("small", tmp_path).endpoints
+
+
+def test_the_images_of_aws_are_those_that_are_known() -> None:
+    rows = re.findall(r"^\| `([a-z-]+)` \| ([\d., -]+) \|$", SERVING.read_text(), re.MULTILINE)
+    written = {framework: tuple(versions.split(", ")) for framework, versions in rows}
+    assert written == {name: tuple(known.tags) for name, known in FRAMEWORKS.items()}
+
+
 def test_the_service_control_policy_denies_what_the_endpoint_denies() -> None:
     (text,) = blocks(ROOT / "docs" / "network.md", "json")
     (statement,) = json.loads(text)["Statement"]
@@ -99,7 +118,7 @@ def test_the_example_release_is_valid(tmp_path: Path) -> None:
     (example,) = blocks(ROOT / "docs" / "models.md", "yaml")
     path = tmp_path / "iris.yaml"
     path.write_text(example)
-    assert validated(Release, read_document(path), path).version == 3
+    assert validated(OnlyReleased, read_document(path), path).version == 3
 
 
 DATABRICKS = ROOT / "docs" / "databricks.md"

@@ -154,8 +154,8 @@ class TestTracking:
             version = client.get_model_version_by_alias("iris", "champion")
         recorded = load_release(platform.state.releases, "local", "iris")
         assert recorded is not None
-        assert recorded.version == int(version.version)
-        bucket, _, prefix = recorded.source.removeprefix("s3://").partition("/")
+        assert recorded.only.version == int(version.version)
+        bucket, _, prefix = recorded.only.source.removeprefix("s3://").partition("/")
         listed = platform.client("s3").list_objects_v2(Bucket=bucket, Prefix=prefix)["Contents"]
         assert f"{prefix}MLmodel" in {entry["Key"] for entry in listed}
 
@@ -321,7 +321,7 @@ class TestEndpoint:
         recorded = load_release(platform.state.releases, "local", "iris")
         assert recorded is not None
         source = served_model(platform)["ModelDataSource"]["S3DataSource"]
-        assert source["S3Uri"] == recorded.source
+        assert source["S3Uri"] == recorded.only.source
 
     def test_says_what_it_does_not_do(self, platform: LocalPlatform) -> None:
         with pytest.raises(ClientError, match="does not run on this machine"):
@@ -376,12 +376,12 @@ class TestRelease:
         release(platform)
         recorded = load_release(platform.state.releases, "local", "iris")
         assert recorded is not None
-        assert recorded.version == 2
+        assert recorded.only.version == 2
         with asking(platform) as statuses:
             platform.deploy("Endpoint-iris")
         assert len(statuses) > 10
         assert set(statuses) == {200}
-        assert served_model(platform)["Environment"] == {"MODEL_DIGEST": recorded.digest}
+        assert served_model(platform)["Environment"] == {"MODEL_DIGEST": recorded.only.digest}
 
     def test_a_second_deployment_changes_nothing(self, platform: LocalPlatform) -> None:
         said: list[str] = []
@@ -395,7 +395,7 @@ class TestRelease:
         good = record.read_text()
         release_ = load_release(platform.state.releases, "local", "iris")
         assert release_ is not None
-        record.write_text(good.replace(release_.digest, f"sha256:{'0' * 64}"))
+        record.write_text(good.replace(release_.only.digest, f"sha256:{'0' * 64}"))
         with asking(platform) as statuses, pytest.raises(OperationError) as raised:
             platform.deploy("Endpoint-iris")
         assert "was released" in raised.value.what

@@ -21,6 +21,7 @@ from mlops_constructs.inference_api import InferenceApi
 from mlops_constructs.isolated_vpc import IsolatedVpc
 from mlops_constructs.log_settings import LogSettings
 from mlops_constructs.metadata_database import MetadataDatabase
+from mlops_constructs.model_container import ModelContainer, ModelFiles, OwnImage
 from mlops_constructs.model_endpoint import ModelEndpoint
 from mlops_constructs.model_invoker import ModelInvoker
 from mlops_constructs.naming import Naming
@@ -31,6 +32,7 @@ from mlops_constructs.tracking_server import TrackingServer
 
 ACCOUNT, REGION = "123456789012", "eu-west-1"
 DIGEST = f"sha256:{'a' * 64}"
+MODEL_DIGEST = f"sha256:{'b' * 64}"
 
 
 class Bench:
@@ -45,6 +47,7 @@ class Bench:
         self.key = kms.Key(self.neighbours, "Key")
         self.log_settings = LogSettings(self.key, logs.RetentionDays.ONE_MONTH)
         self._network: PrivateNetwork | None = None
+        self._images: ecr.IRepository | None = None
 
     @property
     def network(self) -> PrivateNetwork:
@@ -80,6 +83,16 @@ class Bench:
 
     def artifacts(self) -> ArtifactStore:
         return ArtifactStore(self.neighbours, "Artifacts", naming=self.naming, key=self.key)
+
+    def container(self, **changes: Any) -> ModelContainer:
+        """A container of a model, in an image of ours."""
+        if self._images is None:
+            self._images = self.repository()
+        arguments: dict[str, Any] = {
+            "image": OwnImage(self._images, DIGEST),
+            "files": ModelFiles("mlflow/1/models/m-1/artifacts/", MODEL_DIGEST),
+        }
+        return ModelContainer(**{**arguments, **changes})
 
     def database(self) -> MetadataDatabase:
         return MetadataDatabase(

@@ -4,11 +4,12 @@ from pathlib import Path
 import pytest
 from aws_cdk.assertions import Match, Template
 
+from mlops_constructs.aws_images import AwsImage
+from mlops_constructs.endpoint_variants import Variant
 from mlops_constructs.faults import FaultsError
+from mlops_constructs.model_container import ModelFiles
 from mlops_constructs.model_endpoint import ModelEndpoint
-from tests.unit.constructs.conftest import DIGEST, Bench
-
-MODEL = f"sha256:{'b' * 64}"
+from tests.unit.constructs.conftest import MODEL_DIGEST, Bench
 
 
 def endpoint(bench: Bench, **changes: object) -> ModelEndpoint:
@@ -16,11 +17,8 @@ def endpoint(bench: Bench, **changes: object) -> ModelEndpoint:
         "naming": bench.naming,
         "name": "iris",
         "network": bench.network,
-        "repository": bench.repository(),
-        "image_digest": DIGEST,
         "artifacts": bench.artifacts(),
-        "model_prefix": "mlflow/1/models/m-1/artifacts/",
-        "model_digest": MODEL,
+        "variants": [Variant([bench.container()])],
         "key": bench.key,
         "log_settings": bench.log_settings,
     }
@@ -49,7 +47,7 @@ class TestDefault:
                 "EnableNetworkIsolation": True,
                 "VpcConfig": {"Subnets": Match.any_value(), "SecurityGroupIds": Match.any_value()},
                 "PrimaryContainer": {
-                    "Environment": {"MODEL_DIGEST": MODEL},
+                    "Environment": {"MODEL_DIGEST": MODEL_DIGEST},
                     "ModelDataSource": {
                         "S3DataSource": {
                             "CompressionType": "None",
@@ -130,9 +128,10 @@ class TestNames:
     @pytest.mark.parametrize(
         "change",
         [
-            {"image_digest": f"sha256:{'c' * 64}"},
-            {"model_digest": f"sha256:{'c' * 64}"},
-            {"model_prefix": "mlflow/1/models/m-2/artifacts/"},
+            {"image": AwsImage("xgboost", "1.7-1")},
+            {"files": ModelFiles("mlflow/1/models/m-1/artifacts/", f"sha256:{'c' * 64}")},
+            {"files": ModelFiles("mlflow/1/models/m-2/artifacts/", MODEL_DIGEST)},
+            {"environment": {"THREADS": "2"}},
         ],
     )
     def test_another_model_has_another_name(
@@ -143,7 +142,7 @@ class TestNames:
     ) -> None:
         old, new = Bench(feature_flags, tmp_path / "old"), Bench(feature_flags, tmp_path / "new")
         endpoint(old)
-        endpoint(new, **change)
+        endpoint(new, variants=[Variant([new.container(**change)])])
         old_model, old_config = names(old.template())
         new_model, new_config = names(new.template())
         assert old_model != new_model
@@ -156,11 +155,70 @@ class TestNames:
     ) -> None:
         old, new = Bench(feature_flags, tmp_path / "old"), Bench(feature_flags, tmp_path / "new")
         endpoint(old)
-        endpoint(new, instance_count=3)
+        endpoint(new, variants=[Variant([new.container()], instance_count=3)])
         old_model, old_config = names(old.template())
         new_model, new_config = names(new.template())
         assert old_model == new_model
         assert old_config != new_config
+
+
+class TestContainers:
+    """An inference pipeline: several containers, of ours and of AWS."""
+
+    @pytest.fixture
+    def template(self, bench: Bench) -> Template:
+        pipeline = [
+            bench.container(
+                name="features",
+                image=AwsImage("sparkml-serving", "3.3"),
+                files=ModelFiles("mlflow/2/model.tar.gz", MODEL_DIGEST),
+            ),
+            bench.container(name="regressor", image=AwsImage("xgboost", "1.7-1")),
+            bench.container(name="output", files=None),
+        ]
+        endpoint(bench, variants=[Variant(pipeline)])
+        return bench.template()
+
+    def test_stand_in_their_order(self, template: Template) -> None:
+        template.has_resource_properties(
+            "AWS::SageMaker::Model",
+            {
+                "PrimaryContainer": Match.absent(),
+                "InferenceExecutionConfig": Match.absent(),
+                "Containers": [
+                    {
+                        "ContainerHostname": "features",
+                        "Image": "141502667606.dkr.ecr.eu-west-1.amazonaws.com/"
+                        "sagemaker-sparkml-serving:3.3",
+                        "ModelDataUrl": Match.any_value(),
+                        "Environment": {"MODEL_DIGEST": MODEL_DIGEST},
+                    },
+                    Match.object_like({"ContainerHostname": "regressor"}),
+                    {"ContainerHostname": "output", "Image": Match.any_value()},
+                ],
+            },
+        )
+
+    def test_role_reads_their_images_and_files_alone(
+        self, template: Template, statements: Callable[[Template], list[dict[str, object]]]
+    ) -> None:
+        granted = statements(template)
+        bucket = "arn:aws:s3:::mlops-blue-artifacts-123456789012"
+        objects = {str(s["Resource"]) for s in granted if s["Action"] == "s3:GetObject"}
+        pulled = str([s["Resource"] for s in granted if "ecr:BatchGetImage" in s["Action"]])  # type: ignore[operator]
+        assert objects == {
+            f"['{bucket}/mlflow/1/models/m-1/artifacts/*', '{bucket}/mlflow/2/model.tar.gz*']"
+        }
+        registry = "arn:aws:ecr:eu-west-1:141502667606:repository"
+        assert f"{registry}/sagemaker-sparkml-serving" in pulled
+        assert f"{registry}/sagemaker-xgboost" in pulled
+
+    def test_may_be_invoked_each_by_its_name(self, bench: Bench) -> None:
+        pair = [bench.container(name=name) for name in ("one", "two")]
+        endpoint(bench, variants=[Variant(pair, invocation="direct")])
+        bench.template().has_resource_properties(
+            "AWS::SageMaker::Model", {"InferenceExecutionConfig": {"Mode": "Direct"}}
+        )
 
 
 class TestGrants:
@@ -178,10 +236,19 @@ class TestGrants:
 
 class TestBadInput:
     def test_reports_every_fault_at_once(self, bench: Bench) -> None:
+        containers = [
+            bench.container(name="a", files=ModelFiles("/m-1", MODEL_DIGEST)),
+            bench.container(name="a", environment={"MODEL_DIGEST": "x"}),
+            bench.container(name="b", image=AwsImage("xgboost", "9")),
+        ]
+        variant = Variant(containers, instance_type="m5.large", instance_count=0)
         with pytest.raises(FaultsError) as raised:
-            endpoint(bench, model_prefix="/m-1", instance_type="m5.large", instance_count=0)
+            endpoint(bench, variants=[variant])
         assert [fault.path for fault in raised.value.faults] == [
-            "model_prefix",
-            "instance_type",
-            "instance_count",
+            "variants.main.containers.0.files.key",
+            "variants.main.containers.1.environment.MODEL_DIGEST",
+            "variants.main.containers",
+            "variants.main.instance_type",
+            "variants.main.instance_count",
+            "variants.main.containers.2.image",
         ]

@@ -39,6 +39,8 @@ class FakeS3:
             yield {}
 
     def get_object(self, Bucket: str, Key: str) -> dict[str, Any]:  # noqa: N803
+        if Key not in self.objects:
+            raise ClientError({"Error": {"Code": "NoSuchKey", "Message": "no"}}, "GetObject")
         body = io.BytesIO(self.objects[Key])
         chunks = SimpleNamespace(iter_chunks=lambda size: iter(lambda: body.read(size), b""))
         return {"Body": chunks}

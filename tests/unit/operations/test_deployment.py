@@ -86,7 +86,7 @@ def test_state_comes_first_then_images_then_what_runs_them(run: Run) -> None:
     assert set(load_images(run.releases, "dev")) == {"iris", "mlflow"}
     release = load_release(run.releases, "dev", "iris")
     assert release is not None
-    assert release.version == 7
+    assert release.only.version == 7
 
 
 def test_an_endpoint_without_a_model_waits_and_the_rest_is_deployed(

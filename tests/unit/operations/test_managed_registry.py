@@ -90,7 +90,7 @@ def session(secret: str = SECRET) -> boto3.Session:
 def test_an_alias_becomes_a_release(app: App, dev: Environment) -> None:
     registry = ManagedRegistry(ARN, session(), address=app.address)
     digests = {"iris": f"sha256:{'a' * 64}"}
-    release = resolve_release(dev, "iris", digests, registry, FakeS3(FILES))
+    release = resolve_release(dev, "iris", digests, registry, FakeS3(FILES)).only
     assert (release.model, release.version) == ("iris", 7)
     assert release.source == f"s3://{BUCKET}/mlflow/{PLACE}/"
     assert app.asked == [

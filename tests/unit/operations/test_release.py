@@ -1,3 +1,4 @@
+import hashlib
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from model_server.integrity import folder_digest
 from operations.errors import OperationError
 from operations.release import prefix_digest, resolve_release
 from stacks.config import Environment
+from stacks.endpoint_config import Container, Endpoint
 from tests.unit.operations.conftest import BUCKET, PLACE, FakeMlflow, FakeS3
 
 DIGEST = f"sha256:{'a' * 64}"
@@ -18,7 +20,7 @@ OBJECTS = {f"mlflow/{PLACE}/{name}": content for name, content in FILES.items()}
 
 
 def test_an_alias_becomes_version_place_and_digest(dev: Environment) -> None:
-    release = resolve_release(dev, "iris", IMAGES, FakeMlflow(), FakeS3(OBJECTS))
+    release = resolve_release(dev, "iris", IMAGES, FakeMlflow(), FakeS3(OBJECTS)).only
     assert (release.model, release.version, release.image) == ("iris", 7, DIGEST)
     assert release.source == f"s3://{BUCKET}/mlflow/{PLACE}/"
     assert release.digest == prefix_digest(FakeS3(OBJECTS), BUCKET, f"mlflow/{PLACE}/")
@@ -26,8 +28,43 @@ def test_an_alias_becomes_version_place_and_digest(dev: Environment) -> None:
 
 def test_a_place_in_the_bucket_is_taken_as_it_is(dev: Environment) -> None:
     mlflow = FakeMlflow(place=f"s3://{BUCKET}/mlflow/{PLACE}")
-    release = resolve_release(dev, "iris", IMAGES, mlflow, FakeS3(OBJECTS))
+    release = resolve_release(dev, "iris", IMAGES, mlflow, FakeS3(OBJECTS)).only
     assert release.source == f"s3://{BUCKET}/mlflow/{PLACE}/"
+
+
+class TestSeveralContainers:
+    """Each container's model and image is resolved, as far as it has any."""
+
+    def pipeline(self, dev: Environment, *containers: Container) -> Environment:
+        endpoint = Endpoint(containers=list(containers))
+        return dev.model_copy(update={"endpoints": {"rings": endpoint}})
+
+    def test_are_resolved_by_their_names(self, dev: Environment) -> None:
+        environment = self.pipeline(
+            dev,
+            Container(name="xgb", image="aws:xgboost:1.7-1", model=f"s3://{BUCKET}/m.tar.gz"),
+            Container(name="folder", image="aws:xgboost:1.7-1", model=f"s3://{BUCKET}/mlflow/"),
+            Container(name="iris", image="iris", model="models:/iris@champion"),
+            Container(name="plain", image="iris"),
+        )
+        s3 = FakeS3({**OBJECTS, "m.tar.gz": b"packed"})
+        made = resolve_release(environment, "rings", IMAGES, FakeMlflow(), s3).containers
+        assert list(made) == ["xgb", "folder", "iris", "plain"]
+        assert made["xgb"].digest == f"sha256:{hashlib.sha256(b'packed').hexdigest()}"
+        assert made["xgb"].image is None
+        assert made["folder"].digest == prefix_digest(s3, BUCKET, "mlflow/")
+        assert (made["iris"].version, made["iris"].image) == (7, DIGEST)
+        assert (made["plain"].image, made["plain"].source) == (DIGEST, None)
+
+    def test_an_archive_that_is_not_there(self, dev: Environment) -> None:
+        environment = self.pipeline(
+            dev,
+            Container(name="xgb", image="aws:xgboost:1.7-1", model=f"s3://{BUCKET}/m.tar.gz"),
+        )
+        with pytest.raises(OperationError) as raised:
+            resolve_release(environment, "rings", {}, FakeMlflow(), FakeS3({}))
+        assert f"s3://{BUCKET}/m.tar.gz" in raised.value.what
+        assert "Upload" in raised.value.fix
 
 
 class TestDigest:

@@ -87,6 +87,15 @@ class TestBeforeAnythingIsReleased:
             "Client-databricks: stands on Tracking, which is left out too",
         ]
 
+    def test_a_release_that_no_longer_fits_is_said(self, tmp_path: Path) -> None:
+        environment = load_environment("dev", ROOT / "environments")
+        iris = environment.endpoints["iris"].model_copy(update={"model": "models:/rose@champion"})
+        changed = environment.model_copy(update={"endpoints": {"iris": iris}})
+        assert Synthesized(changed, RELEASES, tmp_path).left_out == [
+            "Endpoint-iris: its release is older than its model;"
+            " run 'make release ENV=dev ENDPOINT=iris'"
+        ]
+
     @pytest.mark.parametrize("stack", ["Network", "Data", "Api"])
     def test_a_release_changes_no_other_stack(
         self, stack: str, bare: Synthesized, synthesized: dict[str, Synthesized]

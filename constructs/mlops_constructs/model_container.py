@@ -1,0 +1,174 @@
+"""What one container of a model is: its image, its files, and its environment."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from aws_cdk import Stack
+from aws_cdk import aws_ecr as ecr
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_sagemaker as sagemaker
+from constructs import IConstruct
+
+from mlops_constructs.acknowledgment import acknowledge_grant
+from mlops_constructs.artifact_store import ArtifactStore
+from mlops_constructs.aws_images import FRAMEWORKS, AwsImage
+from mlops_constructs.container_settings import ARCHIVE, DIGEST_VARIABLE, ContainerSettings
+from mlops_constructs.faults import Fault
+from mlops_constructs.image_repository import LAYERS
+
+
+@dataclass(frozen=True)
+class OwnImage:
+    """An image of ours, by its digest.
+
+    Parameters
+    ----------
+    repository
+        Its repository.
+    digest
+        Its digest, ``sha256:...``.
+    """
+
+    repository: ecr.IRepository
+    digest: str
+
+
+@dataclass(frozen=True)
+class ModelFiles:
+    """The files of a model, in the store of artifacts.
+
+    Parameters
+    ----------
+    key
+        A prefix with its slash at the end, or the key of a ``.tar.gz``.
+    digest
+        Digest of what they hold: other files are another model.
+    """
+
+    key: str
+    digest: str
+
+    @property
+    def packed(self) -> bool:
+        """Whether they are an archive."""
+        return self.key.endswith(ARCHIVE)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelContainer(ContainerSettings):
+    """One container of a model.
+
+    Parameters
+    ----------
+    image
+        What it runs: an image of ours, or one of AWS.
+    files
+        What it finds at ``/opt/ml/model``; nothing where it needs none.
+
+    Examples
+    --------
+    >>> ModelContainer(  # doctest: +SKIP
+    ...     image=OwnImage(repository, "sha256:..."),
+    ...     files=ModelFiles("mlflow/1/models/m-1/", "sha256:..."))
+    """
+
+    image: OwnImage | AwsImage
+    files: ModelFiles | None = None
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """The environment as a whole."""
+        # Images of ours refuse other files; of all, other files are another model.
+        digest = {DIGEST_VARIABLE: self.files.digest} if self.files else {}
+        return {**super().variables, **digest}
+
+    def grant_pull(self, scope: IConstruct, grantee: iam.IGrantable) -> iam.Grant:
+        """Let `grantee` pull the image, and others of its repository.
+
+        Parameters
+        ----------
+        scope
+            A construct of the stack that pulls.
+        grantee
+            Who pulls: an execution role.
+        """
+        if isinstance(self.image, OwnImage):
+            return self.image.repository.grant_pull(grantee)
+        stack = Stack.of(scope)
+        known = FRAMEWORKS[self.image.framework]
+        token = iam.Grant.add_to_principal(
+            grantee=grantee, actions=["ecr:GetAuthorizationToken"], resource_arns=["*"]
+        )
+        acknowledge_grant(
+            grantee,
+            "A token for ECR names no repository; pulling does.",
+            "AwsSolutions-IAM5[Resource::*]",
+        )
+        repository = stack.format_arn(
+            service="ecr",
+            account=known.accounts[stack.region],
+            resource="repository",
+            resource_name=known.repository,
+        )
+        layers = iam.Grant.add_to_principal(
+            grantee=grantee, actions=list(LAYERS), resource_arns=[repository]
+        )
+        return token.combine(layers)
+
+    def definition(
+        self, scope: IConstruct, artifacts: ArtifactStore, instance_type: str
+    ) -> sagemaker.CfnModel.ContainerDefinitionProperty:
+        """The container as SageMaker takes it.
+
+        Parameters
+        ----------
+        scope
+            A construct of the stack that holds the model.
+        artifacts
+            The store that has the files.
+        instance_type
+            What it runs on.
+        """
+        image = self.image
+        return sagemaker.CfnModel.ContainerDefinitionProperty(
+            image=(
+                image.address(Stack.of(scope).region, instance_type)
+                if isinstance(image, AwsImage)
+                else image.repository.repository_uri_for_digest(image.digest)
+            ),
+            container_hostname=self.name or None,
+            environment=self.variables or None,
+            **_location(self.files, artifacts),
+        )
+
+    def faults(self, path: str) -> Iterator[Fault]:
+        """What is wrong with the container, its files too.
+
+        Parameters
+        ----------
+        path
+            What a fault calls the container.
+        """
+        yield from super().faults(path)
+        if self.files and not self.files.packed:
+            key = self.files.key
+            if not key.endswith("/") or key.startswith("/"):
+                yield Fault(
+                    f"{path}.files.key",
+                    f"'{key}'",
+                    f"the start of the model's keys, a slash at its end alone; or '*{ARCHIVE}'",
+                    "SageMaker reads every key that starts so: end it where the folder ends.",
+                )
+
+
+def _location(files: ModelFiles | None, artifacts: ArtifactStore) -> dict[str, Any]:
+    if files is None:
+        return {}
+    if files.packed:
+        # The older way to say it, which serverless endpoints and batch transform take alone.
+        return {"model_data_url": artifacts.uri(files.key)}
+    source = sagemaker.CfnModel.S3DataSourceProperty(
+        s3_uri=artifacts.uri(files.key), s3_data_type="S3Prefix", compression_type="None"
+    )
+    return {"model_data_source": sagemaker.CfnModel.ModelDataSourceProperty(s3_data_source=source)}
