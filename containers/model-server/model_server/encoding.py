@@ -40,9 +40,9 @@ def choose(call: Call, model: Model) -> Offer:
 def _choose(content_type: str, accept: str, produces: Offer) -> Offer:
     """What comes in is what goes out, where nothing else is asked for."""
     kind = content.media_type(content_type)
-    first = kind if kind in STRUCTURED else content.JSON
-    others = (other for other in STRUCTURED if other != first)
-    return content.acceptable(accept, (first, *others, *produces))
+    first = kind if kind in (*STRUCTURED, *produces) else content.JSON
+    others = (other for other in (*STRUCTURED, *produces) if other != first)
+    return content.acceptable(accept, (first, *others))
 
 
 def encode(result: Any, kinds: Offer, model: Model) -> Answer:

@@ -3,8 +3,9 @@
 import mmap
 from time import monotonic
 
-FIELDS = 5
-BUSY, BROKEN, READY, DRAINING, GREETING = range(FIELDS)
+FIELDS = 3
+BUSY, BROKEN, READY = range(FIELDS)
+STARTED, DRAINING = range(2)
 
 
 class Slot:
@@ -74,6 +75,15 @@ class Health:
         ]
 
     @property
+    def started(self) -> bool:
+        """Whether every process had its model once, and nobody says any more that it is loaded."""
+        return bool(self._all[STARTED])
+
+    def start(self) -> None:
+        """Say that it is so."""
+        self._all[STARTED] = 1.0
+
+    @property
     def draining(self) -> bool:
         """Whether the container was told to stop."""
         return bool(self._all[DRAINING])
@@ -81,15 +91,6 @@ class Health:
     def drain(self) -> None:
         """Say that it was."""
         self._all[DRAINING] = 1.0
-
-    @property
-    def greeting(self) -> bool:
-        """Whether a process that has no model still takes requests, and refuses them."""
-        return bool(self._all[GREETING])
-
-    @greeting.setter
-    def greeting(self, greeting: bool) -> None:
-        self._all[GREETING] = greeting
 
     def stuck(self, slot: Slot) -> bool:
         """Whether a process's model has been at work for longer than a request may take."""
@@ -100,7 +101,7 @@ class Health:
         """Why ``/ping`` says 503; empty where it says 200."""
         if self.draining:
             return "draining"
-        if self.greeting or not any(slot.ready for slot in self.slots):
+        if not self.started or not any(slot.ready for slot in self.slots):
             return "loading"
         for slot in self.slots:
             if slot.broken:

@@ -122,7 +122,7 @@ class Connection(asyncio.Protocol):
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             if not self._closing:
-                self._refuse(400, "bad_request", "This is no HTTP/1.1.")
+                self._refuse(400, "bad_request", "This is no HTTP/1.1 that is understood here.")
 
     def pause_writing(self) -> None:
         """The client reads too slowly: wait."""
@@ -180,8 +180,9 @@ class Connection(asyncio.Protocol):
         path = self._path.partition(b"?")[0].decode("latin-1")
         keep = self._parser.should_keep_alive()
         if self._current:
+            if not self._pipelined:
+                self._transport.pause_reading()
             self._pipelined.append((method, path, call, keep))
-            self._transport.pause_reading()
         else:
             self._begin(method, path, call, keep)
 

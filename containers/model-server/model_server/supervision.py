@@ -15,7 +15,7 @@ from model_server.privileges import drop
 from model_server.settings import Settings
 from model_server.worker import Worker
 
-LOOK = 0.5
+LOOK = 0.1
 """Seconds between two looks at the processes."""
 
 DEATHS, DEATH_SECONDS = 5, 60
@@ -67,6 +67,7 @@ class Supervisor:
         self.health = Health(settings.workers, settings.timeout + 1)
         self._children: dict[int, Child] = {}
         self._deaths: list[float] = []
+        self._greeter = 0
 
     def greet(self) -> int:
         """Start a process that says that the model is being loaded.
@@ -82,7 +83,6 @@ class Supervisor:
             drop(self._settings.user)
             Worker(self._settings, self.health, spare, self._shared, None).run()
 
-        self.health.greeting = True
         return _fork(run)
 
     def serve(self, make: Callable[[], Model], greeter: int) -> int:
@@ -103,21 +103,20 @@ class Supervisor:
         signal.pthread_sigmask(signal.SIG_BLOCK, {*SIGNALS, signal.SIGCHLD})
         for slot in self.health.slots:
             self._start(make, slot)
-        greeting = True
+        self._greeter = greeter
         while True:
             received = signal.sigtimedwait({*SIGNALS, signal.SIGCHLD}, LOOK)
             if received and received.si_signo in SIGNALS:
-                self._stop(greeter if greeting else 0)
+                self._stop()
                 return 0
             try:
-                self._bury(make, greeter)
+                self._bury(make)
             except UnusableError as error:
                 log.error("%s", error)
-                self._kill(greeter if greeting else 0)
+                self._kill()
                 return 1
-            if greeting and all(slot.ready for slot in self.health.slots):
-                greeting = False
-                os.kill(greeter, signal.SIGTERM)
+            if self._greeter and all(slot.ready for slot in self.health.slots):
+                os.kill(self._greeter, signal.SIGTERM)
             for child in list(self._children.values()):
                 if self.health.stuck(child.slot):
                     log.error("Process %d has been at work for too long: ended", child.pid)
@@ -134,7 +133,7 @@ class Supervisor:
         pid = _fork(run)
         self._children[pid] = Child(pid, slot)
 
-    def _bury(self, make: Callable[[], Model], greeter: int) -> None:
+    def _bury(self, make: Callable[[], Model]) -> None:
         """Start others in the place of those that ended.
 
         Raises
@@ -158,13 +157,15 @@ class Supervisor:
                 raise UnusableError(f"{DEATHS} processes ended within {DEATH_SECONDS} seconds.")
             child.slot.clear()
             self._start(make, child.slot)
-        if self.health.greeting and os.waitpid(greeter, os.WNOHANG)[0]:
-            self.health.greeting = False
+        if self._greeter and os.waitpid(self._greeter, os.WNOHANG)[0]:
+            self._greeter = 0
+            self.health.start()
 
-    def _stop(self, greeter: int) -> None:
+    def _stop(self) -> None:
         """Let each finish what is under way, and end what does not in time."""
         self.health.drain()
-        waiting = {*self._children, *([greeter] if greeter else [])}
+        self._shared.close()
+        waiting = self._all()
         for pid in waiting:
             os.kill(pid, signal.SIGTERM)
         end = time.monotonic() + self._settings.drain + 1
@@ -175,9 +176,12 @@ class Supervisor:
             log.error("Process %d did not finish in %d seconds", pid, self._settings.drain)
             os.kill(pid, signal.SIGKILL)
 
-    def _kill(self, greeter: int) -> None:
-        for pid in [*self._children, *([greeter] if greeter else [])]:
+    def _kill(self) -> None:
+        for pid in self._all():
             os.kill(pid, signal.SIGKILL)
+
+    def _all(self) -> set[int]:
+        return {*self._children, *([self._greeter] if self._greeter else [])}
 
 
 def _fork(run: Callable[[], None]) -> int:

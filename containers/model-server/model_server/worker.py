@@ -193,13 +193,14 @@ class Worker:
     ) -> None:
         """Take no more connections; answer what came, and what kept ones still bring."""
         listener.close()
+        grace = GRACE if self._model else 0.0
         began = loop.time()
         while self._connections or not listener.idle or (batcher and not batcher.idle):
             now = loop.time()
             if now - began > self._settings.drain:
                 break
             for connection in list(self._connections):
-                connection.finish(now=now - began > GRACE)
+                connection.finish(now=now - began >= grace)
             self._look(batcher)
             await asyncio.sleep(0.05)
 
