@@ -2,6 +2,13 @@
 
 from local.extensions import hooks
 from local.extensions.associations import Association, Document
+from local.extensions.autoscaling.scaler import Scaler
+from local.extensions.autoscaling.service import (
+    PREFIX,
+    AutoScaling,
+    ScalableTarget,
+    ScalingPolicy,
+)
 from local.extensions.aws_only import AwsOnly
 from local.extensions.cloudwatch.alarms import AlarmResource, Alarms
 from local.extensions.database import DbInstance
@@ -49,6 +56,9 @@ def extend(host: Host, account: str) -> None:
     alarms, heartbeat = Alarms(host.pace), Heartbeat(BEAT_SECONDS)
     sagemaker = make_sagemaker(host, account, alarms, heartbeat)
     heartbeat.add(alarms.evaluate)
+    scaler = Scaler(sagemaker, alarms, host.pace)
+    heartbeat.add(scaler.evaluate)
+    hooks.add_service("application-autoscaling", PREFIX, AutoScaling(scaler).answer)
     hooks.add_service("sagemaker", "SageMaker.", sagemaker.answer)
     programs, documents = Programs(host), Document()
     tasks = OneOffTasks(programs)
@@ -75,8 +85,8 @@ def extend(host: Host, account: str) -> None:
         "AWS::SecretsManager::ResourcePolicy": SecretPolicy(host),
         "AWS::SecretsManager::RotationSchedule": RotationSchedule(rotations),
         "AWS::Backup::BackupSelection": Recorded(),
-        "AWS::ApplicationAutoScaling::ScalableTarget": Recorded(),
-        "AWS::ApplicationAutoScaling::ScalingPolicy": Recorded("Arn"),
+        "AWS::ApplicationAutoScaling::ScalableTarget": ScalableTarget(scaler),
+        "AWS::ApplicationAutoScaling::ScalingPolicy": ScalingPolicy(scaler),
         "AWS::SageMaker::MlflowApp": AwsOnly("A managed MLflow App", "tracking.kind: fargate"),
         "AWS::CloudWatch::Alarm": AlarmResource(),
         **sagemaker_resources(sagemaker),

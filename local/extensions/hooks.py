@@ -8,7 +8,8 @@ import importlib.metadata
 import importlib.util
 import json
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, NamedTuple, Protocol
 
 from ministack import app
@@ -275,9 +276,16 @@ def end_task(arn: str, scope: tuple[str, str], reason: str, code: int | None) ->
         ecs._mark_task_stopped(arn, ecs._tasks[arn], reason, stop_code, exit_code=code)
 
 
-def account_and_region() -> tuple[str, str]:
+def account_and_region() -> Scope:
     """Whom the current request is for."""
     return get_account_id(), get_region()
+
+
+@contextmanager
+def scoped(scope: Scope) -> Iterator[None]:
+    """Act for an account and a region, outside of any request."""
+    with request_scope(*scope):
+        yield
 
 
 class Original:
@@ -392,6 +400,35 @@ def put_math_alarm(name: str, properties: Properties) -> str:
     alarm["Metrics"] = properties["Metrics"]
     cloudwatch.cloudformation_put_metric_alarm(alarm)
     return str(alarm["AlarmArn"])
+
+
+def put_alarm(scope: Scope, alarm: Properties, actions: list[str]) -> None:
+    """Keep an alarm of a service's own, of a metric or of metric math."""
+    with request_scope(*scope):
+        if alarm.get("Metrics"):
+            put_math_alarm(alarm["AlarmName"], {**alarm, "AlarmActions": actions})
+            return
+        record = provisioners._cw_metric_alarm_record(alarm["AlarmName"], alarm)
+        cloudwatch.cloudformation_put_metric_alarm({**record, "AlarmActions": actions})
+
+
+def remove_alarm(scope: Scope, name: str) -> None:
+    """Forget an alarm of a service's own."""
+    with request_scope(*scope):
+        cloudwatch.cloudformation_delete_metric_alarm(name)
+
+
+def find_alarm(scope: Scope, name: str) -> dict[str, Any] | None:
+    """An alarm of a metric or of metric math; nothing where there is none."""
+    with request_scope(*scope):
+        found: dict[str, Any] | None = cloudwatch._alarms.get(name)
+    return found
+
+
+def alarms_that_call(scope: Scope, action: str) -> list[dict[str, Any]]:
+    """The alarms that have an action."""
+    found = [alarm for where, alarm in metric_alarms() if where == scope]
+    return [alarm for alarm in found if action in alarm.get("AlarmActions", [])]
 
 
 def measures(scope: Scope, namespace: str) -> bool:

@@ -87,7 +87,7 @@ class Serving:
     ) -> dict[str, Any]:
         """The template of an endpoint whose model and configuration are named by their content."""
         several = len(containers) > 1
-        model = {"ExecutionRoleArn": ROLE}
+        model: dict[str, Any] = {"ExecutionRoleArn": ROLE}
         model |= {"Containers": containers} if several else {"PrimaryContainer": containers[0]}
         if mode:
             model["InferenceExecutionConfig"] = {"Mode": mode}
@@ -154,7 +154,9 @@ class Serving:
 
     def settled(self, stack: str) -> str:
         """The status of a stack when nothing of it is in progress any more."""
-        return until(lambda: self.status(stack), lambda found: not found.endswith("_IN_PROGRESS"))
+        return str(
+            until(lambda: self.status(stack), lambda found: not found.endswith("_IN_PROGRESS"))
+        )
 
     def endpoint(self, name: str) -> dict[str, Any]:
         """How SageMaker describes an endpoint."""

@@ -151,3 +151,66 @@ class TestCanary:
         assert any("Baking: 10% of the traffic bakes for 600 s" in each for each in seen)
         assert all("a minute counts as 1 s on this machine" in each for each in seen)
         assert serving.ask("fine") == "new(x)"
+
+
+DIMENSION = "sagemaker:variant:DesiredInstanceCount"
+
+
+def scaling(endpoint: str, least: int, most: int, policy: dict[str, Any]) -> dict[str, Any]:
+    """A scalable target of an endpoint's variant, with one policy."""
+    return {
+        "Target": {
+            "Type": "AWS::ApplicationAutoScaling::ScalableTarget",
+            "DependsOn": ["Endpoint"],
+            "Properties": {
+                "ServiceNamespace": "sagemaker",
+                "ResourceId": f"endpoint/{endpoint}/variant/main",
+                "ScalableDimension": DIMENSION,
+                "MinCapacity": least,
+                "MaxCapacity": most,
+            },
+        },
+        "Policy": {
+            "Type": "AWS::ApplicationAutoScaling::ScalingPolicy",
+            "Properties": {
+                "PolicyName": f"{endpoint}-policy",
+                "ScalingTargetId": {"Ref": "Target"},
+                **policy,
+            },
+        },
+    }
+
+
+def instances(serving: Serving, endpoint: str) -> int:
+    """How many instances the variant of an endpoint has."""
+    return int(serving.endpoint(endpoint)["ProductionVariants"][0]["CurrentInstanceCount"])
+
+
+def test_traffic_scales_an_endpoint_out_and_its_end_scales_it_in(serving: Serving) -> None:
+    policy = {
+        "PolicyType": "TargetTrackingScaling",
+        "TargetTrackingScalingPolicyConfiguration": {
+            # A minute is a second here, so this is 10 calls of an instance in a second.
+            "TargetValue": 10,
+            "ScaleOutCooldown": 60,
+            "ScaleInCooldown": 60,
+            "PredefinedMetricSpecification": {
+                "PredefinedMetricType": "SageMakerVariantInvocationsPerInstance"
+            },
+        },
+    }
+    template = serving.template(
+        "scaled", serving.container("a"), further=scaling("scaled", 1, 3, policy)
+    )
+    serving.deploy("scaled", template)
+    assert instances(serving, "scaled") == 1
+    with Client(lambda: serving.ask("scaled")) as client:
+        until(lambda: instances(serving, "scaled"), lambda count: count == 3)
+    assert client.failures == []
+    until(lambda: instances(serving, "scaled"), lambda count: count == 1)
+    described = serving.platform.client("application-autoscaling").describe_scaling_activities(
+        ServiceNamespace="sagemaker", ResourceId="endpoint/scaled/variant/main"
+    )
+    causes = [each["Cause"] for each in described["ScalingActivities"]]
+    assert "AlarmLow" in causes[0]
+    assert "AlarmHigh" in causes[-1]

@@ -121,6 +121,41 @@ class SageMaker:
         self._records.found("Endpoint", name)
         return self._endpoints[name]
 
+    def in_service(self) -> list[Endpoint]:
+        """The endpoints that answer."""
+        return [endpoint for endpoint in list(self._endpoints.values()) if endpoint.routes]
+
+    def capacity(self, resource: str) -> int | None:
+        """How many instances a variant is to have; nothing while its endpoint moves.
+
+        Parameters
+        ----------
+        resource
+            As Application Auto Scaling calls it: ``endpoint/<name>/variant/<name>``.
+        """
+        _, name, _, of_variant = resource.split("/")
+        endpoint = self._endpoints.get(name)
+        if endpoint is None or endpoint.record["EndpointStatus"] != "InService":
+            return None
+        variant = endpoint.side.variant(of_variant) if endpoint.side else None
+        return variant.desired if variant else None
+
+    def scale(self, resource: str, capacity: int) -> None:
+        """Give a variant that many instances, and wait for them.
+
+        Raises
+        ------
+        StartError
+            Where they do not start.
+        """
+        _, name, _, of_variant = resource.split("/")
+        change = {"VariantName": of_variant, "DesiredInstanceCount": capacity}
+        request = {"EndpointName": name, "DesiredWeightsAndCapacities": [change]}
+        self.do("UpdateEndpointWeightsAndCapacities", request)
+        reason = self.wait(name).get("FailureReason")
+        if reason:
+            raise StartError(reason)
+
     def wait(self, endpoint: str) -> Record:
         """Wait until an endpoint is settled.
 

@@ -6,6 +6,7 @@ from local.extensions.heartbeat import Heartbeat
 from local.extensions.sagemaker.containers import Launcher
 from local.extensions.sagemaker.control_plane import SageMaker
 from local.extensions.sagemaker.deployer import Deployer, PacedClock
+from local.extensions.sagemaker.gauges import measure
 from local.extensions.sagemaker.metrics import Metrics
 from local.extensions.sagemaker.records import Records
 from local.extensions.sagemaker.resources import EndpointResource, SageMakerResource
@@ -28,7 +29,6 @@ def make_sagemaker(host: Host, account: str, alarms: Alarms, heartbeat: Heartbea
         What publishes the metrics.
     """
     records, metrics = Records(), Metrics(hooks.record_metric)
-    heartbeat.add(metrics.flush)
     deployer = Deployer(
         records,
         Launcher(host, account),
@@ -36,7 +36,10 @@ def make_sagemaker(host: Host, account: str, alarms: Alarms, heartbeat: Heartbea
         alarms.in_alarm,
         str(host.pace),
     )
-    return SageMaker(host, records, deployer, Router(metrics))
+    sagemaker = SageMaker(host, records, deployer, Router(metrics))
+    heartbeat.add(lambda: measure(sagemaker.in_service, metrics))
+    heartbeat.add(metrics.flush)
+    return sagemaker
 
 
 def sagemaker_resources(sagemaker: SageMaker) -> dict[str, hooks.Resource]:

@@ -157,7 +157,7 @@ def put(name: str, **properties: Any) -> dict[str, Any]:
         "TreatMissingData": "notBreaching",
         **properties,
     }
-    with hooks.request_scope(*SCOPE):
+    with hooks.scoped(SCOPE):
         AlarmResource().create("A", given, "s")
         found: dict[str, Any] = cloudwatch._alarms[name]
     return found
