@@ -22,10 +22,10 @@ from operations.contract import (
     Exchange,
     Neighbour,
     check_sample,
-    containers_of,
     expected_columns,
 )
 from operations.errors import OperationError
+from operations.release import named_endpoint
 from stacks.config import Environment
 from stacks.endpoint_containers import aws_image, container_settings
 
@@ -94,16 +94,15 @@ def parts_of(environment: Environment, endpoint: str, models: Path) -> list[Part
     models
         A folder that holds one for each container, by its name.
     """
-    parts = containers_of(environment, endpoint)
-    instance = environment.endpoints[endpoint].instance
+    settings = named_endpoint(environment, endpoint)
     return [
         Part(
             part.name,
-            _image(part.image, environment.region, instance),
+            _image(part.image, environment.region, settings.instance),
             models / part.name,
             container_settings(part).variables,
         )
-        for part in parts
+        for part in settings.parts.values()
     ]
 
 

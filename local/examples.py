@@ -161,10 +161,13 @@ def answers(platform: LocalPlatform, models: Path) -> Table:
         post(platform, DIABETES, request.read_bytes(), "application/json", key),
         predicted_diabetes(platform),
     )
-    directly = _example(platform, "abalone.predict", str(models), LINE)
-    for endpoint in (PIPELINE, SHORT_PIPELINE):
-        answer = post(platform, endpoint, LINE.encode(), "text/csv", key)
-        table.add_row(endpoint, LINE, answer.strip(), directly.strip())
+    directly = json.loads(predicted_abalone(platform, models, LINE))
+    for endpoint, part, accept in (
+        (PIPELINE, "output", "application/json"),
+        (SHORT_PIPELINE, "regressor", "text/csv"),
+    ):
+        answer = post(platform, endpoint, LINE.encode(), "text/csv", key, accept)
+        table.add_row(endpoint, LINE, answer.strip(), json.dumps(directly[part]))
     return table
 
 
@@ -178,6 +181,21 @@ def predicted_diabetes(platform: LocalPlatform) -> str:
     """
     request = EXAMPLES / "diabetes" / "request.json"
     return _example(platform, "diabetes.predict", str(request)).splitlines()[-1]
+
+
+def predicted_abalone(platform: LocalPlatform, models: Path, *lines: str) -> str:
+    """What abalone's models themselves say of lines of CSV: a line of JSON for each.
+
+    Parameters
+    ----------
+    platform
+        Whose folder is the program's home.
+    models
+        The folder of the models.
+    lines
+        The sex and the sizes, in order.
+    """
+    return _example(platform, "abalone.predict", str(models), *lines)
 
 
 def _example(platform: LocalPlatform, module: str, *words: str) -> str:

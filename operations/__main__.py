@@ -96,7 +96,9 @@ def contract(
     endpoint: Annotated[str, typer.Option(help="Name of the endpoint.")],
     at: Annotated[
         list[str],
-        typer.Option(help="NAME=URL of each container, which runs: 'features=http://127.0.0.1:81'."),
+        typer.Option(
+            help="NAME=URL of each container, which runs: 'features=http://127.0.0.1:81'."
+        ),
     ],
     models: Annotated[
         Path, typer.Option(help="Folder that holds the files of each container, by its name.")

@@ -19,8 +19,8 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from operations.errors import OperationError
+from operations.release import named_endpoint
 from stacks.config import Environment
-from stacks.endpoint_config import Container
 from stacks.endpoint_containers import container_settings
 
 CLIENT = "the client"
@@ -219,7 +219,7 @@ def neighbours_of(
     OperationError
         Where there is no such endpoint, or the addresses are not those of its containers.
     """
-    parts = containers_of(environment, endpoint)
+    parts = list(named_endpoint(environment, endpoint).parts.values())
     given = dict(address.partition("=")[::2] for address in addresses)
     if set(given) != {part.name for part in parts}:
         raise OperationError(
@@ -235,30 +235,6 @@ def neighbours_of(
         )
         for part in parts
     ]
-
-
-def containers_of(environment: Environment, endpoint: str) -> list[Container]:
-    """The containers of an endpoint, in their order.
-
-    Parameters
-    ----------
-    environment
-        Whose configuration names them.
-    endpoint
-        Name of the endpoint.
-
-    Raises
-    ------
-    OperationError
-        Where there is no such endpoint.
-    """
-    if endpoint not in environment.endpoints:
-        known = ", ".join(sorted(environment.endpoints)) or "none"
-        raise OperationError(
-            f"There is no endpoint '{endpoint}' in environments/{environment.name}.yaml.",
-            f"Choose one of: {known}.",
-        )
-    return list(environment.endpoints[endpoint].parts.values())
 
 
 def check_sample(neighbours: Sequence[Neighbour], sample: Path) -> list[Exchange]:

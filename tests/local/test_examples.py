@@ -1,0 +1,151 @@
+"""Diabetes and abalone, from training to the answers of the API; and abalone in a batch."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local import examples
+from local.demo import post, release
+from local.examples import DIABETES, ENDPOINTS, LINE, PIPELINE, SHORT_PIPELINE
+from local.platform import LocalPlatform
+from operations.errors import OperationError
+from tests.conftest import ROOT
+from tests.local.conftest import Deployed
+
+REQUEST = ROOT / "examples" / "diabetes" / "request.json"
+LINES = (ROOT / "examples" / "abalone" / "request.csv").read_text().split()
+
+
+@dataclass(frozen=True)
+class Examples:
+    """The platform with the examples in service.
+
+    Parameters
+    ----------
+    platform
+        The platform.
+    diabetes
+        What the notebook said at its end.
+    models
+        The folder of abalone's models.
+    """
+
+    platform: LocalPlatform
+    diabetes: dict[str, Any]
+    models: Path
+
+    def ask(self, endpoint: str, body: str, kind: str = "text/csv", accept: str = "*/*") -> str:
+        """What the API answers."""
+        key = self.platform.api_key()
+        return post(self.platform, endpoint, body.encode(), kind, key, accept)
+
+    def directly(self, *lines: str) -> list[dict[str, Any]]:
+        """What abalone's models say when they are called without a container."""
+        said = examples.predicted_abalone(self.platform, self.models, *lines)
+        return [json.loads(line) for line in said.splitlines()]
+
+
+@pytest.fixture(scope="module")
+def served(deployed: Deployed) -> Iterator[Examples]:
+    platform = deployed.platform
+    # By the name that a client's VPC has for the load balancer, as Databricks would.
+    name = platform.outputs("Client-databricks")["TrackingUri"].removeprefix("http://")
+    diabetes = examples.log_diabetes(platform, platform.address(name))
+    models = examples.train_abalone(platform)
+    examples.publish_abalone(platform, models)
+    for endpoint in ENDPOINTS:
+        release(platform, endpoint)
+    platform.deploy(*(f"Endpoint-{endpoint}" for endpoint in ENDPOINTS))
+    yield Examples(platform, diabetes, models)
+    for endpoint in ENDPOINTS:
+        platform.client("sagemaker").delete_endpoint(EndpointName=platform.endpoint_name(endpoint))
+
+
+class TestDiabetes:
+    def test_logs_parameter_metric_chart_and_model(self, served: Examples) -> None:
+        said = served.diabetes
+        assert (said["alpha"], said["version"]) == ("0.03", 1)
+        assert said["mse"] == pytest.approx(3424.86, abs=0.01)
+        assert "actuals_vs_predictions.png" in said["artifacts"]
+        with served.platform.logged_in("eve") as client:
+            assert client.get_model_version_by_alias(DIABETES, "champion").version == "1"
+            chart = client.download_artifacts(said["run"], "actuals_vs_predictions.png")
+        assert Path(chart).read_bytes().startswith(b"\x89PNG")
+
+    def test_answers_the_articles_three_rows_as_the_model_does(self, served: Examples) -> None:
+        answer = json.loads(served.ask(DIABETES, REQUEST.read_text(), "application/json"))
+        directly = json.loads(examples.predicted_diabetes(served.platform))
+        assert len(directly) == 3
+        assert answer == {"predictions": pytest.approx(directly, rel=1e-12)}
+
+    def test_takes_the_rows_without_names_too(self, served: Examples) -> None:
+        rows = json.loads(REQUEST.read_text())["dataframe_split"]["data"]
+        directly = json.loads(examples.predicted_diabetes(served.platform))
+        answer = json.loads(served.ask(DIABETES, json.dumps({"inputs": rows}), "application/json"))
+        assert answer["predictions"] == pytest.approx(directly)
+
+    def test_a_row_that_is_too_short_is_told(self, served: Examples) -> None:
+        with pytest.raises(OperationError, match="answered 400: .*9 values"):
+            served.ask(DIABETES, json.dumps({"inputs": [[0.1] * 9]}), "application/json")
+
+
+class TestAbalone:
+    def test_neighbours_fit(self, served: Examples) -> None:
+        exchanges = examples.check_abalone(served.platform, served.models)
+        assert [exchange.receiver for exchange in exchanges] == [
+            "features",
+            "regressor",
+            "output",
+            "the client",
+        ]
+        assert [(exchange.rows, exchange.columns) for exchange in exchanges] == [
+            (3, 8),
+            (3, 9),
+            (3, 1),
+            (3, 3),
+        ]
+
+    def test_three_containers_answer_the_line_as_the_models_do(self, served: Examples) -> None:
+        (directly,) = served.directly(LINE)
+        answer = json.loads(served.ask(PIPELINE, LINE, accept="application/json"))
+        assert answer == {"predictions": [directly["output"]]}
+
+    def test_two_containers_answer_the_line_as_the_models_do(self, served: Examples) -> None:
+        (directly,) = served.directly(LINE)
+        assert float(served.ask(SHORT_PIPELINE, LINE)) == directly["regressor"]
+
+    def test_several_lines_get_an_answer_each(self, served: Examples) -> None:
+        directly = served.directly(*LINES)
+        answer = served.ask(SHORT_PIPELINE, "\n".join(LINES))
+        assert [float(line) for line in answer.split()] == [it["regressor"] for it in directly]
+        rows = [line.split(",") for line in served.ask(PIPELINE, "\n".join(LINES)).split()]
+        assert [row[2] for row in rows] == [it["output"]["group"] for it in directly]
+
+    def test_the_container_that_refuses_is_named(self, served: Examples) -> None:
+        with pytest.raises(OperationError, match="unknown categories"):
+            served.ask(PIPELINE, LINE.replace("F", "X"))
+
+    def test_the_regressor_reads_one_file(self, served: Examples) -> None:
+        """Of the registered version: what MLflow's clients load lies beside it."""
+        with served.platform.logged_in("eve") as client:
+            version = client.get_model_version_by_alias("abalone", "champion")
+        bucket, prefix = _files_of(served.platform, "regressor")
+        assert str(version.source).endswith("/container")
+        listed = served.platform.client("s3").list_objects_v2(Bucket=bucket, Prefix=prefix)
+        assert [it["Key"].removeprefix(prefix) for it in listed["Contents"]] == ["xgboost-model"]
+
+
+def _files_of(platform: LocalPlatform, container: str) -> tuple[str, str]:
+    """Bucket and prefix of what a container of the pipeline reads."""
+    client = platform.client("sagemaker")
+    endpoint = client.describe_endpoint(EndpointName=platform.endpoint_name(PIPELINE))
+    config = client.describe_endpoint_config(EndpointConfigName=endpoint["EndpointConfigName"])
+    model = client.describe_model(ModelName=config["ProductionVariants"][0]["ModelName"])
+    (found,) = [it for it in model["Containers"] if it["ContainerHostname"] == container]
+    uri = found["ModelDataSource"]["S3DataSource"]["S3Uri"]
+    bucket, _, prefix = uri.removeprefix("s3://").partition("/")
+    return bucket, prefix
