@@ -89,7 +89,7 @@ class TestDiabetes:
         assert answer["predictions"] == pytest.approx(directly)
 
     def test_a_row_that_is_too_short_is_told(self, served: Examples) -> None:
-        with pytest.raises(OperationError, match="answered 400: .*9 values"):
+        with pytest.raises(OperationError, match=r"answered 400: .*9 values"):
             served.ask(DIABETES, json.dumps({"inputs": [[0.1] * 9]}), "application/json")
 
 
