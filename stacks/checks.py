@@ -5,7 +5,12 @@ from collections.abc import Iterator, Mapping
 from mlops_constructs.faults import Fault
 from stacks.access_checks import ACCESS_CHECKS
 from stacks.client_checks import client_faults
-from stacks.endpoint_checks import ENDPOINT_CHECKS, own_images
+from stacks.endpoint_checks import (
+    ENDPOINT_CHECKS,
+    UNSAFE_ENDPOINTS,
+    own_images,
+    unsafe_endpoints,
+)
 from stacks.managed_checks import is_managed, kind_faults, of_the_server
 from stacks.network_checks import NETWORK_CHECKS
 from stacks.tracking_checks import TRACKING_CHECKS
@@ -142,10 +147,14 @@ def _opt_out_faults(parts: Parts) -> Iterator[Fault]:
             )
     match parts:
         case {"opt_outs": reasons}:
-            unsafe = [path for path, values in UNSAFE_VALUES.items() if parts.get(path) in values]
-            for path in unsafe:
+            unsafe = {
+                path: str(parts[path]).lower()
+                for path, values in UNSAFE_VALUES.items()
+                if parts.get(path) in values
+            }
+            unsafe |= unsafe_endpoints(parts)
+            for path, value in unsafe.items():
                 if path not in reasons:
-                    value = str(parts[path]).lower()
                     yield Fault(
                         path,
                         f"'{value}' without a reason",
@@ -153,10 +162,10 @@ def _opt_out_faults(parts: Parts) -> Iterator[Fault]:
                         f"Add to opt_outs: '{path}: <why this environment may do without>'.",
                     )
             for path in reasons:
-                if path not in UNSAFE_VALUES:
-                    allowed = ", ".join(UNSAFE_VALUES)
-                    yield Fault(f"opt_outs.{path}", f"'{path}'", allowed, "Remove it.")
-                elif path in parts and path not in unsafe:
+                known = (*UNSAFE_VALUES, *UNSAFE_ENDPOINTS)
+                if path not in known:
+                    yield Fault(f"opt_outs.{path}", f"'{path}'", ", ".join(known), "Remove it.")
+                elif (path in parts or path in UNSAFE_ENDPOINTS) and path not in unsafe:
                     yield Fault(
                         f"opt_outs.{path}",
                         "a reason for what is not opted out of",

@@ -3,9 +3,11 @@
 from aws_cdk import CfnOutput
 from constructs import Construct
 
+from mlops_constructs.endpoint_alarms import Limits
 from mlops_constructs.model_endpoint import ModelEndpoint
 from stacks.config import Environment
 from stacks.data import DataStack
+from stacks.endpoint_checks import INSTANCES, LEAST_INSTANCES
 from stacks.endpoint_parts import variants
 from stacks.network import NetworkStack
 from stacks.platform_stack import PlatformStack
@@ -48,6 +50,7 @@ class EndpointStack(PlatformStack):
             environment=environment,
             holds=f"Endpoint {name}: model {release.summary}",
         )
+        settings = environment.endpoints[name]
         repositories = {image: it.repository for image, it in data.images.items()}
         endpoint = ModelEndpoint(
             self,
@@ -56,8 +59,15 @@ class EndpointStack(PlatformStack):
             name=name,
             network=network.network,
             artifacts=data.artifacts,
-            variants=list(variants(environment.endpoints[name], release, repositories)),
+            variants=list(variants(settings, release, repositories)),
             key=data.key,
             log_settings=network.log_settings,
+            alarms=data.alarms,
+            limits=Limits(**settings.limits.model_dump()),
+            deployment=settings.deployment.plan,
+            rollback_alarms=[arn.split(":", 6)[6] for arn in settings.deployment.alarms],
+            scaling=settings.scaling.plan if settings.scaling else None,
         )
+        if settings.least_instances < LEAST_INSTANCES:
+            self.opt_out(INSTANCES, self)
         CfnOutput(self, "EndpointName", value=endpoint.endpoint_name)

@@ -3,15 +3,25 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from mlops_constructs.container_settings import ContainerSettings, container_faults
+from mlops_constructs.container_settings import ARCHIVE, ContainerSettings, container_faults
+from mlops_constructs.deployment import Deployment, alarm_faults
 from mlops_constructs.faults import Fault
 from mlops_constructs.naming import Naming
-from stacks.endpoint_config import AWS, Container, SparkSchema
+from mlops_constructs.scaling_plan import Scaling, Scheduled
+from mlops_constructs.serving_exclusions import MOST_VARIANTS, Shape, exclusion_faults
+from stacks.endpoint_config import AWS, Container, Served, SparkSchema
 from stacks.endpoint_containers import aws_image, container_settings
 from stacks.validation import Check, Parts
 
 SHORT = ("image", "model", "environment", "spark_schema")
 """The keys of the short form, which the long form has in each of its containers."""
+
+LEAST_INSTANCES = 2
+"""Instances over two zones: with one, the endpoint is down while it is replaced."""
+
+INSTANCES = "endpoints.instances"
+UNSAFE_ENDPOINTS = (INSTANCES,)
+"""What endpoints may do only with a reason, one for all of an environment."""
 
 Settings = Mapping[str, Any]
 """What of an endpoint is valid by itself, by dotted path."""
@@ -21,6 +31,21 @@ def endpoints(parts: Parts) -> Iterator[tuple[str, Settings]]:
     """Each endpoint's path, and what of it is valid by itself."""
     for name, settings in parts.get("endpoints", {}).items():
         yield f"endpoints.{name}", settings
+
+
+def serving(parts: Parts, path: str, settings: Settings) -> Iterator[tuple[str, Settings]]:
+    """What serves of an endpoint, and its path: the endpoint itself, or each of its variants."""
+    if f"{path}.variants" in parts.written:
+        for name, variant in settings.get("variants", {}).items():
+            yield f"{path}.variants.{name}", variant
+    else:
+        yield path, settings
+
+
+def all_serving(parts: Parts) -> Iterator[tuple[str, Settings]]:
+    """What serves of every endpoint, and its path."""
+    for path, settings in endpoints(parts):
+        yield from serving(parts, path, settings)
 
 
 def served(path: str, settings: Settings, parts: Parts) -> Iterator[tuple[str, Container]]:
@@ -54,14 +79,28 @@ def served(path: str, settings: Settings, parts: Parts) -> Iterator[tuple[str, C
 
 def all_served(parts: Parts) -> Iterator[tuple[str, str, Container]]:
     """Each container of every endpoint: its path, the instance type it runs on, and itself."""
-    for path, settings in endpoints(parts):
+    for path, settings in all_serving(parts):
         for each, container in served(path, settings, parts):
             yield each, settings.get("instance", ""), container
 
 
 def _form_faults(parts: Parts) -> Iterator[Fault]:
     """One form or the other: a container of its own keys, or a list of containers."""
-    for path, _ in endpoints(parts):
+    for path, settings in endpoints(parts):
+        if f"{path}.variants" in parts.written:
+            for key in Served.model_fields:
+                if f"{path}.{key}" in parts.written:
+                    yield Fault(
+                        f"{path}.{key}",
+                        f"'{key}' beside 'variants'",
+                        "the key in each variant",
+                        "Move it to the variants that it is for.",
+                    )
+            if not settings.get("variants", True):
+                yield Fault(
+                    f"{path}.variants", "none", "1 to 10 variants", "List them, or remove it."
+                )
+    for path, _ in all_serving(parts):
         written = [key for key in SHORT if f"{path}.{key}" in parts.written]
         if f"{path}.containers" in parts.written:
             for key in written:
@@ -83,7 +122,7 @@ def _form_faults(parts: Parts) -> Iterator[Fault]:
 
 
 def _container_faults(parts: Parts) -> Iterator[Fault]:
-    for path, settings in endpoints(parts):
+    for path, settings in all_serving(parts):
         containers: dict[str, ContainerSettings] = {
             each: container_settings(container) for each, container in served(path, settings, parts)
         }
@@ -127,6 +166,18 @@ def own_images(parts: Parts) -> Iterator[tuple[str, str]]:
             yield f"{path}.image", container.image
 
 
+def unsafe_endpoints(parts: Parts) -> dict[str, str]:
+    """What some endpoint does that needs a reason, and which."""
+    few = [
+        f"{each}.{key}: {found[key]}"
+        for path, settings in endpoints(parts)
+        for each, found in {path: settings, **dict(_answering(parts, path, settings))}.items()
+        for key in ("instances", "scaling.min")
+        if found.get(key, LEAST_INSTANCES) < LEAST_INSTANCES
+    ]
+    return {INSTANCES: ", ".join(few)} if few else {}
+
+
 def _schema(settings: Settings) -> SparkSchema | None:
     """The schema of the short form, of which parts may be missing."""
     columns, name = settings.get("spark_schema.input"), settings.get("spark_schema.output.name")
@@ -137,9 +188,114 @@ def _schema(settings: Settings) -> SparkSchema | None:
     return SparkSchema.model_validate({"input": columns, "output": output})
 
 
+def _variant_faults(parts: Parts) -> Iterator[Fault]:
+    for path, settings in endpoints(parts):
+        variants = settings.get("variants", {})
+        if any("weight" not in it or "shadow" not in it for it in variants.values()):
+            continue
+        answering = [it for it in variants.values() if not it["shadow"]]
+        if variants and not 1 <= len(answering) <= MOST_VARIANTS:
+            yield Fault(
+                f"{path}.variants",
+                f"{len(answering)} that answer",
+                f"1 to {MOST_VARIANTS}",
+                "Serve from several endpoints, or have one variant answer.",
+            )
+        elif variants and not any(it["weight"] for it in answering):
+            yield Fault(
+                f"{path}.variants", "weights of 0 alone", "one above 0", "Give one a weight."
+            )
+
+
+def _answering(parts: Parts, path: str, settings: Settings) -> list[tuple[str, Settings]]:
+    """What of an endpoint answers: all that serves but shadows."""
+    return [
+        (each, it) for each, it in serving(parts, path, settings) if not it.get("shadow", False)
+    ]
+
+
+def _deployment_faults(parts: Parts) -> Iterator[Fault]:
+    for path, settings in endpoints(parts):
+        counts = [it.get("instances") for _, it in serving(parts, path, settings)]
+        match settings:
+            case {
+                "deployment.strategy": strategy,
+                "deployment.step": step,
+                "deployment.bake": bake,
+                "deployment.keep": keep,
+            } if counts and None not in counts:
+                plan = Deployment(strategy, step, bake, keep)
+                yield from plan.faults(f"{path}.deployment", min(filter(None, counts)))
+        alarms = settings.get("deployment.alarms", [])
+        variants = len(_answering(parts, path, settings))
+        yield from alarm_faults(f"{path}.deployment.alarms", variants, len(alarms))
+        where = parts.get("region"), parts.get("account")
+        for number, arn in enumerate(alarms):
+            if arn and None not in where and tuple(arn.split(":")[3:5]) != where:
+                yield Fault(
+                    f"{path}.deployment.alarms.{number}",
+                    f"'{arn}'",
+                    f"an alarm of the account {where[1]} in {where[0]}",
+                    "Make it there: SageMaker looks at its own account and region alone.",
+                )
+
+
+def _scaling_faults(parts: Parts) -> Iterator[Fault]:
+    for path, settings in endpoints(parts):
+        if plan := _plan(settings):
+            for _, it in _answering(parts, path, settings):
+                yield from plan.faults(f"{path}.scaling", it.get("instances"))
+
+
+def _plan(settings: Settings) -> Scaling | None:
+    """The bounds of an endpoint and what it is scaled by, where all of that is valid."""
+    match settings:
+        case {
+            "scaling.min": least,
+            "scaling.max": most,
+            "scaling.invocations": invocations,
+            "scaling.concurrency": concurrency,
+            "scaling.schedule": [*schedule],
+        } if None not in schedule:
+            entries = [Scheduled(it.at, it.min, it.max, it.timezone) for it in schedule]
+            return Scaling(least, most, invocations or 0, concurrency, schedule=entries)
+    return None
+
+
+def _excluded(parts: Parts) -> Iterator[Fault]:
+    for path, settings in endpoints(parts):
+        if shape := _shape(path, settings, parts):
+            yield from exclusion_faults(path, shape)
+
+
+def _shape(path: str, settings: Settings, parts: Parts) -> Shape | None:
+    """What an endpoint is to be, where enough of it is valid to tell."""
+    all_of_it = list(serving(parts, path, settings))
+    counts = [it.get("instances") for _, it in all_of_it]
+    if not all_of_it or None in counts or "deployment.strategy" not in settings:
+        return None
+    plan = Deployment(settings["deployment.strategy"])
+    containers = [[it for _, it in served(each, found, parts)] for each, found in all_of_it]
+    models = [it.model for several in containers for it in several if it.model]
+    answering = len(_answering(parts, path, settings))
+    return Shape(
+        strategy=plan.chosen(min(filter(None, counts))),
+        variants=answering,
+        shadows=len(all_of_it) - answering,
+        instance_types=[it["instance"] for _, it in all_of_it if "instance" in it],
+        containers=max(map(len, containers)),
+        unpacked=any(not model.endswith(ARCHIVE) for model in models),
+        scaled=f"{path}.scaling" in parts.written,
+    )
+
+
 ENDPOINT_CHECKS: tuple[Check, ...] = (
     _form_faults,
     _container_faults,
     _image_faults,
     _place_faults,
+    _variant_faults,
+    _deployment_faults,
+    _scaling_faults,
+    _excluded,
 )

@@ -5,14 +5,21 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from mlops_constructs.deployment import Deployment
+from mlops_constructs.scaling_plan import Scaling, Scheduled
+from mlops_constructs.serving_exclusions import MAIN
 from stacks.fields import Name, Section
-from stacks.forms import text, whole_number
+from stacks.forms import quantity, text, whole_number
 
 AWS = "aws:"
 """What images of AWS start with."""
 
 ONLY = "model"
 """What the one container of the short form is called in a release."""
+
+TIME = {"min": 60.0, "s": 1.0}
+LATENCY = {"ms": 1.0, "s": 1000.0}
+RATE = {"/min": 1.0}
 
 Image = Annotated[
     str,
@@ -58,6 +65,16 @@ Value = Annotated[
 ]
 
 
+AlarmArn = Annotated[
+    str,
+    text(
+        r"arn:aws[a-z-]*:cloudwatch:[a-z0-9-]+:\d{12}:alarm:.{1,255}",
+        allowed="the ARN of an alarm",
+        fix="Copy it whole, such as 'arn:aws:cloudwatch:eu-west-1:111111111111:alarm:orders'.",
+    ),
+]
+
+
 class SparkColumn(Section):
     """A column that a Spark pipeline reads or writes."""
 
@@ -99,11 +116,19 @@ class Served(Section):
         "serial", description="'direct' has callers name the container, as TargetContainerHostname."
     )
 
+    instance: InstanceType = "ml.m5.large"
+    instances: Annotated[int, whole_number(1, 100)] = 2
+
     @property
     def parts(self) -> Mapping[str, Container]:
         """Every container by its name in a release."""
+        return self.named_parts()
+
+    def named_parts(self, variant: str = "") -> Mapping[str, Container]:
+        """Every container by its name in a release, of a variant of several."""
         if self.containers:
-            return {container.name: container for container in self.containers}
+            start = f"{variant}." if variant else ""
+            return {f"{start}{container.name}": container for container in self.containers}
         only = Container(
             name=ONLY,
             image=str(self.image),  # a check asks for it
@@ -111,14 +136,132 @@ class Served(Section):
             environment=self.environment,
             spark_schema=self.spark_schema,
         )
-        return {ONLY: only}
+        return {variant or ONLY: only}
+
+
+class VariantSettings(Served):
+    """One of several models behind an endpoint."""
+
+    weight: Annotated[int, whole_number(0, 1000)] = 1
+    shadow: Annotated[
+        bool, Field(description="It gets copies of requests; its answers are thrown away.")
+    ] = False
+
+
+class DeploymentSettings(Section):
+    """How the endpoint is updated. Alarms roll an update back, always."""
+
+    strategy: Annotated[
+        Literal["all_at_once", "canary", "linear", "rolling"] | None,
+        Field(description="A canary of two instances or more, all at once of one."),
+    ] = None
+    step: Annotated[int, quantity({"%": 1.0}, minimum="1 %", maximum="50 %")] = 25
+    bake: Annotated[int, quantity(TIME, minimum="0 s", maximum="60 min")] = 600
+    keep: Annotated[int, quantity(TIME, minimum="0 s", maximum="60 min")] = 300
+    alarms: Annotated[
+        list[AlarmArn], Field(description="Other alarms that roll an update back.")
+    ] = []
+
+    @property
+    def plan(self) -> Deployment:
+        """The same for the construct."""
+        return Deployment(self.strategy, self.step, self.bake, self.keep)
+
+
+class LimitSettings(Section):
+    """The first values that are too much: each is an alarm."""
+
+    errors: Annotated[int, quantity(RATE, minimum="1 /min", maximum="100000 /min")] = 5
+    refused: Annotated[int, quantity({"%": 1.0}, minimum="1 %", maximum="100 %")] = 50
+    latency: Annotated[int, quantity(LATENCY, minimum="1 ms", maximum="60 s")] = 5000
+    overhead: Annotated[int, quantity(LATENCY, minimum="1 ms", maximum="60 s")] = 1000
+    memory: Annotated[int, quantity({"%": 1.0}, minimum="1 %", maximum="100 %")] = 90
+    disk: Annotated[int, quantity({"%": 1.0}, minimum="1 %", maximum="100 %")] = 90
+
+
+class ScheduleEntry(Section):
+    """Other bounds from a time on."""
+
+    at: Annotated[
+        str,
+        text(
+            r"(?:cron|at|rate)\(.+\)",
+            allowed="a schedule of Application Auto Scaling",
+            fix="Write it such as 'cron(0 8 ? * MON-FRI *)'.",
+        ),
+    ]
+    min: Annotated[int, whole_number(1, 1000)]
+    max: Annotated[int, whole_number(1, 1000)]
+    timezone: Annotated[
+        str,
+        text(
+            r"UTC|[A-Z]\w+(?:/[\w+-]+)+",
+            allowed="a time zone",
+            fix="Write it such as 'Asia/Tokyo'.",
+        ),
+    ] = "UTC"
+
+
+class ScalingSettings(Section):
+    """How many instances each variant that answers has."""
+
+    min: Annotated[int, whole_number(1, 1000)]
+    max: Annotated[int, whole_number(1, 1000)]
+    invocations: Annotated[int | None, quantity(RATE, minimum="1 /min", maximum="1000000 /min")] = (
+        None
+    )
+    concurrency: Annotated[int, whole_number(0, 10000)] = 0
+    scale_out: Annotated[int, quantity(TIME, minimum="0 s", maximum="60 min")] = 60
+    scale_in: Annotated[int, quantity(TIME, minimum="0 s", maximum="60 min")] = 300
+    schedule: list[ScheduleEntry] = []
+
+    @property
+    def plan(self) -> Scaling:
+        """The same for the construct."""
+        return Scaling(
+            self.min,
+            self.max,
+            self.invocations or 0,
+            self.concurrency,
+            self.scale_out,
+            self.scale_in,
+            [Scheduled(it.at, it.min, it.max, it.timezone) for it in self.schedule],
+        )
 
 
 class Endpoint(Served):
     """One SageMaker endpoint."""
 
-    instance: InstanceType = "ml.m5.large"
-    instances: Annotated[int, whole_number(1, 100)] = 2
+    variants: Annotated[
+        dict[Name, VariantSettings],
+        Field(description="Several that share the traffic, instead of the keys above."),
+    ] = {}
+    deployment: DeploymentSettings = DeploymentSettings()
+    limits: LimitSettings = LimitSettings()
+    scaling: ScalingSettings | None = None
+
+    @property
+    def serving(self) -> Mapping[str, Served]:
+        """What serves, by the variant's name."""
+        return self.variants or {MAIN: self}
+
+    @property
+    def parts(self) -> Mapping[str, Container]:
+        """Every container of every variant by its name in a release."""
+        if not self.variants:
+            return self.named_parts()
+        return {
+            part: container
+            for name, variant in self.variants.items()
+            for part, container in variant.named_parts(name).items()
+        }
+
+    @property
+    def least_instances(self) -> int:
+        """Instances that answer in any case, of the smallest variant."""
+        shadows = {name for name, variant in self.variants.items() if variant.shadow}
+        counts = [it.instances for name, it in self.serving.items() if name not in shadows]
+        return min([*counts, self.scaling.min] if self.scaling else counts)
 
 
 def model_name(reference: str) -> str:

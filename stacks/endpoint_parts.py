@@ -54,22 +54,27 @@ def variants(
     repositories
         The repository of each image of ours.
     """
-    several = len(settings.parts) > 1
-    yield Variant(
-        [
-            ModelContainer(
-                image=image(part.image, release.containers[name], repositories),
-                files=_files(release.containers[name]),
-                name=part.name if several else "",
-                environment=part.environment,
-                spark_schema=spark_schema(part.spark_schema),
-            )
-            for name, part in settings.parts.items()
-        ],
-        invocation=settings.invocation,
-        instance_type=settings.instance,
-        instance_count=settings.instances,
-    )
+    for name, served in settings.serving.items():
+        parts = served.named_parts(name if settings.variants else "")
+        one = served if isinstance(served, config.VariantSettings) else config.VariantSettings()
+        yield Variant(
+            [
+                ModelContainer(
+                    image=image(part.image, release.containers[key], repositories),
+                    files=_files(release.containers[key]),
+                    name=part.name if len(parts) > 1 else "",
+                    environment=part.environment,
+                    spark_schema=spark_schema(part.spark_schema),
+                )
+                for key, part in parts.items()
+            ],
+            name=name,
+            invocation=served.invocation,
+            instance_type=served.instance,
+            instance_count=served.instances,
+            weight=one.weight,
+            shadow=one.shadow,
+        )
 
 
 def image(

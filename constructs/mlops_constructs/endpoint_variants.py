@@ -9,11 +9,7 @@ from aws_cdk import aws_sagemaker as sagemaker
 from mlops_constructs.container_settings import Invocation, container_faults
 from mlops_constructs.faults import Fault
 from mlops_constructs.model_container import ModelContainer
-
-# https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateEndpointConfig.html
-MOST_VARIANTS = 10
-MAIN = "main"
-"""The variant of an endpoint that has one."""
+from mlops_constructs.serving_exclusions import MAIN, MOST_VARIANTS
 
 
 @dataclass(frozen=True)

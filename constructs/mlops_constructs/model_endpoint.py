@@ -1,6 +1,6 @@
 """A SageMaker endpoint that serves released models."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from aws_cdk import Stack
@@ -11,10 +11,15 @@ from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct, IConstruct
 
 from mlops_constructs.acknowledgment import acknowledge_grant
+from mlops_constructs.alarms import Alarms
 from mlops_constructs.artifact_store import ArtifactStore
 from mlops_constructs.aws_images import AwsImage
 from mlops_constructs.content_name import content_name
-from mlops_constructs.endpoint_variants import MAIN, Variant, variant_faults
+from mlops_constructs.deployment import GUARDED, Deployment
+from mlops_constructs.deployment_guards import deployment_config
+from mlops_constructs.endpoint_alarms import LIMITS, EndpointAlarms, Limits
+from mlops_constructs.endpoint_scaling import EndpointScaling
+from mlops_constructs.endpoint_variants import Variant, variant_faults
 from mlops_constructs.faults import Fault, raise_faults
 from mlops_constructs.log_settings import LogSettings
 from mlops_constructs.model_container import ModelContainer
@@ -23,10 +28,20 @@ from mlops_constructs.platform_role import PlatformRole
 from mlops_constructs.private_network import PrivateNetwork
 from mlops_constructs.sagemaker_in_vpc import CREATE_MODEL, deny_elsewhere, only_in
 from mlops_constructs.sagemaker_model import SageMakerModel
+from mlops_constructs.scaling_plan import Scaling
 from mlops_constructs.service_call import S3, ServiceCall
+from mlops_constructs.serving_exclusions import MAIN, Shape, exclusion_faults
 
 KINDS = ("endpoint", "endpoint-config", "model")
 """What an endpoint consists of, as SageMaker's ARNs name it."""
+
+# An update keeps the instances that there are; weights are those of the configuration.
+RETAINED: Mapping[str, Any] = {
+    "retain_all_variant_properties": True,
+    "exclude_retained_variant_properties": [
+        sagemaker.CfnEndpoint.VariantPropertyProperty(variant_property_type="DesiredWeight")
+    ],
+}
 
 _CREATE_CONFIG = "sagemaker:CreateEndpointConfig"
 _MANAGE_ENDPOINT = (
@@ -63,11 +78,23 @@ class ModelEndpoint(Construct):
         Encrypts the volumes of the instances.
     log_settings
         How logs are kept.
+    alarms
+        How alarms are made.
+    limits
+        What they are about.
+    deployment
+        How it is updated.
+    rollback_alarms
+        Names of other alarms that roll an update back.
+    scaling
+        How many instances each variant that answers has; always the same where there is none.
 
     Attributes
     ----------
     endpoint_name : str
         Name of the endpoint, to invoke it by.
+    alarms : list of aws_cdk.aws_cloudwatch.Alarm
+        What is watched of it.
     role : aws_cdk.aws_iam.IRole
         The execution role.
 
@@ -80,7 +107,7 @@ class ModelEndpoint(Construct):
     --------
     >>> endpoint = ModelEndpoint(  # doctest: +SKIP
     ...     stack, "Endpoint", naming=naming, name="iris", network=network, artifacts=artifacts,
-    ...     variants=[Variant([container])], key=key, log_settings=settings)
+    ...     variants=[Variant([container])], key=key, log_settings=settings, alarms=alarms)
     >>> endpoint.grant_invoke(function)  # doctest: +SKIP
     """
 
@@ -102,9 +129,14 @@ class ModelEndpoint(Construct):
         variants: Sequence[Variant],
         key: kms.IKey,
         log_settings: LogSettings,
+        alarms: Alarms,
+        limits: Limits = LIMITS,
+        deployment: Deployment = GUARDED,
+        rollback_alarms: Sequence[str] = (),
+        scaling: Scaling | None = None,
     ) -> None:
         super().__init__(scope, construct_id)
-        raise_faults(self.node.path, self._faults(variants))
+        raise_faults(self.node.path, self._faults(variants, deployment, scaling))
         network.require(self, self.CALLS)
         self.endpoint_name = naming.endpoint(name)
         log_group = log_settings.group(
@@ -153,13 +185,37 @@ class ModelEndpoint(Construct):
             ),
             **config_properties,
         )
+        watching = EndpointAlarms(
+            self,
+            "Alarms",
+            alarms=alarms,
+            endpoint_name=self.endpoint_name,
+            variants=variants,
+            limits=limits,
+            others=rollback_alarms,
+        )
+        self.alarms = watching.all
         endpoint = sagemaker.CfnEndpoint(
             self,
             "Endpoint",
             endpoint_name=self.endpoint_name,
             endpoint_config_name=config.attr_endpoint_config_name,
+            deployment_config=deployment_config(
+                deployment, deployment.chosen(_instances(variants)), watching.rollback
+            ),
+            **(RETAINED if scaling else {}),
         )
         endpoint.node.add_dependency(log_group)
+        for variant in variants:
+            if scaling and not variant.shadow:
+                EndpointScaling(
+                    self,
+                    _construct_id(variant, "Scaling"),
+                    endpoint=endpoint,
+                    endpoint_name=self.endpoint_name,
+                    variant=variant.name,
+                    plan=scaling,
+                )
 
     def _grant_what_is_read(self, variants: Sequence[Variant], artifacts: ArtifactStore) -> None:
         """Let the role read the images and the files of the models, each once, and nothing else."""
@@ -169,8 +225,15 @@ class ModelEndpoint(Construct):
         for key in dict.fromkeys(it.files.key for it in containers if it.files):
             artifacts.grant_read(self.role, key)
 
-    def _faults(self, variants: Sequence[Variant]) -> Iterator[Fault]:
+    def _faults(
+        self, variants: Sequence[Variant], deployment: Deployment, scaling: Scaling | None
+    ) -> Iterator[Fault]:
         yield from variant_faults("variants", variants)
+        yield from deployment.faults("deployment", _instances(variants))
+        yield from exclusion_faults("", _shape(variants, deployment, scaling))
+        for variant in variants:
+            if scaling and not variant.shadow:
+                yield from scaling.faults("scaling", variant.instance_count)
         region = Stack.of(self).region
         for variant in variants:
             for number, container in enumerate(variant.containers):
@@ -317,6 +380,25 @@ def _construct_id(variant: Variant, ending: str) -> str:
     """The id of something of a variant: the first, and mostly the only one, needs no name."""
     words = "" if variant.name == MAIN else variant.name.title().replace("-", "")
     return f"{words}{ending}"
+
+
+def _instances(variants: Sequence[Variant]) -> int:
+    """Instances of the smallest variant: a step of a deployment is a part of them."""
+    return min((it.instance_count for it in variants if not it.serverless), default=1)
+
+
+def _shape(variants: Sequence[Variant], deployment: Deployment, scaling: Scaling | None) -> Shape:
+    files = [it.files for variant in variants for it in variant.containers if it.files]
+    return Shape(
+        kind="serverless" if any(it.serverless for it in variants) else "realtime",
+        strategy=deployment.chosen(_instances(variants)),
+        variants=sum(not it.shadow for it in variants),
+        shadows=sum(it.shadow for it in variants),
+        instance_types=[it.instance_type for it in variants if not it.serverless],
+        containers=max((len(it.containers) for it in variants), default=0),
+        unpacked=any(not it.packed for it in files),
+        scaled=scaling is not None,
+    )
 
 
 def _image_key(container: ModelContainer) -> tuple[str, str]:

@@ -12,7 +12,9 @@ from ruamel.yaml import YAML
 
 from mlops_constructs.aws_images import FRAMEWORKS
 from mlops_constructs.database_class import connections, memory
+from mlops_constructs.endpoint_alarms import WATCHED
 from mlops_constructs.sagemaker_in_vpc import PLACED, VPC_KEYS
+from mlops_constructs.serving_exclusions import EXCLUSIONS
 from stacks.config import Environment, json_schema, load_environment
 from stacks.document import read_document
 from stacks.releases import OnlyReleased
@@ -105,6 +107,20 @@ def test_the_images_of_aws_are_those_that_are_known() -> None:
     rows = re.findall(r"^\| `([a-z-]+)` \| ([\d., -]+) \|$", SERVING.read_text(), re.MULTILINE)
     written = {framework: tuple(versions.split(", ")) for framework, versions in rows}
     assert written == {name: tuple(known.tags) for name, known in FRAMEWORKS.items()}
+
+
+def test_every_exclusion_is_listed() -> None:
+    rows = {f"| {it.one} | {it.other} | [{it.reason[:-1]}]({it.source}) |" for it in EXCLUSIONS}
+    table = SERVING.read_text().partition("## What cannot be at once")[2]
+    written = [line for line in table.splitlines() if line.startswith("| ")][1:]
+    assert set(written) == rows
+
+
+def test_the_alarms_are_listed_in_their_order() -> None:
+    table = SERVING.read_text().partition("### Alarms")[2].partition("## ")[0]
+    rows = re.findall(r"\| `(\w+)` \| (\d+) minute", table)
+    limits = [(watched.construct_id.lower(), str(watched.periods)) for watched in WATCHED]
+    assert rows == limits
 
 
 def test_the_service_control_policy_denies_what_the_endpoint_denies() -> None:
@@ -201,7 +217,14 @@ def test_every_key_of_the_configuration_is_explained() -> None:
                 keys.add(f"{prefix}{name}")
 
     walk(schema, "")
-    assert [key for key in sorted(keys) if f"`{key}`" not in page] == []
+    # A variant has the keys of its endpoint.
+    named = {key: key.replace("variants.<name>.", "") for key in keys}
+    missing = [
+        key
+        for key, of_endpoint in named.items()
+        if f"`{key}`" not in page and f"`{of_endpoint}`" not in page
+    ]
+    assert sorted(missing) == []
 
 
 def test_defaults_that_are_named_are_the_defaults() -> None:

@@ -1,14 +1,17 @@
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aws_cdk.assertions import Match, Template
 
 from mlops_constructs.aws_images import AwsImage
+from mlops_constructs.deployment import Deployment, Strategy
 from mlops_constructs.endpoint_variants import Variant
 from mlops_constructs.faults import FaultsError
 from mlops_constructs.model_container import ModelFiles
 from mlops_constructs.model_endpoint import ModelEndpoint
+from mlops_constructs.scaling_plan import Scaling
 from tests.unit.constructs.conftest import MODEL_DIGEST, Bench
 
 
@@ -21,6 +24,7 @@ def endpoint(bench: Bench, **changes: object) -> ModelEndpoint:
         "variants": [Variant([bench.container()])],
         "key": bench.key,
         "log_settings": bench.log_settings,
+        "alarms": bench.alarms(),
     }
     return ModelEndpoint(bench.stack, "Endpoint", **{**arguments, **changes})  # type: ignore[arg-type]
 
@@ -160,6 +164,149 @@ class TestNames:
         new_model, new_config = names(new.template())
         assert old_model == new_model
         assert old_config != new_config
+
+
+class TestUpdates:
+    """A new version gets a part of the traffic first, and alarms send it back."""
+
+    @pytest.fixture
+    def config(self, template: Template) -> dict[str, Any]:
+        (found,) = template.find_resources("AWS::SageMaker::Endpoint").values()
+        config: dict[str, Any] = found["Properties"]["DeploymentConfig"]
+        return config
+
+    @pytest.fixture
+    def template(self, bench: Bench) -> Template:
+        endpoint(bench)
+        return bench.template()
+
+    def test_a_canary_is_watched_and_rolled_back(
+        self, template: Template, config: dict[str, Any]
+    ) -> None:
+        assert config["BlueGreenUpdatePolicy"] == {
+            "TrafficRoutingConfiguration": {
+                "Type": "CANARY",
+                "CanarySize": {"Type": "CAPACITY_PERCENT", "Value": 25},
+                "WaitIntervalInSeconds": 600,
+            },
+            "TerminationWaitInSeconds": 300,
+            "MaximumExecutionTimeoutInSeconds": 5100,
+        }
+        named = {a["AlarmName"]["Ref"] for a in config["AutoRollbackConfiguration"]["Alarms"]}
+        assert named == set(template.find_resources("AWS::CloudWatch::Alarm"))
+
+    @pytest.mark.parametrize(
+        ("strategy", "routing"),
+        [
+            ("all_at_once", {"Type": "ALL_AT_ONCE"}),
+            (
+                "linear",
+                {"Type": "LINEAR", "LinearStepSize": {"Type": "CAPACITY_PERCENT", "Value": 20}},
+            ),
+        ],
+    )
+    def test_another_way(
+        self, strategy: Strategy, routing: dict[str, object], bench: Bench
+    ) -> None:
+        endpoint(bench, deployment=Deployment(strategy, step=20, bake=60))
+        (found,) = bench.template().find_resources("AWS::SageMaker::Endpoint").values()
+        policy = found["Properties"]["DeploymentConfig"]["BlueGreenUpdatePolicy"]
+        assert policy["TrafficRoutingConfiguration"] == {**routing, "WaitIntervalInSeconds": 60}
+
+    def test_batch_after_batch(self, bench: Bench) -> None:
+        deployment = Deployment("rolling", step=50)
+        endpoint(bench, deployment=deployment, rollback_alarms=["orders-lost"])
+        (found,) = bench.template().find_resources("AWS::SageMaker::Endpoint").values()
+        config = found["Properties"]["DeploymentConfig"]
+        assert "BlueGreenUpdatePolicy" not in config
+        assert config["RollingUpdatePolicy"]["MaximumBatchSize"]["Value"] == 50
+        assert {"AlarmName": "orders-lost"} in config["AutoRollbackConfiguration"]["Alarms"]
+
+    def test_one_instance_has_no_half(self, bench: Bench) -> None:
+        with pytest.raises(FaultsError) as raised:
+            endpoint(
+                bench,
+                variants=[Variant([bench.container()], instance_count=1)],
+                deployment=Deployment("canary"),
+            )
+        assert [fault.path for fault in raised.value.faults] == ["deployment.strategy"]
+
+    def test_what_is_excluded_is_a_fault(self, bench: Bench) -> None:
+        variant = Variant([bench.container()], instance_type="ml.inf1.xlarge")
+        with pytest.raises(FaultsError, match="falls back to all at once"):
+            endpoint(bench, variants=[variant])
+
+
+class TestVariants:
+    def test_share_the_traffic_by_weight(self, bench: Bench) -> None:
+        one = bench.container()
+        endpoint(
+            bench,
+            variants=[
+                Variant([one], name="current", weight=9),
+                Variant([one], name="candidate", instance_type="ml.c5.large"),
+            ],
+            scaling=Scaling(2, 4, concurrency=2),
+        )
+        template = bench.template()
+        (config,) = template.find_resources("AWS::SageMaker::EndpointConfig").values()
+        variants = config["Properties"]["ProductionVariants"]
+        weights = {it["VariantName"]: it["InitialVariantWeight"] for it in variants}
+        assert weights == {"current": 9, "candidate": 1}
+        models = template.find_resources("AWS::SageMaker::Model").values()
+        assert len({model["Properties"]["ModelName"] for model in models}) == 2
+        targets = template.find_resources("AWS::ApplicationAutoScaling::ScalableTarget").values()
+        assert {target["Properties"]["ResourceId"] for target in targets} == {
+            "endpoint/mlops-blue-iris/variant/current",
+            "endpoint/mlops-blue-iris/variant/candidate",
+        }
+        (found,) = template.find_resources("AWS::SageMaker::Endpoint").values()
+        rollback = found["Properties"]["DeploymentConfig"]["AutoRollbackConfiguration"]
+        assert len(rollback["Alarms"]) == 10
+
+    def test_a_shadow_is_none_of_production(self, bench: Bench) -> None:
+        one = bench.container()
+        shadow = Variant([one], name="next", shadow=True, instance_count=1, weight=0.5)
+        endpoint(
+            bench,
+            variants=[Variant([one]), shadow],
+            deployment=Deployment("all_at_once"),
+            scaling=Scaling(2, 4, concurrency=2),
+        )
+        template = bench.template()
+        (config,) = template.find_resources("AWS::SageMaker::EndpointConfig").values()
+        (production,) = config["Properties"]["ProductionVariants"]
+        (copied,) = config["Properties"]["ShadowProductionVariants"]
+        assert (production["VariantName"], copied["VariantName"]) == ("main", "next")
+        template.resource_count_is("AWS::ApplicationAutoScaling::ScalableTarget", 1)
+        template.resource_count_is("AWS::CloudWatch::Alarm", 6)
+
+
+class TestScaling:
+    def test_an_update_keeps_what_there_is(self, bench: Bench) -> None:
+        endpoint(bench, scaling=Scaling(2, 6, invocations=1000))
+        template = bench.template()
+        template.has_resource_properties(
+            "AWS::SageMaker::Endpoint",
+            {
+                "RetainAllVariantProperties": True,
+                "ExcludeRetainedVariantProperties": [{"VariantPropertyType": "DesiredWeight"}],
+            },
+        )
+        (target,) = template.find_resources("AWS::ApplicationAutoScaling::ScalableTarget").values()
+        assert target["Properties"]["ResourceId"] == "endpoint/mlops-blue-iris/variant/main"
+        assert set(template.find_resources("AWS::SageMaker::Endpoint")) <= set(target["DependsOn"])
+
+    def test_without_it_the_configuration_decides(self, bench: Bench) -> None:
+        endpoint(bench)
+        bench.template().has_resource_properties(
+            "AWS::SageMaker::Endpoint", {"RetainAllVariantProperties": Match.absent()}
+        )
+
+    def test_it_starts_between_the_bounds(self, bench: Bench) -> None:
+        with pytest.raises(FaultsError) as raised:
+            endpoint(bench, scaling=Scaling(3, 6, invocations=1000))
+        assert [fault.path for fault in raised.value.faults] == ["scaling.min"]
 
 
 class TestContainers:

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from mlops_constructs.deployment import Deployment
+from mlops_constructs.scaling_plan import Scaling, Scheduled
 from stacks.config import Environment, load_environment
 from stacks.endpoint_parts import unreleased
 from stacks.releases import Release, Released
@@ -117,6 +119,161 @@ class TestContainers:
         schema = f"    spark_schema: {{input: [{columns}], output: {{name: f, type: double}}}}\n"
         found = faults(tmp_path, GOOD + IRIS + schema)
         assert set(found) == {"endpoints.iris.spark_schema"}
+
+
+VARIANTS = """\
+endpoints:
+  iris:
+    variants:
+      current: {image: iris, model: models:/iris@champion, weight: 9}
+      candidate: {image: iris, model: models:/iris@challenger}
+"""
+
+
+class TestVariants:
+    def test_each_is_released_by_its_name(self, tmp_path: Path) -> None:
+        endpoint = loaded(tmp_path, GOOD + VARIANTS).endpoints["iris"]
+        assert list(endpoint.parts) == ["current", "candidate"]
+        pair = "containers: [{name: a, image: iris}, {name: b, image: iris}]"
+        text = VARIANTS.replace("image: iris, model: models:/iris@challenger", pair)
+        endpoint = loaded(tmp_path, GOOD + text).endpoints["iris"]
+        assert list(endpoint.parts) == ["current", "candidate.a", "candidate.b"]
+
+    def test_keys_of_a_model_are_the_variants(self, tmp_path: Path) -> None:
+        text = VARIANTS + "    instances: 3\n    image: iris\n"
+        assert set(faults(tmp_path, GOOD + text)) == {
+            "endpoints.iris.instances",
+            "endpoints.iris.image",
+        }
+
+    def test_every_fault_of_each(self, tmp_path: Path) -> None:
+        text = (
+            VARIANTS.replace(
+                "image: iris, model: models:/iris@ch", "image: rose, model: models:/i@h"
+            )
+            + "    scaling: {min: 3, max: 4, concurrency: 1}\n"
+        )
+        found = faults(tmp_path, GOOD + text.replace("weight: 9", "weight: heavy"))
+        assert {"endpoints.iris.variants.current.weight"} < set(found)
+        assert set(faults(tmp_path, GOOD + text)) == {
+            "endpoints.iris.variants.current.image",
+            "endpoints.iris.variants.candidate.image",
+            "endpoints.iris.scaling.min",
+        }
+
+    def test_somebody_answers(self, tmp_path: Path) -> None:
+        hidden = VARIANTS.replace("iris@ch", "iris@h").replace("}\n", ", shadow: true}\n")
+        assert "endpoints.iris.variants" in faults(tmp_path, GOOD + hidden)
+        silent = VARIANTS.replace("weight: 9", "weight: 0").replace("lenger}", "lenger, weight: 0}")
+        assert set(faults(tmp_path, GOOD + silent)) == {"endpoints.iris.variants"}
+        none = GOOD + "endpoints: {iris: {variants: {}}}\n"
+        assert set(faults(tmp_path, none)) == {"endpoints.iris.variants"}
+
+    def test_a_shadow_follows_one(self, tmp_path: Path) -> None:
+        shadow = "      next: {image: iris, model: models:/iris/1, shadow: true, instances: 1}\n"
+        deployment = "    deployment: {strategy: all_at_once}\n"
+        found = faults(tmp_path, GOOD + VARIANTS + shadow + deployment)
+        assert "one variant answers" in found["endpoints.iris.variants"]
+        one = VARIANTS.replace(
+            "      candidate: {image: iris, model: models:/iris@challenger}\n", ""
+        )
+        assert faults(tmp_path, GOOD + one + shadow) == {}
+        assert loaded(tmp_path, GOOD + one + shadow).endpoints["iris"].least_instances == 2
+
+    def test_rolling_is_for_one(self, tmp_path: Path) -> None:
+        text = GOOD + VARIANTS + "    deployment: {strategy: rolling}\n"
+        assert set(faults(tmp_path, text)) == {"endpoints.iris.deployment.strategy"}
+
+    def test_one_instance_of_one_needs_a_reason(self, tmp_path: Path) -> None:
+        text = GOOD + VARIANTS.replace("weight: 9", "instances: 1")
+        found = faults(tmp_path, text)
+        assert set(found) == {"endpoints.instances"}
+        assert "endpoints.iris.variants.current.instances: 1" in found["endpoints.instances"]
+
+
+ALARM = "arn:aws:cloudwatch:eu-west-1:123456789012:alarm:orders lost: many"
+
+
+class TestUpdates:
+    def test_the_plan_is_what_is_written(self, tmp_path: Path) -> None:
+        text = f"    deployment: {{strategy: linear, bake: 1 min, alarms: ['{ALARM}']}}\n"
+        settings = loaded(tmp_path, GOOD + IRIS + text).endpoints["iris"].deployment
+        assert settings.plan == Deployment("linear", 25, 60, 300)
+        assert settings.alarms == [ALARM]
+
+    def test_every_fault_at_once(self, tmp_path: Path) -> None:
+        elsewhere = ALARM.replace("eu-west-1", "eu-west-2")
+        text = (
+            "    instance: ml.inf1.xlarge\n"
+            "    deployment:\n"
+            f"      {{strategy: linear, step: 5 %, bake: 20 min, alarms: [{elsewhere!r}]}}\n"
+            "    limits: {errors: 5, disk: 120 %}\n"
+        )
+        assert set(faults(tmp_path, GOOD + IRIS + text)) == {
+            "endpoints.iris.deployment.step",
+            "endpoints.iris.deployment.bake",
+            "endpoints.iris.deployment.strategy",
+            "endpoints.iris.deployment.alarms.0",
+            "endpoints.iris.limits.errors",
+            "endpoints.iris.limits.disk",
+        }
+
+    def test_ten_alarms_leave_no_room(self, tmp_path: Path) -> None:
+        text = f"    deployment: {{alarms: [{', '.join(10 * [repr(ALARM)])}]}}\n"
+        assert set(faults(tmp_path, GOOD + IRIS + text)) == {"endpoints.iris.deployment.alarms"}
+
+
+class TestScaling:
+    def scaled(self, folder: Path, settings: str) -> dict[str, str]:
+        return faults(folder, GOOD + IRIS + f"    scaling: {{{settings}}}\n")
+
+    def test_the_plan_is_what_is_written(self, tmp_path: Path) -> None:
+        night = "{at: cron(0 20 * * ? *), min: 2, max: 3, timezone: Asia/Tokyo}"
+        text = f"    scaling: {{min: 2, max: 6, invocations: 10 /min, schedule: [{night}]}}\n"
+        scaling = loaded(tmp_path, GOOD + IRIS + text).endpoints["iris"].scaling
+        entry = Scheduled("cron(0 20 * * ? *)", 2, 3, "Asia/Tokyo")
+        assert scaling
+        assert scaling.plan == Scaling(2, 6, 10, schedule=[entry])
+
+    @pytest.mark.parametrize(
+        ("settings", "key"),
+        [
+            ("min: 4, max: 2, concurrency: 1", ".max"),
+            ("min: 3, max: 6, concurrency: 1", ".min"),
+            ("min: 2, max: 6", ""),
+            (
+                "min: 2, max: 6, schedule: [{at: cron(0 8 * * ? *), min: 3, max: 2}]",
+                ".schedule.0.max",
+            ),
+            ("min: 2, max: 6, schedule: [{at: monday, min: 2, max: 3}]", ".schedule.0.at"),
+            ("max: 6, concurrency: 1", ".min"),
+        ],
+    )
+    def test_a_plan_that_is_none(self, settings: str, key: str, tmp_path: Path) -> None:
+        assert set(self.scaled(tmp_path, settings)) == {f"endpoints.iris.scaling{key}"}
+
+    def test_one_in_any_case_needs_a_reason(self, tmp_path: Path) -> None:
+        found = self.scaled(tmp_path, "min: 1, max: 6, concurrency: 1")
+        assert set(found) == {"endpoints.instances"}
+        assert "endpoints.iris.scaling.min: 1" in found["endpoints.instances"]
+
+
+class TestInstances:
+    """A single instance is down while it is replaced: somebody has to want that."""
+
+    ONE = IRIS + "    instances: 1\n"
+
+    def test_one_needs_a_reason(self, tmp_path: Path) -> None:
+        found = faults(tmp_path, GOOD + self.ONE)
+        assert set(found) == {"endpoints.instances"}
+        assert "endpoints.iris.instances: 1" in found["endpoints.instances"]
+        reason = "opt_outs: {endpoints.instances: Development may be down for a while.}\n"
+        assert faults(tmp_path, GOOD + self.ONE + reason) == {}
+        assert set(faults(tmp_path, GOOD + IRIS + reason)) == {"opt_outs.endpoints.instances"}
+
+    def test_a_step_of_one_is_none(self, tmp_path: Path) -> None:
+        found = faults(tmp_path, GOOD + self.ONE + "    deployment: {strategy: rolling}\n")
+        assert "endpoints.iris.deployment.strategy" in found
 
 
 class TestReleased:
