@@ -7,7 +7,7 @@ export CDK_DISABLE_CLI_TELEMETRY := true
 build_options = $(if $(ENGINE),--engine $(ENGINE)) $(foreach name,BASE_IMAGE RDS_CA_BUNDLE,$(if $($(name)),--build-arg $(name)=$($(name))))
 login = $(if $(LOGIN),--login $(LOGIN))
 .DEFAULT_GOAL := help
-.PHONY: help install lock demo examples contract test check synth prove schema images release deploy bench bench-tracking evidence clean
+.PHONY: help install lock demo examples contract test check synth prove schema images release deploy bench bench-tracking bench-serving evidence clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -19,6 +19,7 @@ install: ## Install everything into the checkout (.venv, Node, cdk)
 lock: $(if $(wildcard .venv/bin/uv),,install) ## Pin the transitive versions anew
 	uv pip compile --quiet --python-version 3.11.2 --no-header --no-emit-package mlops-constructs requirements.txt requirements-dev.txt -o constraints.txt
 	@for folder in containers/* local/stand_ins/*; do (cd $$folder && uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header requirements.in -o requirements.lock) || exit 1; done
+	@cd tests/benchmarks/peers && uv pip compile --quiet --python-version 3.11 --generate-hashes --no-header requirements.in -o requirements.lock
 
 synth: install ## Synthesize the environment ENV into build/cdk.out
 	@cdk synth --quiet --output build/cdk.out -c env=$(ENV)
@@ -75,6 +76,9 @@ bench: install ## Measure against named peers; tables go to build/bench
 
 bench-tracking: install ## Measure the tracking server against plain MLflow (7 minutes)
 	@python -m tests.benchmarks.tracking
+
+bench-serving: install ## Measure the model server against the article's, MLflow's and bare ones (6 minutes)
+	@python -m tests.benchmarks.serving
 
 clean: ## Remove what was installed and built
 	rm -rf .venv node_modules build .local

@@ -27,6 +27,7 @@ from local.processes import Process
 from local.servers import answers
 from local.state import ROOT, free_port
 from tests.benchmarks.load import Client, Load, request, run_load
+from tests.benchmarks.machine import family, processor_seconds, resident
 from tests.benchmarks.report import Measure, median, report
 
 REGION = "ap-northeast-1"
@@ -467,22 +468,8 @@ def _call(port: int, path: str, body: Mapping[str, Any]) -> Any:
 
 def _family(leader: int) -> tuple[float, float]:
     """Seconds of a processor that a process and its descendants took, and MiB that they hold."""
-    parents, seconds, sizes = {}, {}, {}
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = stat.read_text().rpartition(")")[2].split()
-        except OSError:
-            continue  # it ended meanwhile
-        process = int(stat.parent.name)
-        parents[process], sizes[process] = int(fields[1]), int(fields[21])
-        seconds[process] = int(fields[11]) + int(fields[12])
-    family = {leader} & parents.keys()
-    while found := {process for process, parent in parents.items() if parent in family} - family:
-        family |= found
-    return (
-        sum(seconds[process] for process in family) / os.sysconf("SC_CLK_TCK"),
-        sum(sizes[process] for process in family) * os.sysconf("SC_PAGE_SIZE") / 1024**2,
-    )
+    processes = family(leader)
+    return processor_seconds(processes), resident(processes)
 
 
 def _measures(rounds: Mapping[str, list[Round]]) -> Iterator[Measure]:
