@@ -173,6 +173,20 @@ class Serving:
         text: str = answer["Body"].read().decode()
         return text
 
+    def object(self, key: str) -> str | None:
+        """What an object of the bucket holds; nothing where there is none."""
+        try:
+            text: str = self.s3.get_object(Bucket=BUCKET, Key=key)["Body"].read().decode()
+        except ClientError:
+            return None
+        return text
+
+    def lines(self, prefix: str) -> list[Any]:
+        """The JSON lines of all objects below a prefix of the bucket."""
+        listed = self.s3.list_objects_v2(Bucket=BUCKET, Prefix=prefix).get("Contents", [])
+        texts = [self.object(entry["Key"]) or "" for entry in listed]
+        return [json.loads(line) for text in texts for line in text.splitlines()]
+
 
 class Client:
     """A client that calls all the time.

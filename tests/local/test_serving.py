@@ -3,6 +3,7 @@
 The containers are stubs, so that what is tested is the platform and not a model.
 """
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,7 +16,7 @@ from local.pace import Pace
 from local.platform import running_platform
 from local.state import StateFolder
 from tests.local.conftest import processes_naming
-from tests.local.serving import Client, Serving, stub_image, until
+from tests.local.serving import BUCKET, Client, Serving, stub_image, until
 
 ALARM_NAME = "canary-errors"
 
@@ -214,3 +215,109 @@ def test_traffic_scales_an_endpoint_out_and_its_end_scales_it_in(serving: Servin
     causes = [each["Cause"] for each in described["ScalingActivities"]]
     assert "AlarmLow" in causes[0]
     assert "AlarmHigh" in causes[-1]
+
+
+def test_capture_files_appear(serving: Serving) -> None:
+    capture = {
+        "InitialSamplingPercentage": 100,
+        "DestinationS3Uri": f"s3://{BUCKET}/capture",
+        "CaptureOptions": [{"CaptureMode": "Input"}, {"CaptureMode": "Output"}],
+        "CaptureContentTypeHeader": {"CsvContentTypes": ["text/csv"]},
+    }
+    template = serving.template(
+        "captured", serving.container("a"), config={"DataCaptureConfig": capture}
+    )
+    serving.deploy("captured", template)
+    for number in range(5):
+        serving.ask("captured", str(number), InferenceId=f"id-{number}")
+    lines = until(lambda: serving.lines("capture/captured/main/"), lambda found: len(found) == 5)
+    assert {line["captureData"]["endpointOutput"]["data"] for line in lines} == {
+        f"a({number})" for number in range(5)
+    }
+    assert lines[0]["eventMetadata"]["inferenceId"] == "id-0"
+
+
+def test_asynchronous_answers_appear_from_no_instance_and_back(serving: Serving) -> None:
+    """The queue starts the first instance, and its end stops it."""
+    sns, sqs = serving.platform.client("sns"), serving.platform.client("sqs")
+    topic = sns.create_topic(Name="answered")["TopicArn"]
+    queue = sqs.create_queue(QueueName="answered")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn["QueueArn"])
+    output = {
+        "S3OutputPath": f"s3://{BUCKET}/answers/",
+        "S3FailurePath": f"s3://{BUCKET}/failures/",
+        "NotificationConfig": {"SuccessTopic": topic, "ErrorTopic": topic},
+    }
+    step = {"MetricIntervalLowerBound": 0, "ScalingAdjustment": 1}
+    policy = {
+        "PolicyType": "StepScaling",
+        "StepScalingPolicyConfiguration": {
+            "AdjustmentType": "ChangeInCapacity",
+            "Cooldown": 60,
+            "StepAdjustments": [step],
+        },
+    }
+    parts = scaling("queued", 0, 2, policy)
+    parts["Tracking"] = {
+        "Type": "AWS::ApplicationAutoScaling::ScalingPolicy",
+        "Properties": {
+            "PolicyName": "queued-tracking",
+            "PolicyType": "TargetTrackingScaling",
+            "ScalingTargetId": {"Ref": "Target"},
+            "TargetTrackingScalingPolicyConfiguration": {
+                "TargetValue": 5,
+                "ScaleInCooldown": 60,
+                "ScaleOutCooldown": 60,
+                "CustomizedMetricSpecification": {
+                    "MetricName": "ApproximateBacklogSizePerInstance",
+                    "Namespace": "AWS/SageMaker",
+                    "Dimensions": [{"Name": "EndpointName", "Value": "queued"}],
+                    "Statistic": "Average",
+                },
+            },
+        },
+    }
+    backlog = alarm("queued", "queued-backlog", MetricName="HasBacklogWithoutCapacity")
+    backlog["Properties"] |= {
+        "Dimensions": [{"Name": "EndpointName", "Value": "queued"}],
+        "Statistic": "Average",
+        "AlarmActions": [{"Ref": "Policy"}],
+    }
+    template = serving.template(
+        "queued",
+        serving.container("a", fails_on="bad"),
+        config={"AsyncInferenceConfig": {"OutputConfig": output}},
+        further={**parts, "Backlog": backlog},
+    )
+    serving.deploy("queued", template)
+    until(lambda: instances(serving, "queued"), lambda count: count == 0)
+    places = []
+    for name, body in (("good", b"1,2"), ("bad", b"bad")):
+        serving.s3.put_object(Bucket=BUCKET, Key=f"questions/{name}", Body=body)
+        answer = serving.runtime.invoke_endpoint_async(
+            EndpointName="queued",
+            InputLocation=f"s3://{BUCKET}/questions/{name}",
+            ContentType="text/csv",
+        )
+        places.append(answer["OutputLocation" if name == "good" else "FailureLocation"])
+    bodies = [
+        until(lambda place=place: serving.object(place.removeprefix(f"s3://{BUCKET}/")))
+        for place in places
+    ]
+    assert bodies[0] == "a(1,2)"
+    assert "Received client error (400) from primary" in bodies[1]
+    said: dict[str, str] = {}
+
+    def receive() -> dict[str, str]:
+        for each in sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages", []):
+            content = json.loads(json.loads(each["Body"])["Message"])
+            said[content["requestParameters"]["inputLocation"]] = content["invocationStatus"]
+        return said
+
+    until(receive, lambda found: len(found) == 2)
+    assert said == {
+        f"s3://{BUCKET}/questions/good": "Completed",
+        f"s3://{BUCKET}/questions/bad": "Failed",
+    }
+    until(lambda: instances(serving, "queued"), lambda count: count == 0)

@@ -14,6 +14,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from local.extensions.hooks import account_and_region
+from local.extensions.sagemaker.asynchronous import AsyncInference
 from local.extensions.sagemaker.chain import CUSTOM_ATTRIBUTES
 from local.extensions.sagemaker.deployer import Deployer, in_background
 from local.extensions.sagemaker.deployment import RolledBackError
@@ -23,7 +24,7 @@ from local.extensions.sagemaker.router import Answered, Asked, Router
 from local.extensions.sagemaker.variants import Endpoint, Record, Side
 from local.host import Host
 
-INVOCATION = re.compile(r"/endpoints/(?P<endpoint>[^/]+)/invocations")
+INVOCATION = re.compile(r"/endpoints/(?P<endpoint>[^/]+)/(?P<kind>invocations|async-invocations)")
 KEPT = ("Model", "EndpointConfig")
 """Kinds that are records and nothing that runs."""
 BUSY = ("Creating", "Updating", "RollingBack")
@@ -46,13 +47,23 @@ class SageMaker:
         What deploys endpoints.
     router
         What invocations go through.
+    queues
+        Where asynchronous ones wait.
     """
 
-    def __init__(self, host: Host, records: Records, deployer: Deployer, router: Router) -> None:
+    def __init__(
+        self,
+        host: Host,
+        records: Records,
+        deployer: Deployer,
+        router: Router,
+        queues: AsyncInference,
+    ) -> None:
         self._host = host
         self._records = records
         self._deployer = deployer
         self._router = router
+        self._queues = queues
         self._endpoints: dict[str, Endpoint] = {}
         self._settled: dict[str, threading.Event] = {}
         self._operations: dict[str, Callable[[Mapping[str, Any]], Record]] = {
@@ -77,8 +88,7 @@ class SageMaker:
         try:
             invocation = INVOCATION.fullmatch(path)
             if invocation:
-                endpoint = self._invoked(invocation["endpoint"])
-                return _answer(await self._router.invoke(endpoint, Asked.read(headers, body)))
+                return await self._invoke(invocation["endpoint"], invocation["kind"], headers, body)
             operation = headers.get("x-amz-target", "").removeprefix("SageMaker.")
             return _json(200, self.do(operation, json.loads(body or b"{}")))
         except RefusedError as error:
@@ -318,14 +328,22 @@ class SageMaker:
         if ports:
             self._host.announce(f"endpoint {endpoint.name}", f"http://127.0.0.1:{ports[0]}")
 
-    def _invoked(self, name: str) -> Endpoint:
+    async def _invoke(
+        self, name: str, kind: str, headers: Mapping[str, str], body: bytes
+    ) -> Answer:
         endpoint = self._endpoints.get(name)
-        if endpoint is None or not endpoint.routes:
+        if endpoint is None or endpoint.side is None:
             account = account_and_region()[0]
             raise RefusedError(
                 "ValidationError", f"Endpoint {name} of account {account} not found."
             )
-        return endpoint
+        if kind == "async-invocations":
+            return _accepted(self._queues.accept(endpoint, headers))
+        if "AsyncInferenceConfig" in endpoint.side.config:
+            raise RefusedError(
+                "ValidationError", "The endpoint is asynchronous: use InvokeEndpointAsync."
+            )
+        return _answer(await self._router.invoke(endpoint, Asked.read(headers, body)))
 
 
 def retention(request: Mapping[str, Any]) -> Callable[[Side, Side], None]:
@@ -360,6 +378,14 @@ def _answer(answered: Answered) -> Answer:
     if answered.payload.attributes:
         given[CUSTOM_ATTRIBUTES] = answered.payload.attributes
     return 200, given, answered.payload.body
+
+
+def _accepted(given: Mapping[str, str]) -> Answer:
+    status, headers, body = _json(202, {"InferenceId": given["InferenceId"]})
+    places = {
+        f"X-Amzn-SageMaker-{name}": given[name] for name in ("OutputLocation", "FailureLocation")
+    }
+    return status, {**headers, **{name: at for name, at in places.items() if at}}, body
 
 
 def _json(status: int, content: Mapping[str, Any]) -> Answer:

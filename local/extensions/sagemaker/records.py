@@ -6,10 +6,11 @@ Requests are checked against the service's own model, which botocore carries.
 import re
 import time
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 import botocore.session
-from botocore.model import StructureShape
+from botocore.model import OperationModel, StructureShape
 from botocore.validate import ParamValidator
 
 from local.extensions.hooks import account_and_region
@@ -26,8 +27,7 @@ class Records:
     def __init__(self) -> None:
         self._records: dict[str, dict[str, Record]] = {kind: {} for kind in KINDS}
         self._tags: dict[str, dict[str, str]] = {}
-        loaded = botocore.session.get_session().get_service_model("sagemaker")
-        self._operations = {name: loaded.operation_model(name) for name in loaded.operation_names}
+        self._operations = _operations()
 
     def checked(self, operation: str, request: Mapping[str, Any]) -> Mapping[str, Any]:
         """A request, if it is one of an operation.
@@ -120,6 +120,13 @@ class Records:
         shape = self._operations[operation].input_shape
         assert shape is not None
         return shape
+
+
+@cache
+def _operations() -> Mapping[str, OperationModel]:
+    """What the service can be asked, by name."""
+    loaded = botocore.session.get_session().get_service_model("sagemaker")
+    return {name: loaded.operation_model(name) for name in loaded.operation_names}
 
 
 def arn_of(kind: str, name: str) -> str:

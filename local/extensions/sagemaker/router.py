@@ -87,19 +87,26 @@ class Router:
         Told of each invocation.
     random
         What chances are taken from.
-    client
-        What requests are sent with.
+    connect
+        Makes what requests are sent with: one for each event loop.
+
+    Attributes
+    ----------
+    listeners : list of callable
+        Told of each answer.
     """
 
     def __init__(
         self,
         metrics: Metrics,
         random: Random | None = None,
-        client: httpx2.AsyncClient | None = None,
+        connect: Callable[[], httpx2.AsyncClient] = httpx2.AsyncClient,
     ) -> None:
         self._metrics = metrics
         self._random = random or Random()  # noqa: S311 - who is asked is no secret
-        self._client = client or httpx2.AsyncClient(timeout=ANSWER_SECONDS)
+        self.connect = connect
+        self._client = connect()
+        self.listeners: list[Listener] = []
 
     async def invoke(self, endpoint: Endpoint, asked: Asked) -> Answered:
         """Ask an endpoint.
@@ -116,9 +123,18 @@ class Router:
         RefusedError
             Where there is no answer, or the model's is an error.
         """
-        side, variant = self._pick(endpoint, asked.variant)
+        side, variant = self.pick(endpoint, asked.variant)
         payload = await self.ask(endpoint, side, variant, asked, self._client)
-        return Answered(payload, side, variant)
+        return self.tell(endpoint, asked, payload, side, variant)
+
+    def tell(
+        self, endpoint: Endpoint, asked: Asked, payload: Payload, side: Side, variant: Variant
+    ) -> Answered:
+        """Let whoever listens know what was answered."""
+        answered = Answered(payload, side, variant)
+        for listener in self.listeners:
+            listener(endpoint, asked, answered)
+        return answered
 
     async def ask(
         self,
@@ -166,7 +182,21 @@ class Router:
             overhead = time.perf_counter() - begun - model_seconds
             self._measure(endpoint, side, variant, status, model_seconds, overhead)
 
-    def _pick(self, endpoint: Endpoint, name: str) -> tuple[Side, Variant]:
+    def pick(self, endpoint: Endpoint, name: str) -> tuple[Side, Variant]:
+        """The side and the variant that a request goes to.
+
+        Parameters
+        ----------
+        endpoint
+            Of which endpoint.
+        name
+            The variant that the request names; empty where it names none.
+
+        Raises
+        ------
+        RefusedError
+            Where there is none.
+        """
         side = choose(endpoint.routes, self._random.random())
         if side is None:
             account = endpoint.scope[0]

@@ -3,6 +3,8 @@
 from local.extensions import hooks
 from local.extensions.cloudwatch.alarms import Alarms
 from local.extensions.heartbeat import Heartbeat
+from local.extensions.sagemaker.asynchronous import AsyncInference
+from local.extensions.sagemaker.capture import Capture
 from local.extensions.sagemaker.containers import Launcher
 from local.extensions.sagemaker.control_plane import SageMaker
 from local.extensions.sagemaker.deployer import Deployer, PacedClock
@@ -36,9 +38,14 @@ def make_sagemaker(host: Host, account: str, alarms: Alarms, heartbeat: Heartbea
         alarms.in_alarm,
         str(host.pace),
     )
-    sagemaker = SageMaker(host, records, deployer, Router(metrics))
+    router, capture = Router(metrics), Capture(lambda region: host.client("s3", region))
+    router.listeners.append(capture.listen)
+    queues = AsyncInference(host.client, router, metrics, host.pace)
+    sagemaker = SageMaker(host, records, deployer, router, queues)
+    heartbeat.add(lambda: queues.work(sagemaker.in_service()))
     heartbeat.add(lambda: measure(sagemaker.in_service, metrics))
     heartbeat.add(metrics.flush)
+    heartbeat.add(capture.flush)
     return sagemaker
 
 

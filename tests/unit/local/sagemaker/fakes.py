@@ -1,11 +1,13 @@
 """What stands for processes and for time in the tests of the local SageMaker."""
 
+import io
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import httpx2
+from botocore.exceptions import ClientError
 
 from local.extensions.sagemaker.containers import Instance
 from local.extensions.sagemaker.errors import StartError
@@ -84,7 +86,7 @@ class Answers:
         self._launcher = launcher
         self.asked: list[tuple[str, httpx2.Request]] = []
         self.by_image: dict[str, Callable[[httpx2.Request], httpx2.Response]] = {}
-        self.client = httpx2.AsyncClient(transport=httpx2.MockTransport(self._answer))
+        self.connect = lambda: httpx2.AsyncClient(transport=httpx2.MockTransport(self._answer))
 
     def counts(self) -> Counter[str]:
         """How often which image was asked."""
@@ -154,3 +156,31 @@ class Measured:
     ) -> None:
         total = sum(value * count for value, count in counts.items())
         self.sums[name, json.dumps(dimensions, sort_keys=True)] += total  # type: ignore[assignment]
+
+
+class FakeStores:
+    """S3 and SNS, in a dictionary and a list.
+
+    Attributes
+    ----------
+    objects : dict of str to bytes
+        By bucket and key.
+    published : list of (str, dict)
+        Topic and message.
+    """
+
+    def __init__(self) -> None:
+        self.objects: dict[str, bytes] = {}
+        self.published: list[tuple[str, dict[str, Any]]] = []
+
+    def get_object(self, Bucket: str, Key: str) -> dict[str, Any]:  # noqa: N803
+        name = f"{Bucket}/{Key}"
+        if name not in self.objects:
+            raise ClientError({"Error": {"Code": "NoSuchKey", "Message": name}}, "GetObject")
+        return {"Body": io.BytesIO(self.objects[name])}
+
+    def put_object(self, Bucket: str, Key: str, Body: bytes, **_: Any) -> None:  # noqa: N803
+        self.objects[f"{Bucket}/{Key}"] = Body
+
+    def publish(self, TopicArn: str, Message: str) -> None:  # noqa: N803
+        self.published.append((TopicArn, json.loads(Message)))

@@ -2,14 +2,21 @@
 
 import asyncio
 import json
+import re
+import threading
+import time
 from pathlib import Path
 from random import Random
 from typing import Any
 
+import httpx2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from local.extensions.sagemaker import asynchronous
+from local.extensions.sagemaker.asynchronous import AsyncInference
+from local.extensions.sagemaker.capture import Capture
 from local.extensions.sagemaker.control_plane import SageMaker
 from local.extensions.sagemaker.deployer import Deployer
 from local.extensions.sagemaker.errors import RefusedError
@@ -19,11 +26,13 @@ from local.extensions.sagemaker.resources import EndpointResource, SageMakerReso
 from local.extensions.sagemaker.router import Router
 from local.extensions.sagemaker.variants import choose, part
 from local.host import Host
+from local.pace import Pace
 from local.state import StateFolder
 from tests.unit.local.sagemaker.fakes import (
     Answers,
     FakeClock,
     FakeLauncher,
+    FakeStores,
     Measured,
     failing,
 )
@@ -39,6 +48,7 @@ class Service:
         state.run.mkdir(parents=True)
         self.launcher, self.clock, self.measured = FakeLauncher(), FakeClock(), Measured()
         self.answers = Answers(self.launcher)
+        self.time = 1_800_000_000.0
         self.firing: list[str] = []
         self.host = Host(state, "http://127.0.0.1:1")
         records, self.metrics = Records(), Metrics(self.measured)
@@ -49,8 +59,14 @@ class Service:
             lambda _, names: [name for name in names if name in self.firing],
             "a minute counts as 1 s",
         )
-        router = Router(self.metrics, Random(1), self.answers.client)  # noqa: S311
-        self.sagemaker = SageMaker(self.host, records, deployer, router)
+        router = Router(self.metrics, Random(1), self.answers.connect)  # noqa: S311
+        self.stores = FakeStores()
+        self.capture = Capture(lambda _: self.stores, Random(1), lambda: self.time)  # noqa: S311
+        router.listeners.append(self.capture.listen)
+        self.queues = AsyncInference(
+            lambda service, region: self.stores, router, self.metrics, Pace(60)
+        )
+        self.sagemaker = SageMaker(self.host, records, deployer, router, self.queues)
 
     def do(self, operation: str, **request: Any) -> dict[str, Any]:
         return self.sagemaker.do(operation, request)
@@ -392,6 +408,207 @@ class TestInvocation:
         assert found["ModelLatency"] > 0
         of_config = {"EndpointConfigName": "one", "EndpointName": "e", "VariantName": "main"}
         assert service.measured.sums["Invocations", json.dumps(of_config)] == 3
+
+
+CAPTURE = {
+    "InitialSamplingPercentage": 100,
+    "DestinationS3Uri": "s3://bucket/capture/",
+    "CaptureOptions": [{"CaptureMode": "Input"}, {"CaptureMode": "Output"}],
+    "CaptureContentTypeHeader": {"CsvContentTypes": ["text/csv"]},
+}
+
+
+class TestCapture:
+    def deploy(self, service: Service, **changes: Any) -> None:
+        service.model("one")
+        service.config("one", DataCaptureConfig={**CAPTURE, **changes})
+        service.move("one")
+
+    def lines(self, service: Service) -> list[Any]:
+        service.time += 10
+        service.capture.flush()
+        return [
+            json.loads(line)
+            for body in service.stores.objects.values()
+            for line in body.decode().splitlines()
+        ]
+
+    def test_writes_what_was_asked_and_answered(self, service: Service) -> None:
+        self.deploy(service)
+        service.ask("1,2", content_type="text/csv", x_amzn_sagemaker_inference_id="id-1")
+        (line,) = self.lines(service)
+        assert line["captureData"] == {
+            "endpointInput": {
+                "observedContentType": "text/csv",
+                "mode": "INPUT",
+                "data": "1,2",
+                "encoding": "CSV",
+            },
+            "endpointOutput": {
+                "observedContentType": "one",
+                "mode": "OUTPUT",
+                "data": "b25lKDEsMik=",
+                "encoding": "BASE64",
+            },
+        }
+        assert line["eventMetadata"]["inferenceId"] == "id-1"
+        assert line["eventMetadata"]["inferenceTime"] == "2027-01-15T08:00:00Z"
+        assert line["eventVersion"] == "0"
+        (key,) = service.stores.objects
+        assert re.fullmatch(r"bucket/capture/e/main/2027/01/15/08/00-10-000-[0-9a-f-]+\.jsonl", key)
+
+    def test_captures_the_part_that_it_is_told_to(self, service: Service) -> None:
+        self.deploy(service, InitialSamplingPercentage=20)
+        for _ in range(300):
+            service.ask()
+        assert 35 < len(self.lines(service)) < 85
+
+    def test_one_side_alone(self, service: Service) -> None:
+        self.deploy(service, CaptureOptions=[{"CaptureMode": "Output"}])
+        service.ask()
+        assert list(self.lines(service)[0]["captureData"]) == ["endpointOutput"]
+
+    @pytest.mark.parametrize(
+        "changes", [{"EnableCapture": False}, {"InitialSamplingPercentage": 0}]
+    )
+    def test_or_nothing(self, changes: dict[str, Any], service: Service) -> None:
+        self.deploy(service, **changes)
+        service.ask()
+        assert self.lines(service) == []
+
+    def test_of_a_pipeline_it_is_the_first_request_and_the_last_answer(
+        self, service: Service
+    ) -> None:
+        service.model("m", "a", "b")
+        kinds = {"CsvContentTypes": ["text/csv", "b"]}
+        service.config("m", DataCaptureConfig={**CAPTURE, "CaptureContentTypeHeader": kinds})
+        service.move("m")
+        service.ask("x", content_type="text/csv")
+        data = self.lines(service)[0]["captureData"]
+        assert data["endpointInput"]["data"] == "x"
+        assert data["endpointOutput"]["data"] == "b(a(x))"
+
+
+ASYNC = {
+    "OutputConfig": {
+        "S3OutputPath": "s3://bucket/out/",
+        "S3FailurePath": "s3://bucket/failed",
+        "NotificationConfig": {"SuccessTopic": "arn:good", "ErrorTopic": "arn:bad"},
+    },
+    "ClientConfig": {"MaxConcurrentInvocationsPerInstance": 2},
+}
+
+
+class TestAsync:
+    def deploy(self, service: Service, count: int = 1) -> None:
+        service.model("one")
+        service.config("one", variant("one", count), AsyncInferenceConfig=ASYNC)
+        service.move("one")
+        service.stores.objects["bucket/in/1"] = b"1,2"
+
+    def send(self, service: Service, **headers: str) -> Any:
+        given = {"x_amzn_sagemaker_inputlocation": "s3://bucket/in/1", **headers}
+        return service.request("/endpoints/e/async-invocations", b"", **given)
+
+    def work(self, service: Service) -> None:
+        service.queues.work(service.sagemaker.in_service())
+        for thread in threading.enumerate():
+            if thread.name.startswith("async-"):
+                thread.join()
+
+    def test_the_answer_comes_to_the_place_that_was_said(self, service: Service) -> None:
+        self.deploy(service)
+        status, headers, body = self.send(service, x_amzn_sagemaker_content_type="text/csv")
+        assert status == 202
+        self.work(service)
+        location = headers["X-Amzn-SageMaker-OutputLocation"]
+        assert service.stores.objects[location.removeprefix("s3://")] == b"one(1,2)"
+        ((topic, said),) = service.stores.published
+        assert topic == "arn:good"
+        assert said["invocationStatus"] == "Completed"
+        assert said["inferenceId"] == json.loads(body)["InferenceId"]
+        assert said["responseParameters"]["outputLocation"] == location
+        assert said["requestParameters"]["inputLocation"] == "s3://bucket/in/1"
+
+    def test_a_failure_does_too(self, service: Service) -> None:
+        self.deploy(service)
+        service.answers.by_image["one"] = failing(500, "broken")
+        _, headers, _ = self.send(service)
+        self.work(service)
+        location = headers["X-Amzn-SageMaker-FailureLocation"].removeprefix("s3://")
+        assert b"broken" in service.stores.objects[location]
+        ((topic, said),) = service.stores.published
+        assert (topic, said["invocationStatus"]) == ("arn:bad", "Failed")
+        assert "broken" in said["failureReason"]
+
+    def test_a_missing_input_is_a_failure(self, service: Service) -> None:
+        self.deploy(service)
+        self.send(service, x_amzn_sagemaker_inputlocation="s3://bucket/in/none")
+        self.work(service)
+        assert service.stores.published[0][1]["invocationStatus"] == "Failed"
+
+    def test_requests_wait_while_there_is_no_instance(self, service: Service) -> None:
+        self.deploy(service)
+        service.sagemaker.scale("endpoint/e/variant/main", 0)
+        for _ in range(3):
+            self.send(service)
+        self.work(service)
+        assert service.stores.published == []
+        service.metrics.flush()
+        of = json.dumps({"EndpointName": "e"})
+        assert service.measured.sums["ApproximateBacklogSize", of] == 3
+        assert service.measured.sums["HasBacklogWithoutCapacity", of] == 1
+        service.sagemaker.scale("endpoint/e/variant/main", 1)
+        self.work(service)
+        self.work(service)
+        assert len(service.stores.published) == 3
+
+    def test_one_that_waits_too_long_fails(
+        self, service: Service, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        self.deploy(service)
+        service.sagemaker.scale("endpoint/e/variant/main", 0)
+        self.send(service, x_amzn_sagemaker_requestttlseconds="60")
+        monkeypatch.setattr(asynchronous.time, "monotonic", lambda: time.monotonic_ns() / 1e9 + 61)
+        self.work(service)
+        assert "longer than 60 s" in service.stores.published[0][1]["failureReason"]
+
+    def test_an_instance_is_given_no_more_than_it_may_have(self, service: Service) -> None:
+        self.deploy(service)
+        release = threading.Event()
+
+        def slow(request: httpx2.Request) -> httpx2.Response:
+            release.wait(10)
+            return httpx2.Response(200, text="done")
+
+        service.answers.by_image["one"] = slow
+        for _ in range(3):
+            self.send(service)
+        service.queues.work(service.sagemaker.in_service())
+        working = [each for each in threading.enumerate() if each.name.startswith("async-")]
+        assert len(working) == 2
+        release.set()
+        for thread in working:
+            thread.join()
+
+    @pytest.mark.parametrize(
+        ("headers", "said"),
+        [
+            ({"x_amzn_sagemaker_inputlocation": "http://x"}, "no s3:// address"),
+            ({"x_amzn_sagemaker_invocationtimeoutseconds": "4000"}, "from 1 to 3600"),
+        ],
+    )
+    def test_refuses(self, headers: dict[str, str], said: str, service: Service) -> None:
+        self.deploy(service)
+        status, _, body = self.send(service, **headers)
+        assert status == 400
+        assert said in json.loads(body)["message"]
+
+    def test_each_kind_of_endpoint_is_asked_in_its_way(self, service: Service) -> None:
+        self.deploy(service)
+        assert "InvokeEndpointAsync" in service.ask()[1]
+        service.deploy("two")
+        assert "is not asynchronous" in self.send(service)[2].decode()
 
 
 class TestChoices:
