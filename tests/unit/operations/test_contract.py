@@ -14,8 +14,11 @@ from operations.contract import (
     check_contract,
     check_sample,
     expected_columns,
+    neighbours_of,
 )
 from operations.errors import OperationError
+from stacks.config import load_environment
+from tests.conftest import ROOT
 
 Answer = tuple[int, str, bytes]
 Behaviour = Callable[[str, bytes], Answer]
@@ -183,6 +186,26 @@ class TestSample:
     def test_another_kind_of_file_is_not_guessed(self, tmp_path: Path) -> None:
         with pytest.raises(OperationError, match=r"sample\.bin"):
             check_sample([Neighbour("model", "")], tmp_path / "sample.bin")
+
+
+class TestNeighbours:
+    """The containers of the configuration, where they answer."""
+
+    AT = ("features=http://127.0.0.1:1/", "regressor=http://127.0.0.1:2")
+
+    def test_are_in_the_order_of_the_pipeline(self, tmp_path: Path) -> None:
+        environment = load_environment("dev", ROOT / "environments")
+        found = neighbours_of(environment, "abalone-two", self.AT[::-1], tmp_path)
+        assert found == [
+            Neighbour("features", "http://127.0.0.1:1", 8),
+            Neighbour("regressor", "http://127.0.0.1:2", None),
+        ]
+
+    @pytest.mark.parametrize("at", [(), AT[:1], (*AT, "output=http://127.0.0.1:3")])
+    def test_each_has_an_address(self, at: tuple[str, ...], tmp_path: Path) -> None:
+        environment = load_environment("dev", ROOT / "environments")
+        with pytest.raises(OperationError, match="the containers of 'abalone-two' are features,"):
+            neighbours_of(environment, "abalone-two", at, tmp_path)
 
 
 class TestExpectedColumns:
