@@ -16,6 +16,7 @@ from local.state import ROOT, StateFolder
 from operations.contract import Exchange
 
 EXAMPLES = ROOT / "examples"
+REQUEST = EXAMPLES / "diabetes" / "request.json"
 DIABETES, PIPELINE, SHORT_PIPELINE = "diabetes", "abalone", "abalone-two"
 ENDPOINTS = (DIABETES, PIPELINE, SHORT_PIPELINE)
 LINE = "F,0.515,0.425,0.14,0.766,0.304,0.1725,0.255"
@@ -151,14 +152,13 @@ def answers(platform: LocalPlatform, models: Path) -> Table:
         The folder of abalone's models.
     """
     key = platform.api_key()
-    request = EXAMPLES / "diabetes" / "request.json"
     table = Table(title="The answers", show_lines=True)
     for column in ("Endpoint", "Asked", "The API", "The model itself"):
-        table.add_column(column)
+        table.add_column(column, overflow="fold")
     table.add_row(
         DIABETES,
         "the article's three rows",
-        post(platform, DIABETES, request.read_bytes(), "application/json", key),
+        post(platform, DIABETES, REQUEST.read_bytes(), "application/json", key),
         predicted_diabetes(platform),
     )
     directly = json.loads(predicted_abalone(platform, models, LINE))
@@ -179,8 +179,7 @@ def predicted_diabetes(platform: LocalPlatform) -> str:
     platform
         Where MLflow is.
     """
-    request = EXAMPLES / "diabetes" / "request.json"
-    return _example(platform, "diabetes.predict", str(request)).splitlines()[-1]
+    return _example(platform, "diabetes.predict", str(REQUEST)).splitlines()[-1]
 
 
 def predicted_abalone(platform: LocalPlatform, models: Path, *lines: str) -> str:

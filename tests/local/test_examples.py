@@ -10,13 +10,12 @@ import pytest
 
 from local import examples
 from local.demo import post, release
-from local.examples import DIABETES, ENDPOINTS, LINE, PIPELINE, SHORT_PIPELINE
+from local.examples import DIABETES, ENDPOINTS, LINE, PIPELINE, REQUEST, SHORT_PIPELINE
 from local.platform import LocalPlatform
 from operations.errors import OperationError
 from tests.conftest import ROOT
 from tests.local.conftest import Deployed
 
-REQUEST = ROOT / "examples" / "diabetes" / "request.json"
 LINES = (ROOT / "examples" / "abalone" / "request.csv").read_text().split()
 
 
