@@ -33,8 +33,8 @@ else
 	@python -m proof environment $(ENV) --assembly build/proof/assembly
 endif
 
-demo: install ## Deploy all of it on this machine and ask the model (KEEP=0 PORT= STATE=)
-	@python -m local demo $(if $(filter 0,$(KEEP)),--no-keep) $(if $(PORT),--port $(PORT)) $(if $(STATE),--state $(STATE))
+demo: install ## Deploy all of it on this machine and ask the model (KEEP=0 PORT= STATE= MINUTE=)
+	@python -m local demo $(if $(filter 0,$(KEEP)),--no-keep) $(if $(PORT),--port $(PORT)) $(if $(STATE),--state $(STATE)) $(if $(MINUTE),--minute $(MINUTE))
 
 examples: install ## Take diabetes and abalone from training to the API, on this machine (PORT= STATE=)
 	@python -m local examples $(if $(PORT),--port $(PORT)) $(if $(STATE),--state $(STATE))

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from local.pace import MINUTE, Pace
 from local.state import ROOT, StateFolder
 from mlops_constructs.faults import FaultsError
 from operations.errors import OperationError
@@ -37,13 +38,19 @@ def demo(
     ] = True,
     port: Port = 0,
     state: State = ROOT / ".local",
+    minute: Annotated[
+        float,
+        typer.Option(
+            min=0.1, help="Seconds that a minute of deployments, alarms and cooldowns takes."
+        ),
+    ] = MINUTE,
 ) -> None:
     """Deploy the platform, train and register a model, serve it, and ask it."""
     with _platform_command() as console:
         # Imported late: --help and a wrong option need none of it.
         from local.demo import demo as run_demo
 
-        run_demo(StateFolder(state), port, keep, console)
+        run_demo(StateFolder(state), port, keep, console, Pace(minute))
 
 
 @app.command()

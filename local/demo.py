@@ -16,8 +16,10 @@ from rich.table import Table
 
 from local.database import ServerProgram, find_server
 from local.images import current_image
+from local.pace import Pace
 from local.platform import ENVIRONMENT, LocalPlatform, running_platform
 from local.progress import Steps
+from local.stand_ins import STAND_IN
 from local.state import ROOT, StateFolder
 from operations.errors import OperationError
 from operations.records import write_release
@@ -47,7 +49,9 @@ DEPLOY, TRAIN, PUBLISH, RELEASE, SERVE, ASK = (
 )
 
 
-def demo(state: StateFolder, port: int, keep: bool, console: Console) -> None:
+def demo(
+    state: StateFolder, port: int, keep: bool, console: Console, pace: Pace | None = None
+) -> None:
     """Run the demo.
 
     Parameters
@@ -60,6 +64,8 @@ def demo(state: StateFolder, port: int, keep: bool, console: Console) -> None:
         Whether to leave the platform up until Ctrl-C.
     console
         Where to show it.
+    pace
+        How fast the waits of the services pass; see `Pace`.
 
     Raises
     ------
@@ -67,7 +73,7 @@ def demo(state: StateFolder, port: int, keep: bool, console: Console) -> None:
         Where a step fails; nothing is left running.
     """
     steps = Steps(console)
-    with without_endpoints(steps, state, port) as (platform, program):
+    with without_endpoints(steps, state, port, pace) as (platform, program):
         with steps.step(TRAIN):
             folder = train(platform)
         with steps.step(PUBLISH):
@@ -82,6 +88,9 @@ def demo(state: StateFolder, port: int, keep: bool, console: Console) -> None:
         console.print(f"     {json.dumps(PETAL)}", highlight=False)
         console.print(f"  →  [bold green]{answer['category']}[/bold green]\n")
         console.print(parts(platform, program, steps.seconds))
+        for part, what in platform.addresses().items():
+            if part.startswith(STAND_IN):
+                console.print(f"{part}: {what}", soft_wrap=True, highlight=False)
         console.print(f"Logs: {platform.state.logs}", soft_wrap=True)
         if keep:
             stay(platform, console)
@@ -90,7 +99,7 @@ def demo(state: StateFolder, port: int, keep: bool, console: Console) -> None:
 
 @contextmanager
 def without_endpoints(
-    steps: Steps, state: StateFolder, port: int
+    steps: Steps, state: StateFolder, port: int, pace: Pace | None = None
 ) -> Iterator[tuple[LocalPlatform, ServerProgram]]:
     """Start the platform and deploy what stands before any endpoint.
 
@@ -102,12 +111,14 @@ def without_endpoints(
         The folder that everything is kept in.
     port
         Where the embedded AWS listens; a free port where 0.
+    pace
+        How fast the waits of the services pass; see `Pace`.
     """
     with steps.step(FIND) as say:
         program = find_server(say)
     with ExitStack() as running:
         with steps.step(START):
-            platform = running.enter_context(running_platform(state, port))
+            platform = running.enter_context(running_platform(state, port, pace))
         with steps.step(IMAGES) as say:
             platform.install_images(say)
         with steps.step(BOOTSTRAP) as say:
@@ -312,8 +323,9 @@ def parts(platform: LocalPlatform, program: ServerProgram, seconds: dict[str, fl
         (
             "Endpoint iris (SageMaker)",
             platform.address(f"endpoint {platform.endpoint_name(ENDPOINT)}"),
-            "the image's own `serve` on the registered model, an endpoint's states",
-            "one process for all instances, no network isolation",
+            "the image's own `serve` on the registered model, a process for each instance; guard"
+            " rails, alarms, scaling, capture",
+            f"no network isolation; waits, alarms and cooldowns are short: {platform.pace}",
             platform.deployment_seconds(f"Endpoint-{ENDPOINT}"),
         ),
         (

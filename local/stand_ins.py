@@ -10,6 +10,9 @@ from local.images import ProcessImage, image_of, install
 from local.state import ROOT
 from operations.errors import OperationError
 
+STAND_IN = "stand-in for AWS's image"
+"""What the addresses of the platform call a program that stands for an image."""
+
 FOLDER = ROOT / "local" / "stand_ins"
 """A folder for each, named as the repository of what it stands for."""
 TAGS = {"sagemaker-sparkml-serving": ("3.3",), "sagemaker-xgboost": ("3.0-5",)}

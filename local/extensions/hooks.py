@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, Protocol
 from ministack import app
 from ministack.core import router
 from ministack.core.responses import get_account_id, get_region, request_scope
-from ministack.services import alb, cloudwatch, ecs, rds, secretsmanager
+from ministack.services import alb, cloudwatch, ecs, rds, secretsmanager, stepfunctions
 from ministack.services.cloudformation import provisioners, stacks
 
 PINNED = "1.5.33"
@@ -47,6 +47,7 @@ ADDED = (
     "AWS::EC2::VPCEndpointServicePermissions",
     "AWS::SageMaker::Endpoint",
     "AWS::SageMaker::EndpointConfig",
+    "AWS::SageMaker::InferenceComponent",
     "AWS::SageMaker::MlflowApp",
     "AWS::SageMaker::Model",
     "AWS::SecretsManager::ResourcePolicy",
@@ -70,6 +71,9 @@ CLOUDWATCH = (
     "cloudformation_put_metric_alarm",
 )
 """What of its CloudWatch we reach for."""
+
+STEP_FUNCTIONS = ("_AWS_SDK_SERVICE_MAP", "_ExecutionError", "_SERVICE_DISPATCH")
+"""What of its Step Functions we reach for."""
 
 MOST_POINTS = 20000
 """Values of one metric that are kept; the oldest half goes when there are more."""
@@ -155,6 +159,7 @@ def verify() -> None:
         changes.append("stacks._runs_on_worker_thread is gone")
     known = [("_instances", rds), ("_lbs", alb), ("_resolve", secretsmanager)]
     parts = [*((name, ecs) for name in ECS), *((name, cloudwatch) for name in CLOUDWATCH)]
+    parts += [(name, stepfunctions) for name in STEP_FUNCTIONS]
     for store, module in [*known, *parts]:
         if not hasattr(module, store):
             changes.append(f"{module.__name__}.{store} is gone")
@@ -365,6 +370,30 @@ def _secret(secret: str) -> dict[str, Any]:
     _, record = secretsmanager._resolve(secret)
     found: dict[str, Any] = record
     return found
+
+
+def add_task(resource: str, work: Callable[[str, Mapping[str, Any]], dict[str, Any]]) -> None:
+    """Have a task of state machines done by `work`, in the thread of their execution.
+
+    Parameters
+    ----------
+    resource
+        The task's resource, without ``.sync``.
+    work
+        Given the whole resource and the task's input; its output.
+    """
+    stepfunctions._SERVICE_DISPATCH[resource] = work
+
+
+def task_error(error: str, cause: str) -> Exception:
+    """What a task raises that fails."""
+    made: Exception = stepfunctions._ExecutionError(error, cause)
+    return made
+
+
+def let_state_machines_call(name: str, target_prefix: str) -> None:
+    """Let tasks of ``aws-sdk:<name>`` call a service that was added."""
+    stepfunctions._AWS_SDK_SERVICE_MAP[name] = {"target_prefix": target_prefix, "protocol": "json"}
 
 
 def evaluate_no_alarms() -> None:

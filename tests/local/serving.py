@@ -12,28 +12,31 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import boto3
+from botocore.config import Config
 from botocore.exceptions import ClientError, WaiterError
 
+from local.host import CREDENTIALS
 from local.images import STORE
 from local.platform import LocalPlatform
 
 BUCKET = "serving-tests"
-PROGRAM = Path(__file__).with_name("stub_container.py")
+PROGRAM = Path(__file__).with_name("echo_container.py")
 ROLE = "arn:aws:iam::000000000000:role/mlops/serving"
 
 
 @contextmanager
-def stub_image() -> Iterator[str]:
-    """An installed image whose `serve` is the stub; how a model names it."""
+def echo_image() -> Iterator[str]:
+    """An installed image whose `serve` is the small one; how a model names it."""
     digest = hashlib.sha256(PROGRAM.read_bytes()).hexdigest()
-    folder = STORE / f"stub-{digest[:12]}"
+    folder = STORE / f"echo-{digest[:12]}"
     (folder / "bin").mkdir(parents=True, exist_ok=True)
     serve = folder / "bin" / "serve"
     serve.write_text(f"#!/bin/sh\nexec {sys.executable} {PROGRAM}\n")
     serve.chmod(0o755)
     (folder / "installed").touch()
     try:
-        yield f"000000000000.dkr.ecr.ap-northeast-1.amazonaws.com/tests/stub@sha256:{digest}"
+        yield f"000000000000.dkr.ecr.ap-northeast-1.amazonaws.com/tests/echo@sha256:{digest}"
     finally:
         shutil.rmtree(folder)
 
@@ -54,7 +57,15 @@ class Serving:
         self.image = image
         self.s3 = platform.client("s3")
         self.sagemaker = platform.client("sagemaker")
-        self.runtime = platform.client("sagemaker-runtime")
+        self.runtime = boto3.client(
+            "sagemaker-runtime",
+            region_name=platform.environment.region,
+            endpoint_url=platform.url,
+            aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
+            # Whatever is refused is seen, and not asked again behind the tests' back.
+            config=Config(retries={"total_max_attempts": 1}),
+        )
         self.cloudformation = platform.client("cloudformation")
         self.s3.create_bucket(
             Bucket=BUCKET,

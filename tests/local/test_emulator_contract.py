@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from ministack import app
 from ministack.core import responses, router
-from ministack.services import alb, cloudwatch, ecs, rds
+from ministack.services import alb, cloudwatch, ecs, rds, stepfunctions
 from ministack.services.cloudformation import provisioners, stacks
 
 from local.extensions import hooks
@@ -71,6 +71,8 @@ def test_tables_and_stores_are_where_we_reach_for_them() -> None:
     assert hasattr(ecs, "_tasks")
     for name in hooks.CLOUDWATCH:
         assert hasattr(cloudwatch, name), name
+    for name in hooks.STEP_FUNCTIONS:
+        assert hasattr(stepfunctions, name), name
 
 
 class TestSecrets:

@@ -1,10 +1,12 @@
 """Endpoints on the emulator from outside: deployed by CloudFormation, asked by the SDK.
 
-The containers are stubs, so that what is tested is the platform and not a model.
+The containers echo, so that what is tested is the platform and not a model.
 """
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -16,7 +18,7 @@ from local.pace import Pace
 from local.platform import running_platform
 from local.state import StateFolder
 from tests.local.conftest import processes_naming
-from tests.local.serving import BUCKET, Client, Serving, stub_image, until
+from tests.local.serving import BUCKET, ROLE, Client, Serving, echo_image, until
 
 ALARM_NAME = "canary-errors"
 
@@ -24,7 +26,7 @@ ALARM_NAME = "canary-errors"
 @pytest.fixture(scope="module")
 def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
     state = StateFolder(tmp_path_factory.mktemp("serving"))
-    with stub_image() as image:
+    with echo_image() as image:
         with running_platform(state, pace=Pace(1)) as platform:
             yield Serving(platform, image)
         assert processes_naming(str(state.path)) == {}
@@ -301,10 +303,8 @@ def test_asynchronous_answers_appear_from_no_instance_and_back(serving: Serving)
             ContentType="text/csv",
         )
         places.append(answer["OutputLocation" if name == "good" else "FailureLocation"])
-    bodies = [
-        until(lambda place=place: serving.object(place.removeprefix(f"s3://{BUCKET}/")))
-        for place in places
-    ]
+    keys = [place.removeprefix(f"s3://{BUCKET}/") for place in places]
+    bodies = until(lambda: [serving.object(key) for key in keys], all)
     assert bodies[0] == "a(1,2)"
     assert "Received client error (400) from primary" in bodies[1]
     said: dict[str, str] = {}
@@ -321,3 +321,155 @@ def test_asynchronous_answers_appear_from_no_instance_and_back(serving: Serving)
         f"s3://{BUCKET}/questions/bad": "Failed",
     }
     until(lambda: instances(serving, "queued"), lambda count: count == 0)
+
+
+def test_a_state_machine_runs_a_transform_job_to_its_end(serving: Serving) -> None:
+    template = serving.template("batch", serving.container("a"), serving.container("b"))
+    model = {"Resources": {"Model": template["Resources"]["Model"]}}
+    serving.deploy("batch", model)
+    serving.s3.put_object(Bucket=BUCKET, Key="batch/in/one", Body=b"1,2\n3,4\n")
+    states = serving.platform.client("stepfunctions")
+    source = {"S3DataType": "S3Prefix", "S3Uri": f"s3://{BUCKET}/batch/in/"}
+    job = {
+        "TransformJobName.$": "$.name",
+        "ModelName": model["Resources"]["Model"]["Properties"]["ModelName"],
+        "TransformInput": {
+            "DataSource": {"S3DataSource": source},
+            "SplitType": "Line",
+            "ContentType": "text/csv",
+        },
+        "TransformOutput": {
+            "S3OutputPath": f"s3://{BUCKET}/batch/out/",
+            "AssembleWith": "Line",
+            "Accept": "text/csv",
+        },
+        "TransformResources": {"InstanceType": "ml.m5.large", "InstanceCount": 2},
+    }
+    task = {
+        "Type": "Task",
+        "Resource": "arn:aws:states:::sagemaker:createTransformJob.sync",
+        "Parameters": job,
+        "End": True,
+    }
+    machine = states.create_state_machine(
+        name="batch",
+        roleArn=ROLE,
+        definition=json.dumps({"StartAt": "Job", "States": {"Job": task}}),
+    )["stateMachineArn"]
+
+    def run(name: str) -> dict[str, Any]:
+        execution = states.start_execution(
+            stateMachineArn=machine, input=json.dumps({"name": name})
+        )["executionArn"]
+        found: dict[str, Any] = until(
+            lambda: states.describe_execution(executionArn=execution),
+            lambda seen: seen["status"] != "RUNNING",
+        )
+        return found
+
+    good = run("good")
+    assert good["status"] == "SUCCEEDED", good
+    assert json.loads(good["output"])["TransformJobStatus"] == "Completed"
+    assert serving.object("batch/out/one.out") == "b(a(1,2))\nb(a(3,4))\n"
+    described = serving.sagemaker.describe_transform_job(TransformJobName="good")
+    assert described["TransformEndTime"] >= described["TransformStartTime"]
+    serving.s3.delete_object(Bucket=BUCKET, Key="batch/in/one")
+    bad = run("bad")
+    assert bad["status"] == "FAILED"
+    assert "no object below" in bad["cause"]
+    assert not [
+        command
+        for command in processes_naming(str(serving.platform.state.path)).values()
+        if "transform-" in command
+    ]
+
+
+def test_serverless_instances_come_with_the_requests_and_go(serving: Serving) -> None:
+    config = {"MemorySizeInMB": 2048, "MaxConcurrency": 2}
+    template = serving.template(
+        "sparing",
+        serving.container("a", seconds=0.5),
+        variants=[{"VariantName": "main", "ServerlessConfig": config}],
+    )
+    serving.deploy("sparing", template)
+    with ThreadPoolExecutor(4) as pool:
+        attempts = [pool.submit(serving.ask, "sparing") for _ in range(4)]
+    failures = [error for each in attempts if (error := each.exception())]
+    assert {each.result() for each in attempts if not each.exception()} == {"a(x)"}
+    assert failures
+    assert all("ThrottlingException" in str(error) for error in failures)
+
+    def running() -> list[str]:
+        found = processes_naming(str(serving.platform.state.path / "run/endpoints/sparing-main"))
+        return [command for command in found.values() if "echo_container" in command]
+
+    until(lambda: running(), lambda found: not found)
+    assert serving.ask("sparing") == "a(x)"
+
+
+def test_a_shadow_variant_gets_copies_and_answers_nobody(serving: Serving) -> None:
+    template = serving.template("shadowed", serving.container("a"))
+    resources = template["Resources"]
+    failing = serving.container("b", status=500)
+    resources["Other"] = {
+        "Type": "AWS::SageMaker::Model",
+        "Properties": {"ExecutionRoleArn": ROLE, "PrimaryContainer": failing},
+    }
+    resources["Config"]["Properties"]["ShadowProductionVariants"] = [
+        {
+            "VariantName": "shadow",
+            "ModelName": {"Fn::GetAtt": "Other.ModelName"},
+            "InstanceType": "ml.m5.large",
+            "InitialInstanceCount": 1,
+            "InitialVariantWeight": 1,
+        }
+    ]
+    serving.deploy("shadowed", template)
+    assert {serving.ask("shadowed") for _ in range(10)} == {"a(x)"}
+    dimensions = [
+        {"Name": "EndpointName", "Value": "shadowed"},
+        {"Name": "VariantName", "Value": "shadow"},
+    ]
+
+    def errors() -> float:
+        now = datetime.now(UTC)
+        found = serving.platform.client("cloudwatch").get_metric_statistics(
+            Namespace="AWS/SageMaker",
+            MetricName="Invocation5XXErrors",
+            Dimensions=dimensions,
+            StartTime=now - timedelta(minutes=5),
+            EndTime=now + timedelta(minutes=1),
+            Period=3600,
+            Statistics=["Sum"],
+        )
+        return float(sum(point["Sum"] for point in found["Datapoints"]))
+
+    until(errors, lambda found: found == 10)
+
+
+def test_components_share_an_endpoint(serving: Serving) -> None:
+    template = serving.template("shared", serving.container("a"))
+    resources = template["Resources"]
+    settings = resources["Config"]["Properties"]
+    settings["ExecutionRoleArn"] = ROLE
+    del settings["ProductionVariants"][0]["ModelName"]
+    for label in ("a", "b"):
+        resources[f"Model{label}"] = {
+            "Type": "AWS::SageMaker::Model",
+            "Properties": {"ExecutionRoleArn": ROLE, "PrimaryContainer": serving.container(label)},
+        }
+        resources[f"Component{label}"] = {
+            "Type": "AWS::SageMaker::InferenceComponent",
+            "DependsOn": ["Endpoint"],
+            "Properties": {
+                "InferenceComponentName": f"component-{label}",
+                "EndpointName": "shared",
+                "VariantName": "main",
+                "Specification": {"ModelName": {"Fn::GetAtt": f"Model{label}.ModelName"}},
+                "RuntimeConfig": {"CopyCount": 1},
+            },
+        }
+    serving.deploy("shared", template)
+    for label in ("a", "b"):
+        answer = serving.ask("shared", InferenceComponentName=f"component-{label}")
+        assert answer == f"{label}(x)"

@@ -89,7 +89,8 @@ class Target:
 
     def clamped(self, capacity: int) -> int:
         """A capacity within its bounds."""
-        return max(self.record["MinCapacity"], min(self.record["MaxCapacity"], capacity))
+        least, most = int(self.record["MinCapacity"]), int(self.record["MaxCapacity"])
+        return max(least, min(most, capacity))
 
 
 class Scaler:
@@ -141,8 +142,9 @@ class Scaler:
         """Forget a target, its policies and their alarms."""
         with self._lock:
             target = self.targets.pop((resource, dimension), None)
-            for name in list(target.policies) if target else []:
-                self.remove_policy(target, name)
+            if target:
+                for name in list(target.policies):
+                    self.remove_policy(target, name)
 
     def put_policy(self, target: Target, request: Mapping[str, Any]) -> Policy:
         """Keep a policy, and the alarms that it needs."""

@@ -14,7 +14,7 @@ from local.host import Host
 from local.images import ProcessImage, find_image
 from local.processes import Process, ProcessError
 from local.servers import Server
-from local.stand_ins import aws_repository, find_stand_in
+from local.stand_ins import STAND_IN, aws_repository, find_stand_in
 from operations.errors import OperationError
 
 START_SECONDS = 60
@@ -137,7 +137,7 @@ class Launcher:
             return find_image(reference)
         stand_in = find_stand_in(reference, repository)
         log.warning("%s: a stand-in for AWS's image runs: %s", reference, stand_in.folder)
-        self._host.announce(f"stand-in for AWS's image {repository}", str(stand_in.folder))
+        self._host.announce(f"{STAND_IN} {repository}", str(stand_in.folder))
         return stand_in
 
     def _start(

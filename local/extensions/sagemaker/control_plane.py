@@ -16,11 +16,13 @@ from botocore.exceptions import BotoCoreError, ClientError
 from local.extensions.hooks import account_and_region
 from local.extensions.sagemaker.asynchronous import AsyncInference
 from local.extensions.sagemaker.chain import CUSTOM_ATTRIBUTES
+from local.extensions.sagemaker.components import HEADER, RESOURCE, Components
 from local.extensions.sagemaker.deployer import Deployer, in_background
 from local.extensions.sagemaker.deployment import RolledBackError
 from local.extensions.sagemaker.errors import RefusedError, StartError, invalid
 from local.extensions.sagemaker.records import Records, split
 from local.extensions.sagemaker.router import Answered, Asked, Router
+from local.extensions.sagemaker.transform import TransformJobs
 from local.extensions.sagemaker.variants import Endpoint, Record, Side
 from local.host import Host
 
@@ -49,6 +51,10 @@ class SageMaker:
         What invocations go through.
     queues
         Where asynchronous ones wait.
+    jobs
+        The transform jobs.
+    components
+        The inference components.
     """
 
     def __init__(
@@ -58,12 +64,15 @@ class SageMaker:
         deployer: Deployer,
         router: Router,
         queues: AsyncInference,
+        jobs: TransformJobs,
+        components: Components,
     ) -> None:
         self._host = host
         self._records = records
         self._deployer = deployer
         self._router = router
         self._queues = queues
+        self.components = components
         self._endpoints: dict[str, Endpoint] = {}
         self._settled: dict[str, threading.Event] = {}
         self._operations: dict[str, Callable[[Mapping[str, Any]], Record]] = {
@@ -74,6 +83,16 @@ class SageMaker:
             "UpdateEndpointWeightsAndCapacities": self._update_capacities,
             "DescribeEndpoint": lambda request: self.endpoint(request["EndpointName"]).describe(),
             "DeleteEndpoint": self._delete_endpoint,
+            "CreateTransformJob": jobs.create,
+            "DescribeTransformJob": jobs.describe,
+            "StopTransformJob": jobs.stop,
+            "ListTransformJobs": jobs.all,
+            "CreateInferenceComponent": components.create,
+            "DescribeInferenceComponent": components.describe,
+            "UpdateInferenceComponent": components.update,
+            "UpdateInferenceComponentRuntimeConfig": components.update_copies,
+            "DeleteInferenceComponent": components.delete,
+            "ListInferenceComponents": components.all,
         }
 
     async def answer(
@@ -141,8 +160,11 @@ class SageMaker:
         Parameters
         ----------
         resource
-            As Application Auto Scaling calls it: ``endpoint/<name>/variant/<name>``.
+            As Application Auto Scaling calls it: ``endpoint/<name>/variant/<name>``, or
+            ``inference-component/<name>`` for its copies.
         """
+        if resource.startswith(RESOURCE):
+            return self.components.capacity(resource)
         _, name, _, of_variant = resource.split("/")
         endpoint = self._endpoints.get(name)
         if endpoint is None or endpoint.record["EndpointStatus"] != "InService":
@@ -158,6 +180,9 @@ class SageMaker:
         StartError
             Where they do not start.
         """
+        if resource.startswith(RESOURCE):
+            self.components.scale(resource, capacity)
+            return
         _, name, _, of_variant = resource.split("/")
         change = {"VariantName": of_variant, "DesiredInstanceCount": capacity}
         request = {"EndpointName": name, "DesiredWeightsAndCapacities": [change]}
@@ -275,6 +300,10 @@ class SageMaker:
 
     def _delete_endpoint(self, request: Mapping[str, Any]) -> Record:
         endpoint = self._idle(request["EndpointName"])
+        used = self.components.all({"EndpointNameEquals": endpoint.name})["InferenceComponents"]
+        if used:
+            names = ", ".join(each["InferenceComponentName"] for each in used)
+            raise invalid(f"Endpoint {endpoint.name} has inference components: {names}.")
         endpoint.record["EndpointStatus"] = "Deleting"
         self._records.remove("Endpoint", endpoint.name)
         del self._endpoints[endpoint.name]
@@ -343,7 +372,19 @@ class SageMaker:
             raise RefusedError(
                 "ValidationError", "The endpoint is asynchronous: use InvokeEndpointAsync."
             )
-        return _answer(await self._router.invoke(endpoint, Asked.read(headers, body)))
+        asked, component = Asked.read(headers, body), headers.get(HEADER, "")
+        if component:
+            variant = self.components.variant(endpoint, component)
+            return _answer(
+                await self._router.invoke_variant(endpoint, endpoint.side, variant, asked)
+            )
+        if not any(variant.containers for variant in endpoint.side.variants):
+            raise RefusedError(
+                "ValidationError",
+                "Inference Component Name header is required for endpoints to which you plan to"
+                " deploy inference components.",
+            )
+        return _answer(await self._router.invoke(endpoint, asked))
 
 
 def retention(request: Mapping[str, Any]) -> Callable[[Side, Side], None]:

@@ -59,6 +59,17 @@ class Fleet:
                 for instance in stopped:
                     instance.stop()
 
+    def grow(self) -> None:
+        """Start one more.
+
+        Raises
+        ------
+        StartError
+            Where it does not start.
+        """
+        with self._lock:
+            self._instances += self._started(1)
+
     def stop(self) -> None:
         """Stop all, for good."""
         self._stopped = True

@@ -5,8 +5,11 @@ https://docs.aws.amazon.com/sagemaker/latest/dg/monitoring-cloudwatch.html
 
 from collections.abc import Callable
 
+from local.extensions.sagemaker.deployer import in_background
 from local.extensions.sagemaker.metrics import Metrics
+from local.extensions.sagemaker.serverless import IDLE_SECONDS
 from local.extensions.sagemaker.variants import Endpoint
+from local.pace import Pace
 
 
 def measure(endpoints: Callable[[], list[Endpoint]], metrics: Metrics) -> None:
@@ -30,3 +33,19 @@ def measure(endpoints: Callable[[], list[Endpoint]], metrics: Metrics) -> None:
                 for instance in variant.fleet.ready:
                     at_work = float(instance.in_flight)
                     metrics.add(endpoint.scope, "ConcurrentRequestsPerModel", at_work, "Count", of)
+
+
+def rest(endpoints: Callable[[], list[Endpoint]], pace: Pace) -> None:
+    """Stop the instances of serverless variants that nobody asks.
+
+    Parameters
+    ----------
+    endpoints
+        Those that answer.
+    pace
+        How fast an idle instance grows old.
+    """
+    for endpoint in endpoints():
+        for variant in endpoint.side.all if endpoint.side else ():
+            if variant.gate and variant.gate.idle(pace.seconds(IDLE_SECONDS)):
+                in_background(f"rest-{endpoint.name}", variant.gate.rest)

@@ -80,6 +80,52 @@ class EndpointResource(SageMakerResource):
         return self.created(physical_id)
 
 
+class ComponentResource(SageMakerResource):
+    """``AWS::SageMaker::InferenceComponent``: CloudFormation waits until it is settled.
+
+    Parameters
+    ----------
+    sagemaker
+        The service.
+    """
+
+    def __init__(self, sagemaker: SageMaker) -> None:
+        super().__init__(sagemaker, "InferenceComponent")
+
+    def create(self, logical_id: str, properties: Properties, stack: str) -> Created:
+        """Create one; where it fails, so does the resource."""
+        created = super().create(logical_id, _counted(properties), stack)
+        return self._settled(created.physical_id)
+
+    def update(
+        self, physical_id: str, old: Properties, new: Properties, stack: str, logical_id: str
+    ) -> Created:
+        """Update it; where the old model serves on, so does the stack's old template."""
+        request = self.sagemaker.accepted("UpdateInferenceComponent", _counted(new))
+        name = {"InferenceComponentName": name_of(physical_id)}
+        self.sagemaker.do("UpdateInferenceComponent", {**request, **name})
+        return self._settled(physical_id)
+
+    def _settled(self, arn: str) -> Created:
+        reason = self.sagemaker.components.wait(name_of(arn)).get("FailureReason")
+        if reason:
+            raise RefusedError("InferenceComponentFailed", reason)
+        return self.created(arn)
+
+    def created(self, arn: str) -> Created:
+        """What CloudFormation learns of one."""
+        made = super().created(arn)
+        return Created(arn, {**made.attributes, "InferenceComponentArn": arn})
+
+
+def _counted(properties: Properties) -> Properties:
+    """Properties whose numbers are numbers, as templates may have them as text."""
+    if "RuntimeConfig" not in properties:
+        return properties
+    count = int(properties["RuntimeConfig"]["CopyCount"])
+    return {**properties, "RuntimeConfig": {"CopyCount": count}}
+
+
 def name_of(arn: str) -> str:
     """The name at the end of an ARN."""
     return arn.rpartition("/")[2]

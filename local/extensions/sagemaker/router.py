@@ -1,8 +1,10 @@
 """Invocations: which side and variant of an endpoint, which instance, which containers."""
 
+import asyncio
+import contextlib
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
 import httpx2
@@ -15,9 +17,12 @@ from local.extensions.sagemaker.chain import (
     pass_through,
 )
 from local.extensions.sagemaker.containers import Instance
-from local.extensions.sagemaker.errors import RefusedError
+from local.extensions.sagemaker.errors import RefusedError, StartError
 from local.extensions.sagemaker.metrics import Metrics
 from local.extensions.sagemaker.variants import Endpoint, Side, Variant, choose
+
+MOST_COPIES = 100
+"""Requests of shadow variants that are under way at once; further ones are not copied."""
 
 TARGET_VARIANT = "x-amzn-sagemaker-target-variant"
 TARGET_CONTAINER = "x-amzn-sagemaker-target-container-hostname"
@@ -94,6 +99,8 @@ class Router:
     ----------
     listeners : list of callable
         Told of each answer.
+    copies : set of asyncio.Task
+        What shadow variants are asked now.
     """
 
     def __init__(
@@ -107,6 +114,7 @@ class Router:
         self.connect = connect
         self._client = connect()
         self.listeners: list[Listener] = []
+        self.copies: set[asyncio.Task[None]] = set()
 
     async def invoke(self, endpoint: Endpoint, asked: Asked) -> Answered:
         """Ask an endpoint.
@@ -124,8 +132,34 @@ class Router:
             Where there is no answer, or the model's is an error.
         """
         side, variant = self.pick(endpoint, asked.variant)
+        return await self.invoke_variant(endpoint, side, variant, asked)
+
+    async def invoke_variant(
+        self, endpoint: Endpoint, side: Side, variant: Variant, asked: Asked
+    ) -> Answered:
+        """Ask one variant, and its shadows too; see `invoke`."""
+        self._copy(endpoint, side, asked)
         payload = await self.ask(endpoint, side, variant, asked, self._client)
         return self.tell(endpoint, asked, payload, side, variant)
+
+    def _copy(self, endpoint: Endpoint, side: Side, asked: Asked) -> None:
+        """Send copies of a request to the shadow variants, and drop their answers.
+
+        Of the requests, each gets the part that its weight is of the production variants':
+        https://docs.aws.amazon.com/sagemaker/latest/dg/model-shadow-deployment.html
+        """
+        total = sum(variant.weight for variant in side.variants)
+        for shadow in side.shadows:
+            chosen = self._random.random() * total < shadow.weight
+            if chosen and len(self.copies) < MOST_COPIES:
+                task = asyncio.create_task(self._shadow(endpoint, side, shadow, asked))
+                self.copies.add(task)
+                task.add_done_callback(self.copies.discard)
+
+    async def _shadow(self, endpoint: Endpoint, side: Side, shadow: Variant, asked: Asked) -> None:
+        # What goes wrong is measured, and shown to nobody.
+        with contextlib.suppress(RefusedError, StartError):
+            await self.ask(endpoint, side, shadow, replace(asked, variant=""), self._client)
 
     def tell(
         self, endpoint: Endpoint, asked: Asked, payload: Payload, side: Side, variant: Variant
@@ -158,6 +192,24 @@ class Router:
         seconds
             How long a container may take.
         """
+        if variant.gate:
+            try:
+                async with variant.gate.entered() as setup:
+                    self._measure_setup(endpoint, variant, setup)
+                    return await self._ask(endpoint, side, variant, asked, client, seconds)
+            except StartError as error:
+                raise RefusedError("ModelNotReadyException", str(error), 429) from error
+        return await self._ask(endpoint, side, variant, asked, client, seconds)
+
+    async def _ask(
+        self,
+        endpoint: Endpoint,
+        side: Side,
+        variant: Variant,
+        asked: Asked,
+        client: httpx2.AsyncClient,
+        seconds: float,
+    ) -> Payload:
         begun = time.perf_counter()
         status = 200
         model_seconds = 0.0
@@ -232,10 +284,19 @@ class Router:
                 "ValidationError",
                 f"There is no container {container}: there is {', '.join(variant.hostnames)}.",
             )
-        instance = variant.fleet.choose(self._random, least_busy=variant.least_busy)
+        least_busy = variant.least_busy or variant.gate is not None
+        instance = variant.fleet.choose(self._random, least_busy=least_busy)
         if instance is None:
             raise RefusedError("ServiceUnavailable", "The model server does not answer.", 503)
         return instance
+
+    def _measure_setup(self, endpoint: Endpoint, variant: Variant, seconds: float) -> None:
+        assert variant.gate is not None
+        of = {"EndpointName": endpoint.name, "VariantName": variant.name}
+        used = variant.gate.at_work / variant.gate.most
+        name = "ServerlessConcurrentExecutionsUtilization"
+        self._metrics.add(endpoint.scope, name, used, "None", of)
+        self._metrics.add(endpoint.scope, "ModelSetupTime", seconds * 1e6, "Microseconds", of)
 
     def _measure(
         self,

@@ -5,14 +5,20 @@ from local.extensions.cloudwatch.alarms import Alarms
 from local.extensions.heartbeat import Heartbeat
 from local.extensions.sagemaker.asynchronous import AsyncInference
 from local.extensions.sagemaker.capture import Capture
+from local.extensions.sagemaker.components import Components
 from local.extensions.sagemaker.containers import Launcher
 from local.extensions.sagemaker.control_plane import SageMaker
 from local.extensions.sagemaker.deployer import Deployer, PacedClock
-from local.extensions.sagemaker.gauges import measure
+from local.extensions.sagemaker.gauges import measure, rest
 from local.extensions.sagemaker.metrics import Metrics
 from local.extensions.sagemaker.records import Records
-from local.extensions.sagemaker.resources import EndpointResource, SageMakerResource
+from local.extensions.sagemaker.resources import (
+    ComponentResource,
+    EndpointResource,
+    SageMakerResource,
+)
 from local.extensions.sagemaker.router import Router
+from local.extensions.sagemaker.transform import TransformJobs, run_from_state_machines
 from local.host import Host
 
 
@@ -31,9 +37,10 @@ def make_sagemaker(host: Host, account: str, alarms: Alarms, heartbeat: Heartbea
         What publishes the metrics.
     """
     records, metrics = Records(), Metrics(hooks.record_metric)
+    launcher = Launcher(host, account)
     deployer = Deployer(
         records,
-        Launcher(host, account),
+        launcher,
         PacedClock(host.pace),
         alarms.in_alarm,
         str(host.pace),
@@ -41,9 +48,15 @@ def make_sagemaker(host: Host, account: str, alarms: Alarms, heartbeat: Heartbea
     router, capture = Router(metrics), Capture(lambda region: host.client("s3", region))
     router.listeners.append(capture.listen)
     queues = AsyncInference(host.client, router, metrics, host.pace)
-    sagemaker = SageMaker(host, records, deployer, router, queues)
+    jobs = TransformJobs(records, launcher, router, host.client)
+    run_from_state_machines(jobs)
+    hooks.let_state_machines_call("sagemaker", "SageMaker")
+    components = Components(records, launcher, metrics)
+    sagemaker = SageMaker(host, records, deployer, router, queues, jobs, components)
     heartbeat.add(lambda: queues.work(sagemaker.in_service()))
     heartbeat.add(lambda: measure(sagemaker.in_service, metrics))
+    heartbeat.add(lambda: rest(sagemaker.in_service, host.pace))
+    heartbeat.add(components.measure)
     heartbeat.add(metrics.flush)
     heartbeat.add(capture.flush)
     return sagemaker
@@ -55,4 +68,5 @@ def sagemaker_resources(sagemaker: SageMaker) -> dict[str, hooks.Resource]:
         "AWS::SageMaker::Model": SageMakerResource(sagemaker, "Model"),
         "AWS::SageMaker::EndpointConfig": SageMakerResource(sagemaker, "EndpointConfig"),
         "AWS::SageMaker::Endpoint": EndpointResource(sagemaker),
+        "AWS::SageMaker::InferenceComponent": ComponentResource(sagemaker),
     }

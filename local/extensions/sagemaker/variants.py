@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from local.extensions.sagemaker.fleet import Fleet
+from local.extensions.sagemaker.serverless import Gate
 
 Record = dict[str, Any]
 T = TypeVar("T")
@@ -38,6 +39,8 @@ class Variant:
         self.hostnames = hostnames(self.containers)
         self.direct = model.get("InferenceExecutionConfig", {}).get("Mode") == "Direct"
         self.fleet = fleet
+        serverless = settings.get("ServerlessConfig")
+        self.gate = Gate(serverless, fleet) if serverless else None
         self.weight = float(settings.get("InitialVariantWeight", 1.0))
         self.desired = initial_instances(settings)
         self.least_busy = (
@@ -253,5 +256,6 @@ def initial_instances(settings: Mapping[str, Any]) -> int:
     """How many instances a variant begins with."""
     serverless = settings.get("ServerlessConfig")
     if serverless:
-        return int(serverless.get("ProvisionedConcurrency", 0))
+        # One at least, so that a model that does not start is not deployed.
+        return max(1, int(serverless.get("ProvisionedConcurrency", 0)))
     return int(settings.get("InitialInstanceCount", 1))

@@ -192,7 +192,7 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     cloudwatch.reset()
 
 
-TRACKING = {
+TRACKING: dict[str, Any] = {
     "TargetValue": 100,
     "ScaleOutCooldown": 60,
     "ScaleInCooldown": 300,

@@ -1,5 +1,6 @@
 """What stands for processes and for time in the tests of the local SageMaker."""
 
+import asyncio
 import io
 import json
 from collections import Counter
@@ -92,7 +93,9 @@ class Answers:
         """How often which image was asked."""
         return Counter(image for image, _ in self.asked)
 
-    def _answer(self, request: httpx2.Request) -> httpx2.Response:
+    async def _answer(self, request: httpx2.Request) -> httpx2.Response:
+        # Those that were asked at the same time are at work at the same time.
+        await asyncio.sleep(0)
         assert request.url.port is not None
         image = self._launcher.image_at(request.url.port)
         self.asked.append((image, request))
@@ -181,6 +184,14 @@ class FakeStores:
 
     def put_object(self, Bucket: str, Key: str, Body: bytes, **_: Any) -> None:  # noqa: N803
         self.objects[f"{Bucket}/{Key}"] = Body
+
+    def get_paginator(self, operation: str) -> "FakeStores":
+        assert operation == "list_objects_v2"
+        return self
+
+    def paginate(self, Bucket: str, Prefix: str) -> list[dict[str, Any]]:  # noqa: N803
+        keys = [name.removeprefix(f"{Bucket}/") for name in self.objects]
+        return [{"Contents": [{"Key": key} for key in keys if key.startswith(Prefix)]}]
 
     def publish(self, TopicArn: str, Message: str) -> None:  # noqa: N803
         self.published.append((TopicArn, json.loads(Message)))

@@ -14,16 +14,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local.extensions.sagemaker import asynchronous
 from local.extensions.sagemaker.asynchronous import AsyncInference
 from local.extensions.sagemaker.capture import Capture
+from local.extensions.sagemaker.components import Components
 from local.extensions.sagemaker.control_plane import SageMaker
 from local.extensions.sagemaker.deployer import Deployer
 from local.extensions.sagemaker.errors import RefusedError
 from local.extensions.sagemaker.metrics import Metrics, rounded
 from local.extensions.sagemaker.records import Records
-from local.extensions.sagemaker.resources import EndpointResource, SageMakerResource
+from local.extensions.sagemaker.resources import (
+    ComponentResource,
+    EndpointResource,
+    SageMakerResource,
+)
 from local.extensions.sagemaker.router import Router
+from local.extensions.sagemaker.transform import TransformJobs
 from local.extensions.sagemaker.variants import choose, part
 from local.host import Host
 from local.pace import Pace
@@ -66,7 +71,12 @@ class Service:
         self.queues = AsyncInference(
             lambda service, region: self.stores, router, self.metrics, Pace(60)
         )
-        self.sagemaker = SageMaker(self.host, records, deployer, router, self.queues)
+        self.jobs = TransformJobs(records, self.launcher, router, lambda *_: self.stores)
+        self.components = Components(records, self.launcher, self.metrics)
+        self.router = router
+        self.sagemaker = SageMaker(
+            self.host, records, deployer, router, self.queues, self.jobs, self.components
+        )
 
     def do(self, operation: str, **request: Any) -> dict[str, Any]:
         return self.sagemaker.do(operation, request)
@@ -101,7 +111,13 @@ class Service:
 
     def request(self, path: str, body: bytes = b"{}", **headers: str) -> Any:
         given = {name.replace("_", "-"): value for name, value in headers.items()}
-        return asyncio.run(self.sagemaker.answer("POST", path, given, body, {}))
+
+        async def answered() -> Any:
+            answer = await self.sagemaker.answer("POST", path, given, body, {})
+            await asyncio.gather(*self.router.copies)
+            return answer
+
+        return asyncio.run(answered())
 
     def ask(self, body: str = "x", **headers: str) -> tuple[int, str]:
         status, _, content = self.request("/endpoints/e/invocations", body.encode(), **headers)
@@ -569,7 +585,7 @@ class TestAsync:
         self.deploy(service)
         service.sagemaker.scale("endpoint/e/variant/main", 0)
         self.send(service, x_amzn_sagemaker_requestttlseconds="60")
-        monkeypatch.setattr(asynchronous.time, "monotonic", lambda: time.monotonic_ns() / 1e9 + 61)
+        monkeypatch.setattr(time, "monotonic", lambda: time.monotonic_ns() / 1e9 + 61)
         self.work(service)
         assert "longer than 60 s" in service.stores.published[0][1]["failureReason"]
 
@@ -609,6 +625,257 @@ class TestAsync:
         assert "InvokeEndpointAsync" in service.ask()[1]
         service.deploy("two")
         assert "is not asynchronous" in self.send(service)[2].decode()
+
+
+class TestTransform:
+    def transform(self, service: Service, **changes: Any) -> dict[str, Any]:
+        source = {"S3DataType": "S3Prefix", "S3Uri": "s3://bucket/in/part"}
+        job: dict[str, Any] = {
+            "TransformJobName": "job",
+            "ModelName": "m",
+            "TransformInput": {
+                "DataSource": {"S3DataSource": source},
+                "SplitType": "Line",
+                "ContentType": "text/csv",
+            },
+            "TransformOutput": {"S3OutputPath": "s3://bucket/out", "AssembleWith": "Line"},
+            "TransformResources": {"InstanceType": "ml.m5.large", "InstanceCount": 2},
+            **changes,
+        }
+        service.do("CreateTransformJob", **job)
+        return service.jobs.wait("job")
+
+    def deploy(self, service: Service, *images: str) -> None:
+        service.model("m", *images)
+        service.stores.objects |= {
+            "bucket/in/part-1": b"1,2\n3,4\n",
+            "bucket/in/part-2": b"5,6\n",
+            "bucket/in/other": b"7,8\n",
+        }
+
+    def test_writes_an_output_for_each_input_and_leaves_nothing_running(
+        self, service: Service
+    ) -> None:
+        self.deploy(service, "a", "b")
+        record = self.transform(service, BatchStrategy="SingleRecord")
+        assert record["TransformJobStatus"] == "Completed"
+        outputs = {key: body for key, body in service.stores.objects.items() if "/out/" in key}
+        assert outputs == {
+            "bucket/out/part-1.out": b"b(a(1,2))\nb(a(3,4))\n",
+            "bucket/out/part-2.out": b"b(a(5,6))\n",
+        }
+        assert len(service.launcher.containers) == 4
+        assert service.launcher.running("a") == service.launcher.running("b") == []
+
+    def test_a_request_holds_as_many_lines_as_may_go(self, service: Service) -> None:
+        self.deploy(service)
+        self.transform(service)
+        bodies = sorted(request.content for _, request in service.answers.asked)
+        assert bodies == [b"1,2\n3,4", b"5,6"]
+
+    def test_a_job_that_fails_says_why(self, service: Service) -> None:
+        self.deploy(service)
+        service.answers.by_image["m"] = failing(400, "no such column")
+        record = self.transform(service)
+        assert record["TransformJobStatus"] == "Failed"
+        assert "no such column" in record["FailureReason"]
+        assert service.launcher.running("m") == []
+        assert not [key for key in service.stores.objects if "/out/" in key]
+
+    def test_one_that_cannot_start_fails(self, service: Service) -> None:
+        self.deploy(service)
+        service.launcher.failures["m"] = "no such image"
+        assert self.transform(service)["FailureReason"] == "no such image"
+
+    def test_without_input_it_fails(self, service: Service) -> None:
+        service.model("m")
+        assert "no object below" in self.transform(service)["FailureReason"]
+
+    def test_one_that_is_stopped_writes_nothing_more(self, service: Service) -> None:
+        self.deploy(service)
+
+        def stop(request: httpx2.Request) -> httpx2.Response:
+            service.do("StopTransformJob", TransformJobName="job")
+            return httpx2.Response(200, text="done")
+
+        service.answers.by_image["m"] = stop
+        assert self.transform(service)["TransformJobStatus"] == "Stopped"
+        assert not [key for key in service.stores.objects if "/out/" in key]
+        listed = service.do("ListTransformJobs", StatusEquals="Stopped")["TransformJobSummaries"]
+        assert [each["TransformJobName"] for each in listed] == ["job"]
+
+    def test_is_told_what_it_captures(self, service: Service) -> None:
+        self.deploy(service)
+        self.transform(service, DataCaptureConfig={"DestinationS3Uri": "s3://bucket/captured"})
+        captured = [
+            json.loads(body) for key, body in service.stores.objects.items() if "/captured/" in key
+        ]
+        assert captured == [
+            [{"prefix": "s3://bucket/in/"}, "part-1", "part-2"],
+            [{"prefix": "s3://bucket/out/"}, "part-1.out", "part-2.out"],
+        ]
+
+
+class TestShadows:
+    def test_get_copies_and_answer_nobody(self, service: Service) -> None:
+        service.model("one")
+        service.model("two")
+        service.config(
+            "c",
+            variant("one", InitialVariantWeight=2.0),
+            ShadowProductionVariants=[variant("two", name="s", InitialVariantWeight=1.0)],
+        )
+        record = service.move("c")
+        assert record["ShadowProductionVariants"][0]["VariantName"] == "s"
+        service.answers.by_image["two"] = failing(500, "broken")
+        assert {service.ask() for _ in range(200)} == {(200, "one(x)")}
+        assert service.answers.counts()["one"] == 200
+        assert 70 < service.answers.counts()["two"] < 130
+        service.metrics.flush()
+        of = json.dumps({"EndpointName": "e", "VariantName": "s"})
+        failed = service.measured.sums["Invocation5XXErrors", of]
+        assert failed == service.answers.counts()["two"]
+
+
+def serverless(model: str, concurrency: int, **further: int) -> dict[str, Any]:
+    config = {"MemorySizeInMB": 2048, "MaxConcurrency": concurrency, **further}
+    return {"VariantName": "main", "ModelName": model, "ServerlessConfig": config}
+
+
+class TestServerless:
+    def test_starts_an_instance_for_each_request_up_to_its_concurrency(
+        self, service: Service
+    ) -> None:
+        service.model("one")
+        service.config("one", serverless("one", 3))
+        service.move("one")
+        assert len(service.launcher.containers) == 1
+
+        async def together(count: int) -> list[int]:
+            answers = [
+                service.sagemaker.answer("POST", "/endpoints/e/invocations", {}, b"x", {})
+                for _ in range(count)
+            ]
+            return sorted(status for status, _, _ in await asyncio.gather(*answers))
+
+        assert asyncio.run(together(5)) == [200, 200, 200, 429, 429]
+        assert len(service.launcher.containers) == 3
+        assert service.ask()[0] == 200
+
+    def test_rests_when_nobody_asks(self, service: Service) -> None:
+        service.model("one")
+        service.config("one", serverless("one", 5, ProvisionedConcurrency=2))
+        service.move("one")
+        (variant_,) = service.sagemaker.endpoint("e").side.variants  # type: ignore[union-attr]
+        gate = variant_.gate
+        assert gate is not None
+        variant_.fleet.grow()
+        assert not gate.idle(3600)
+        assert gate.idle(0)
+        gate.rest()
+        assert len(service.launcher.running("one")) == 2
+        assert not gate.idle(0)
+
+    def test_a_cold_start_that_fails_is_said(self, service: Service) -> None:
+        service.model("one")
+        service.config("one", serverless("one", 1))
+        service.move("one")
+        (variant_,) = service.sagemaker.endpoint("e").side.variants  # type: ignore[union-attr]
+        variant_.fleet.resize(0)
+        service.launcher.failures["one"] = "no such image"
+        status, headers, body = service.request("/endpoints/e/invocations")
+        assert (status, headers["x-amzn-errortype"]) == (429, "ModelNotReadyException")
+        assert "no such image" in json.loads(body)["message"]
+
+
+class TestComponents:
+    def deploy(self, service: Service, **changes: Any) -> dict[str, Any]:
+        settings = {"VariantName": "main", "InstanceType": "ml.m5.large", "InitialInstanceCount": 1}
+        service.config("c", settings, ExecutionRoleArn=ROLE)
+        service.move("c")
+        service.model("one")
+        request = {
+            "InferenceComponentName": "a",
+            "EndpointName": "e",
+            "VariantName": "main",
+            "Specification": {"ModelName": "one"},
+            "RuntimeConfig": {"CopyCount": 2},
+            **changes,
+        }
+        service.do("CreateInferenceComponent", **request)
+        return service.components.wait("a")
+
+    def ask(self, service: Service, name: str = "a") -> tuple[int, str]:
+        return service.ask(x_amzn_sagemaker_inference_component=name)
+
+    def test_are_asked_by_name(self, service: Service) -> None:
+        described = self.deploy(service)
+        assert described["InferenceComponentStatus"] == "InService"
+        assert described["RuntimeConfig"] == {"DesiredCopyCount": 2, "CurrentCopyCount": 2}
+        assert len(service.launcher.running("one")) == 2
+        assert self.ask(service) == (200, "one(x)")
+        assert "header is required" in service.ask()[1]
+        assert "not found" in self.ask(service, "b")[1]
+
+    def test_scale_to_none_and_back(self, service: Service) -> None:
+        self.deploy(service)
+        resource = "inference-component/a"
+        assert service.sagemaker.capacity(resource) == 2
+        service.sagemaker.scale(resource, 0)
+        assert "has no capacity" in self.ask(service)[1]
+        service.metrics.flush()
+        of = json.dumps({"InferenceComponentName": "a"})
+        assert service.measured.sums["NoCapacityInvocationFailures", of] == 1
+        service.sagemaker.scale(resource, 1)
+        assert self.ask(service)[0] == 200
+
+    def test_one_that_does_not_start_is_failed(self, service: Service) -> None:
+        service.launcher.failures["one"] = "no such image"
+        described = self.deploy(service)
+        assert described["InferenceComponentStatus"] == "Failed"
+        assert described["FailureReason"] == "no such image"
+
+    def test_a_new_model_replaces_the_old(self, service: Service) -> None:
+        self.deploy(service)
+        service.do(
+            "UpdateInferenceComponent",
+            InferenceComponentName="a",
+            Specification={"Container": {"Image": "two"}},
+        )
+        assert service.components.wait("a")["InferenceComponentStatus"] == "InService"
+        assert self.ask(service) == (200, "two(x)")
+        assert service.launcher.running("one") == []
+        assert len(service.launcher.running("two")) == 2
+
+    def test_an_endpoint_outlives_its_components(self, service: Service) -> None:
+        self.deploy(service)
+        with pytest.raises(RefusedError, match="has inference components: a"):
+            service.do("DeleteEndpoint", EndpointName="e")
+        service.do("DeleteInferenceComponent", InferenceComponentName="a")
+        service.do("DeleteEndpoint", EndpointName="e")
+        assert service.do("ListInferenceComponents")["InferenceComponents"] == []
+
+    def test_a_variant_that_is_not_there_is_refused(self, service: Service) -> None:
+        with pytest.raises(RefusedError, match="is one of main"):
+            self.deploy(service, VariantName="other")
+
+    def test_cloudformation_waits_for_them(self, service: Service) -> None:
+        self.deploy(service)
+        properties = {
+            "InferenceComponentName": "b",
+            "EndpointName": "e",
+            "VariantName": "main",
+            "Specification": {"ModelName": "one"},
+            "RuntimeConfig": {"CopyCount": "1"},
+        }
+        resource = ComponentResource(service.sagemaker)
+        made = resource.create("B", properties, "s")
+        assert made.physical_id.endswith(":inference-component/b")
+        service.launcher.failures["one"] = "broken"
+        more = {**properties, "RuntimeConfig": {"CopyCount": "3"}}
+        with pytest.raises(RefusedError, match="broken"):
+            resource.update(made.physical_id, properties, more, "s", "B")
+        assert self.ask(service, "b")[0] == 200
 
 
 class TestChoices:
