@@ -132,19 +132,56 @@ class TestAbalone:
         """Of the registered version: what MLflow's clients load lies beside it."""
         with served.platform.logged_in("eve") as client:
             version = client.get_model_version_by_alias("abalone", "champion")
-        bucket, prefix = _files_of(served.platform, "regressor")
+        containers = _model_of(served.platform, PIPELINE)["Containers"]
+        (found,) = [it for it in containers if it["ContainerHostname"] == "regressor"]
+        uri = found["ModelDataSource"]["S3DataSource"]["S3Uri"]
+        bucket, _, prefix = uri.removeprefix("s3://").partition("/")
         assert str(version.source).endswith("/container")
         listed = served.platform.client("s3").list_objects_v2(Bucket=bucket, Prefix=prefix)
         assert [it["Key"].removeprefix(prefix) for it in listed["Contents"]] == ["xgboost-model"]
 
 
-def _files_of(platform: LocalPlatform, container: str) -> tuple[str, str]:
-    """Bucket and prefix of what a container of the pipeline reads."""
+@pytest.mark.parametrize("strategy", ["SingleRecord", "MultiRecord"])
+@pytest.mark.parametrize("endpoint", [PIPELINE, SHORT_PIPELINE])
+def test_a_batch_answers_as_the_endpoint_does(
+    endpoint: str, strategy: str, served: Examples
+) -> None:
+    """The article's line among others, one a request or all in one."""
+    platform = served.platform
+    client, s3 = platform.client("sagemaker"), platform.client("s3")
+    bucket = platform.environment.naming.artifact_bucket(platform.environment.account)
+    job, lines = f"{endpoint}-{strategy.lower()}", [LINE, *LINES[1:]]
+    s3.put_object(Bucket=bucket, Key=f"batch/{job}/in/lines.csv", Body="\n".join(lines).encode())
+    source = {"S3DataType": "S3Prefix", "S3Uri": f"s3://{bucket}/batch/{job}/in/"}
+    client.create_transform_job(
+        TransformJobName=job,
+        ModelName=_model_of(platform, endpoint)["ModelName"],
+        BatchStrategy=strategy,
+        TransformInput={
+            "DataSource": {"S3DataSource": source},
+            "ContentType": "text/csv",
+            "SplitType": "Line",
+        },
+        TransformOutput={
+            "S3OutputPath": f"s3://{bucket}/batch/{job}/out/",
+            "Accept": "text/csv",
+            "AssembleWith": "Line",
+        },
+        TransformResources={"InstanceType": "ml.m5.large", "InstanceCount": 1},
+    )
+    client.get_waiter("transform_job_completed_or_stopped").wait(
+        TransformJobName=job, WaiterConfig={"Delay": 1, "MaxAttempts": 60}
+    )
+    out = s3.get_object(Bucket=bucket, Key=f"batch/{job}/out/lines.csv.out")["Body"].read()
+    assert out.decode().split() == [served.ask(endpoint, line).strip() for line in lines]
+
+
+def _model_of(platform: LocalPlatform, endpoint: str) -> dict[str, Any]:
+    """The model of an endpoint, as SageMaker describes it."""
     client = platform.client("sagemaker")
-    endpoint = client.describe_endpoint(EndpointName=platform.endpoint_name(PIPELINE))
-    config = client.describe_endpoint_config(EndpointConfigName=endpoint["EndpointConfigName"])
-    model = client.describe_model(ModelName=config["ProductionVariants"][0]["ModelName"])
-    (found,) = [it for it in model["Containers"] if it["ContainerHostname"] == container]
-    uri = found["ModelDataSource"]["S3DataSource"]["S3Uri"]
-    bucket, _, prefix = uri.removeprefix("s3://").partition("/")
-    return bucket, prefix
+    found = client.describe_endpoint(EndpointName=platform.endpoint_name(endpoint))
+    config = client.describe_endpoint_config(EndpointConfigName=found["EndpointConfigName"])
+    model: dict[str, Any] = client.describe_model(
+        ModelName=config["ProductionVariants"][0]["ModelName"]
+    )
+    return model
