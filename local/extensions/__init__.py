@@ -53,6 +53,7 @@ def extend(host: Host, account: str) -> None:
     balancers = LoadBalancers(host)
     services = EndpointServices(host, balancers)
     hooks.evaluate_no_alarms()
+    hooks.keep_math_alarms()
     alarms, heartbeat = Alarms(host.pace), Heartbeat(BEAT_SECONDS)
     sagemaker = make_sagemaker(host, account, alarms, heartbeat)
     heartbeat.add(alarms.evaluate)
@@ -87,6 +88,9 @@ def extend(host: Host, account: str) -> None:
         "AWS::Backup::BackupSelection": Recorded(),
         "AWS::ApplicationAutoScaling::ScalableTarget": ScalableTarget(scaler),
         "AWS::ApplicationAutoScaling::ScalingPolicy": ScalingPolicy(scaler),
+        "AWS::SageMaker::DataQualityJobDefinition": Recorded("JobDefinitionArn"),
+        "AWS::SageMaker::ModelQualityJobDefinition": Recorded("JobDefinitionArn"),
+        "AWS::SageMaker::MonitoringSchedule": Recorded("MonitoringScheduleArn"),
         "AWS::SageMaker::MlflowApp": AwsOnly("A managed MLflow App", "tracking.kind: fargate"),
         "AWS::CloudWatch::Alarm": AlarmResource(),
         **sagemaker_resources(sagemaker),

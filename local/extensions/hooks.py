@@ -45,11 +45,14 @@ ADDED = (
     "AWS::SSM::Document",
     "AWS::EC2::VPCEndpointService",
     "AWS::EC2::VPCEndpointServicePermissions",
+    "AWS::SageMaker::DataQualityJobDefinition",
     "AWS::SageMaker::Endpoint",
     "AWS::SageMaker::EndpointConfig",
     "AWS::SageMaker::InferenceComponent",
     "AWS::SageMaker::MlflowApp",
     "AWS::SageMaker::Model",
+    "AWS::SageMaker::ModelQualityJobDefinition",
+    "AWS::SageMaker::MonitoringSchedule",
     "AWS::SecretsManager::ResourcePolicy",
     "AWS::SecretsManager::RotationSchedule",
 )
@@ -61,11 +64,14 @@ ECS = ("_ACTION_MAP", "_mark_task_stopped", "_tasks")
 CLOUDWATCH = (
     "_alarms",
     "_calc_stats",
+    "_cbor_ok",
     "_composite_alarms",
     "_dims_key",
     "_evaluate_alarm",
+    "_json_ok",
     "_metric_bucket",
     "_metrics",
+    "_put_metric_alarm",
     "_set_alarm_state",
     "_stat_value",
     "cloudformation_put_metric_alarm",
@@ -399,6 +405,19 @@ def let_state_machines_call(name: str, target_prefix: str) -> None:
 def evaluate_no_alarms() -> None:
     """Have the emulator leave the states of metric alarms alone: it looks at no dimension."""
     cloudwatch._evaluate_alarm = lambda _: None
+
+
+def keep_math_alarms() -> None:
+    """Have the emulator keep alarms of metric math, of which it would drop the expressions."""
+    original = cloudwatch._put_metric_alarm
+
+    def put(params: Any, asked: Properties, is_cbor: bool, is_json: bool = False) -> Any:
+        if not asked.get("Metrics"):
+            return original(params, asked, is_cbor, is_json)
+        put_math_alarm(asked["AlarmName"], asked)
+        return cloudwatch._cbor_ok({}) if is_cbor else cloudwatch._json_ok({})
+
+    cloudwatch._put_metric_alarm = put
 
 
 def metric_alarms() -> list[tuple[Scope, dict[str, Any]]]:

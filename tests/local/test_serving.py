@@ -473,3 +473,54 @@ def test_components_share_an_endpoint(serving: Serving) -> None:
     for label in ("a", "b"):
         answer = serving.ask("shared", InferenceComponentName=f"component-{label}")
         assert answer == f"{label}(x)"
+
+
+def test_an_alarm_of_metric_math_is_kept_and_evaluated(serving: Serving) -> None:
+    serving.deploy("math", serving.template("math", serving.container("a", status=500)))
+    cloudwatch = serving.platform.client("cloudwatch")
+
+    def query(name: str, metric: str) -> dict[str, Any]:
+        dimensions = [
+            {"Name": "EndpointName", "Value": "math"},
+            {"Name": "VariantName", "Value": "main"},
+        ]
+        asked = {
+            "Namespace": "AWS/SageMaker",
+            "MetricName": metric,
+            "Dimensions": dimensions,
+        }
+        stat = {"Metric": asked, "Period": 300, "Stat": "Sum"}
+        return {"Id": name, "MetricStat": stat, "ReturnData": False}
+
+    cloudwatch.put_metric_alarm(
+        AlarmName="math",
+        EvaluationPeriods=1,
+        Threshold=50,
+        ComparisonOperator="GreaterThanThreshold",
+        Metrics=[
+            {"Id": "rate", "Expression": "100 * errors / calls", "ReturnData": True},
+            query("errors", "Invocation5XXErrors"),
+            query("calls", "Invocations"),
+        ],
+    )
+    for _ in range(3):
+        with pytest.raises(ClientError, match=r"server error \(500\) from primary"):
+            serving.ask("math")
+
+    def state() -> str:
+        (found,) = cloudwatch.describe_alarms(AlarmNames=["math"])["MetricAlarms"]
+        assert found["Metrics"][0]["Expression"] == "100 * errors / calls"
+        return str(found["StateValue"])
+
+    until(state, lambda found: found == "ALARM")
+
+
+def test_an_answer_is_streamed(serving: Serving) -> None:
+    serving.deploy("stream", serving.template("stream", serving.container("a")))
+    answer = serving.runtime.invoke_endpoint_with_response_stream(
+        EndpointName="stream", Body=b"x", ContentType="text/csv", Accept="text/csv"
+    )
+    parts = [event["PayloadPart"]["Bytes"] for event in answer["Body"]]
+    assert b"".join(parts) == b"a(x)"
+    assert answer["ContentType"] == "text/csv"
+    assert answer["InvokedProductionVariant"] == "main"

@@ -46,6 +46,10 @@ class Alarms:
         """Which of these alarms are in ALARM."""
         return [name for name in names if hooks.alarm_state(scope, name) == evaluation.ALARM]
 
+    def missing(self, scope: Scope, names: Sequence[str]) -> Sequence[str]:
+        """Which of these alarms do not exist."""
+        return [name for name in names if hooks.alarm_state(scope, name) is None]
+
     def _evaluate(self, scope: Scope, alarm: Mapping[str, Any]) -> None:
         current = str(alarm["StateValue"])
         values = self.values(scope, alarm)

@@ -196,9 +196,11 @@ class AsyncInference:
             body = _body(s3, waiting, too_old)
             answer = asyncio.run(self._ask(endpoint, waiting, body))
             self._put(s3, waiting.output, answer.body, answer.content_type)
+            self._count(endpoint, "InvocationsProcessed")
             self._tell(endpoint, waiting, answer, "")
         except (RefusedError, BotoCoreError, ClientError) as error:
             log.warning("endpoint %s: %s: %s", endpoint.name, waiting.source, error)
+            self._count(endpoint, "InvocationFailures")
             self._fail(s3, endpoint, waiting, error)
         finally:
             with self._lock:
@@ -248,12 +250,22 @@ class AsyncInference:
         sns = self._make("sns", endpoint.scope[1])
         sns.publish(TopicArn=topic, Message=json.dumps(said))
 
+    def _count(self, endpoint: Endpoint, name: str) -> None:
+        for variant in endpoint.side.variants if endpoint.side else ():
+            of = {"EndpointName": endpoint.name, "VariantName": variant.name}
+            self._metrics.add(endpoint.scope, name, 1.0, "None", of)
+
     def _measure(self, endpoint: Endpoint) -> None:
-        waiting, instances = len(self._queues.get(endpoint.name, ())), _ready(endpoint)
+        queue = self._queues.get(endpoint.name)
+        waiting, instances = len(queue or ()), _ready(endpoint)
+        since = queue[0].received if queue else time.monotonic()
+        # As old as the request says that it may become.
+        age = (time.monotonic() - since) / self._pace.seconds(1)
         of = {"EndpointName": endpoint.name}
         for name, value in (
             ("ApproximateBacklogSize", waiting),
             ("ApproximateBacklogSizePerInstance", waiting / max(1, instances)),
+            ("ApproximateAgeOfOldestRequest", age),
             ("HasBacklogWithoutCapacity", int(waiting > 0 and not instances)),
         ):
             self._metrics.add(endpoint.scope, name, float(value), "Count", of)

@@ -10,8 +10,6 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from local.extensions.hooks import account_and_region
 from local.extensions.sagemaker.deployer import Launches, in_background
 from local.extensions.sagemaker.errors import RefusedError, StartError, invalid
@@ -242,8 +240,9 @@ class Components:
             try:
                 work()
                 record["InferenceComponentStatus"] = "InService"
-            except (StartError, BotoCoreError, ClientError, OSError) as error:
-                log.error("inference component %s: %s", name, error)
+            except Exception as error:
+                # Nobody else is told of what fails in this thread.
+                log.exception("inference component %s", name)
                 record["FailureReason"] = str(error)[:1024]
                 record["InferenceComponentStatus"] = otherwise
 

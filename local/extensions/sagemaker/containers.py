@@ -160,7 +160,7 @@ class Launcher:
             **container.get("Environment", {}),
             "SAGEMAKER_BASE_DIR": str(folder),
         }
-        # No symbolic link: MLflow loads no file that is outside of its folder.
+        # Files of its own, without copies: a link of the folder would lead out of it.
         shutil.copytree(shared / f"model-{number}", folder / "model", copy_function=os.link)
         command = image.command(["serve"])
 

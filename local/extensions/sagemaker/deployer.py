@@ -6,15 +6,15 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
+from local.extensions.hooks import Scope
 from local.extensions.sagemaker.containers import StartInstance
 from local.extensions.sagemaker.deployment import (
     Clock,
     Deployment,
     Plan,
-    RolledBackError,
     plan,
 )
-from local.extensions.sagemaker.errors import StartError
+from local.extensions.sagemaker.errors import StartError, invalid
 from local.extensions.sagemaker.fleet import Fleet
 from local.extensions.sagemaker.records import Records
 from local.extensions.sagemaker.variants import (
@@ -30,8 +30,6 @@ from local.pace import Pace
 LOOK_SECONDS = 0.1
 """How often, by this machine's clock, alarms are looked at while a deployment bakes."""
 
-Alarms = Callable[[tuple[str, str], Sequence[str]], Sequence[str]]
-
 log = logging.getLogger(__name__)
 
 
@@ -42,6 +40,18 @@ class Launches(Protocol):
         self, name: str, region: str, containers: Sequence[Mapping[str, Any]]
     ) -> StartInstance:
         """Make ready to start instances of containers."""
+        ...
+
+
+class Alarms(Protocol):
+    """What knows of alarms, by account, region and name."""
+
+    def in_alarm(self, scope: Scope, names: Sequence[str]) -> Sequence[str]:
+        """Which of these are in ALARM."""
+        ...
+
+    def missing(self, scope: Scope, names: Sequence[str]) -> Sequence[str]:
+        """Which of these do not exist."""
         ...
 
 
@@ -84,7 +94,7 @@ class Deployer:
     clock
         What deployments wait by.
     alarms
-        Which of the named alarms of an account and region are in ALARM.
+        What turns deployments back.
     note
         What `DescribeEndpoint` says of every stage, such as how fast the clock is.
     """
@@ -104,6 +114,18 @@ class Deployer:
             int(variant.get("InitialInstanceCount", 1)) for variant in config["ProductionVariants"]
         ]
         return plan(deployment, sum(counts))
+
+    def check_alarms(self, scope: Scope, way: Plan) -> None:
+        """Make sure that the alarms of a deployment exist: others would guard nothing.
+
+        Raises
+        ------
+        RefusedError
+            Where some do not.
+        """
+        missing = self._alarms.missing(scope, way.alarms)
+        if missing:
+            raise invalid(f"There is no alarm {', '.join(missing)} to turn the deployment back.")
 
     def create(self, endpoint: Endpoint, config: Record) -> None:
         """Bring a new endpoint up.
@@ -161,11 +183,12 @@ class Deployer:
             endpoint.pending = pending(new, moves.share, stage, f"{message}; {self._note}")
 
         deployment = Deployment(
-            way, moves, self._clock, lambda names: self._alarms(endpoint.scope, names), say
+            way, moves, self._clock, lambda names: self._alarms.in_alarm(endpoint.scope, names), say
         )
         try:
             deployment.run()
-        except RolledBackError:
+        except Exception:
+            endpoint.routes = ((1.0, old),)
             new.stop()
             raise
         else:

@@ -57,7 +57,7 @@ class EndpointResource(SageMakerResource):
     def create(self, logical_id: str, properties: Properties, stack: str) -> Created:
         """Create one; where it fails, so does the resource."""
         created = super().create(logical_id, properties, stack)
-        record = self.sagemaker.wait(name_of(created.physical_id))
+        record = self.sagemaker.endpoints.wait(name_of(created.physical_id))
         if record["EndpointStatus"] == "Failed":
             raise RefusedError("EndpointFailed", record["FailureReason"])
         return created
@@ -74,7 +74,7 @@ class EndpointResource(SageMakerResource):
             return self.created(physical_id)
         request = self.sagemaker.accepted("UpdateEndpoint", new)
         self.sagemaker.do("UpdateEndpoint", {**request, "EndpointName": name})
-        reason = self.sagemaker.wait(name).get("FailureReason")
+        reason = self.sagemaker.endpoints.wait(name).get("FailureReason")
         if reason:
             raise RefusedError("EndpointFailed", f"{reason} The former version serves on.")
         return self.created(physical_id)

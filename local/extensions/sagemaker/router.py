@@ -54,7 +54,8 @@ class Asked:
             Payload(
                 body,
                 headers.get("content-type", ""),
-                headers.get("accept", ""),
+                # A stream's own header says what is in the stream.
+                headers.get("x-amzn-sagemaker-accept") or headers.get("accept", ""),
                 headers.get(CUSTOM_ATTRIBUTES, ""),
             ),
             headers.get(TARGET_VARIANT, ""),

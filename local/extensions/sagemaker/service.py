@@ -9,6 +9,7 @@ from local.extensions.sagemaker.components import Components
 from local.extensions.sagemaker.containers import Launcher
 from local.extensions.sagemaker.control_plane import SageMaker
 from local.extensions.sagemaker.deployer import Deployer, PacedClock
+from local.extensions.sagemaker.endpoints import Endpoints
 from local.extensions.sagemaker.gauges import measure, rest
 from local.extensions.sagemaker.metrics import Metrics
 from local.extensions.sagemaker.records import Records
@@ -18,6 +19,7 @@ from local.extensions.sagemaker.resources import (
     SageMakerResource,
 )
 from local.extensions.sagemaker.router import Router
+from local.extensions.sagemaker.runtime import Runtime
 from local.extensions.sagemaker.transform import TransformJobs, run_from_state_machines
 from local.host import Host
 
@@ -42,7 +44,7 @@ def make_sagemaker(host: Host, account: str, alarms: Alarms, heartbeat: Heartbea
         records,
         launcher,
         PacedClock(host.pace),
-        alarms.in_alarm,
+        alarms,
         str(host.pace),
     )
     router, capture = Router(metrics), Capture(lambda region: host.client("s3", region))
@@ -52,14 +54,15 @@ def make_sagemaker(host: Host, account: str, alarms: Alarms, heartbeat: Heartbea
     run_from_state_machines(jobs)
     hooks.let_state_machines_call("sagemaker", "SageMaker")
     components = Components(records, launcher, metrics)
-    sagemaker = SageMaker(host, records, deployer, router, queues, jobs, components)
-    heartbeat.add(lambda: queues.work(sagemaker.in_service()))
-    heartbeat.add(lambda: measure(sagemaker.in_service, metrics))
-    heartbeat.add(lambda: rest(sagemaker.in_service, host.pace))
+    endpoints = Endpoints(host, records, deployer)
+    runtime = Runtime(endpoints, router, queues, components)
+    heartbeat.add(lambda: queues.work(endpoints.in_service()))
+    heartbeat.add(lambda: measure(endpoints.in_service, metrics))
+    heartbeat.add(lambda: rest(endpoints.in_service, host.pace))
     heartbeat.add(components.measure)
     heartbeat.add(metrics.flush)
     heartbeat.add(capture.flush)
-    return sagemaker
+    return SageMaker(records, endpoints, jobs, components, runtime)
 
 
 def sagemaker_resources(sagemaker: SageMaker) -> dict[str, hooks.Resource]:

@@ -16,7 +16,6 @@ from random import Random
 from typing import Any
 
 import httpx2
-from botocore.exceptions import BotoCoreError, ClientError
 
 from local.extensions import hooks
 from local.extensions.hooks import Scope, account_and_region
@@ -24,7 +23,7 @@ from local.extensions.sagemaker.asynchronous import Location, Make
 from local.extensions.sagemaker.batching import Processing
 from local.extensions.sagemaker.chain import Payload, pass_through
 from local.extensions.sagemaker.deployer import Launches, in_background
-from local.extensions.sagemaker.errors import RefusedError, StartError, invalid
+from local.extensions.sagemaker.errors import RefusedError, invalid
 from local.extensions.sagemaker.fleet import Fleet
 from local.extensions.sagemaker.records import Records
 from local.extensions.sagemaker.router import Router
@@ -120,8 +119,9 @@ class TransformJobs:
             asyncio.run(work.transform(s3, self._router.connect))
             stopped = name in self._stopping
             record["TransformJobStatus"] = "Stopped" if stopped else "Completed"
-        except (StartError, RefusedError, BotoCoreError, ClientError, ValueError) as error:
-            log.error("transform job %s: %s", name, error)
+        except Exception as error:
+            # Nobody else is told of what fails in this thread.
+            log.exception("transform job %s", name)
             record["FailureReason"] = str(error)[:1024]
             record["TransformJobStatus"] = "Failed"
         finally:

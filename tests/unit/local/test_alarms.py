@@ -242,6 +242,7 @@ class TestAlarms:
         evaluated()
         assert mine["StateValue"] == ALARM
         assert Alarms(Pace(60)).in_alarm(SCOPE, ["mine", "nobody"]) == ["mine"]
+        assert Alarms(Pace(60)).missing(SCOPE, ["mine", "nobody"]) == ["nobody"]
 
     def test_one_that_cannot_be_evaluated_is_refused(self) -> None:
         with pytest.raises(OperationError, match="LessThanLowerThreshold"):

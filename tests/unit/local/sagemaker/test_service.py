@@ -5,12 +5,14 @@ import json
 import re
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import httpx2
 import pytest
+from botocore.eventstream import EventStreamBuffer
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -19,6 +21,7 @@ from local.extensions.sagemaker.capture import Capture
 from local.extensions.sagemaker.components import Components
 from local.extensions.sagemaker.control_plane import SageMaker
 from local.extensions.sagemaker.deployer import Deployer
+from local.extensions.sagemaker.endpoints import Endpoints
 from local.extensions.sagemaker.errors import RefusedError
 from local.extensions.sagemaker.metrics import Metrics, rounded
 from local.extensions.sagemaker.records import Records
@@ -28,6 +31,7 @@ from local.extensions.sagemaker.resources import (
     SageMakerResource,
 )
 from local.extensions.sagemaker.router import Router
+from local.extensions.sagemaker.runtime import Runtime
 from local.extensions.sagemaker.transform import TransformJobs
 from local.extensions.sagemaker.variants import choose, part
 from local.host import Host
@@ -61,7 +65,7 @@ class Service:
             records,
             self.launcher,
             self.clock,
-            lambda _, names: [name for name in names if name in self.firing],
+            self,
             "a minute counts as 1 s",
         )
         router = Router(self.metrics, Random(1), self.answers.connect)  # noqa: S311
@@ -74,9 +78,15 @@ class Service:
         self.jobs = TransformJobs(records, self.launcher, router, lambda *_: self.stores)
         self.components = Components(records, self.launcher, self.metrics)
         self.router = router
-        self.sagemaker = SageMaker(
-            self.host, records, deployer, router, self.queues, self.jobs, self.components
-        )
+        self.endpoints = Endpoints(self.host, records, deployer)
+        runtime = Runtime(self.endpoints, router, self.queues, self.components)
+        self.sagemaker = SageMaker(records, self.endpoints, self.jobs, self.components, runtime)
+
+    def in_alarm(self, scope: tuple[str, str], names: Sequence[str]) -> Sequence[str]:
+        return [name for name in names if name in self.firing]
+
+    def missing(self, scope: tuple[str, str], names: Sequence[str]) -> Sequence[str]:
+        return [name for name in names if name != "errors"]
 
     def do(self, operation: str, **request: Any) -> dict[str, Any]:
         return self.sagemaker.do(operation, request)
@@ -107,7 +117,7 @@ class Service:
         exists = self.do("ListEndpoints")["Endpoints"]
         operation = "UpdateEndpoint" if exists else "CreateEndpoint"
         self.do(operation, EndpointName="e", EndpointConfigName=config, **update)
-        return self.sagemaker.wait("e")
+        return self.endpoints.wait("e")
 
     def request(self, path: str, body: bytes = b"{}", **headers: str) -> Any:
         given = {name.replace("_", "-"): value for name, value in headers.items()}
@@ -223,7 +233,7 @@ class TestEndpoints:
             EndpointName="e",
             DesiredWeightsAndCapacities=[change],
         )
-        found = service.sagemaker.wait("e")["ProductionVariants"][0]
+        found = service.endpoints.wait("e")["ProductionVariants"][0]
         assert (found["CurrentInstanceCount"], found["CurrentWeight"]) == (3, 0.5)
         assert len(service.launcher.running("one")) == 3
 
@@ -254,7 +264,7 @@ class TestEndpoints:
             EndpointName="e",
             DesiredWeightsAndCapacities=[change],
         )
-        service.sagemaker.wait("e")
+        service.endpoints.wait("e")
         found = service.deploy("two", **update)["ProductionVariants"][0]
         assert (found["CurrentInstanceCount"], found["CurrentWeight"]) == (count, weight)
 
@@ -311,6 +321,44 @@ class TestGuardRails:
         service.config("two")
         with pytest.raises(RefusedError, match="100% of 1 instances"):
             service.move("two", DeploymentConfig={"BlueGreenUpdatePolicy": policy})
+
+    def test_an_alarm_that_does_not_exist_is_refused(self, service: Service) -> None:
+        service.deploy("one")
+        service.model("two")
+        service.config("two")
+        alarms = {"Alarms": [{"AlarmName": "none"}]}
+        with pytest.raises(RefusedError, match="no alarm none"):
+            service.move("two", DeploymentConfig={**CANARY, "AutoRollbackConfiguration": alarms})
+
+    def test_guard_rails_lead_between_variants_of_the_same_names(self, service: Service) -> None:
+        service.deploy("one")
+        service.model("two")
+        service.config("two", variant("two", name="other"))
+        with pytest.raises(RefusedError, match="needs the same names"):
+            service.move("two", DeploymentConfig=CANARY)
+        assert service.move("two")["EndpointConfigName"] == "two"
+
+    def test_rolling_is_for_one_variant(self, service: Service) -> None:
+        service.model("one")
+        for name in ("c-1", "c-2"):
+            service.config(name, variant("one", 2, "a"), variant("one", 2, "b"))
+        service.move("c-1")
+        size = {"Type": "INSTANCE_COUNT", "Value": 1}
+        rolling = {"RollingUpdatePolicy": {"MaximumBatchSize": size, "WaitIntervalInSeconds": 1}}
+        with pytest.raises(RefusedError, match="for one variant"):
+            service.move("c-2", DeploymentConfig=rolling)
+
+    def test_whatever_fails_is_said(self, service: Service) -> None:
+        service.deploy("one")
+
+        def fail() -> None:
+            raise ValueError("not foreseen")
+
+        service.clock.at[10.0] = fail
+        record = service.deploy("two", DeploymentConfig=CANARY)
+        assert record["EndpointStatus"] == "InService"
+        assert record["FailureReason"] == "not foreseen"
+        assert {service.ask() for _ in range(20)} == {(200, "one(x)")}
 
     def test_rolling_never_has_fewer_instances_than_there_were(self, service: Service) -> None:
         service.deploy("one", count=4)
@@ -392,6 +440,20 @@ class TestInvocation:
         target = "x_amzn_sagemaker_target_variant"
         assert service.ask(**{target: "b"}) == (200, "two(x)")
         assert "Variant c not found" in service.ask(**{target: "c"})[1]
+
+    def test_a_stream_is_the_answer_in_events(self, service: Service) -> None:
+        service.deploy("one")
+        path = "/endpoints/e/invocations-response-stream"
+        accepts = {"accept": "*/*", "x_amzn_sagemaker_accept": "text/csv"}
+        status, headers, body = service.request(path, b"x" * 100_000, **accepts)
+        assert service.answers.asked[0][1].headers["accept"] == "text/csv"
+        buffer = EventStreamBuffer()
+        buffer.add_data(body)
+        found = list(buffer)
+        assert status == 200
+        assert headers["X-Amzn-SageMaker-Content-Type"] == "one"
+        assert [event.headers[":event-type"] for event in found] == ["PayloadPart"] * 2
+        assert b"".join(event.payload for event in found) == b"one(" + b"x" * 100_000 + b")"
 
     def test_an_unknown_endpoint_is_a_validation_error(self, service: Service) -> None:
         status, headers, body = service.request("/endpoints/x/invocations")
@@ -527,7 +589,7 @@ class TestAsync:
         return service.request("/endpoints/e/async-invocations", b"", **given)
 
     def work(self, service: Service) -> None:
-        service.queues.work(service.sagemaker.in_service())
+        service.queues.work(service.endpoints.in_service())
         for thread in threading.enumerate():
             if thread.name.startswith("async-"):
                 thread.join()
@@ -574,6 +636,7 @@ class TestAsync:
         of = json.dumps({"EndpointName": "e"})
         assert service.measured.sums["ApproximateBacklogSize", of] == 3
         assert service.measured.sums["HasBacklogWithoutCapacity", of] == 1
+        assert service.measured.sums["ApproximateAgeOfOldestRequest", of] > 0
         service.sagemaker.scale("endpoint/e/variant/main", 1)
         self.work(service)
         self.work(service)
@@ -600,7 +663,7 @@ class TestAsync:
         service.answers.by_image["one"] = slow
         for _ in range(3):
             self.send(service)
-        service.queues.work(service.sagemaker.in_service())
+        service.queues.work(service.endpoints.in_service())
         working = [each for each in threading.enumerate() if each.name.startswith("async-")]
         assert len(working) == 2
         release.set()
@@ -766,7 +829,7 @@ class TestServerless:
         service.model("one")
         service.config("one", serverless("one", 5, ProvisionedConcurrency=2))
         service.move("one")
-        (variant_,) = service.sagemaker.endpoint("e").side.variants  # type: ignore[union-attr]
+        (variant_,) = service.endpoints.found("e").side.variants  # type: ignore[union-attr]
         gate = variant_.gate
         assert gate is not None
         variant_.fleet.grow()
@@ -780,7 +843,7 @@ class TestServerless:
         service.model("one")
         service.config("one", serverless("one", 1))
         service.move("one")
-        (variant_,) = service.sagemaker.endpoint("e").side.variants  # type: ignore[union-attr]
+        (variant_,) = service.endpoints.found("e").side.variants  # type: ignore[union-attr]
         variant_.fleet.resize(0)
         service.launcher.failures["one"] = "no such image"
         status, headers, body = service.request("/endpoints/e/invocations")
