@@ -100,7 +100,7 @@ class DataStack(PlatformStack):
         }
         self.all_alarms: list[cloudwatch.Alarm] = []
         metadata = [] if managed else self._keep_metadata(environment, network)
-        self._close(network.perimeter, self._managed_roles(environment) if managed else [])
+        self._close(network.perimeter, self._roles_of_aws(environment))
         self.opt_out("data.removal", self)
         self.share(
             self.key.key_arn,
@@ -186,16 +186,22 @@ class DataStack(PlatformStack):
             self.database.instance.instance_identifier,
         ]
 
-    def _managed_roles(self, environment: Environment) -> list[str]:
-        """The role of AWS's managed App, which comes over AWS's network; the template says so."""
-        path = environment.naming.managed_tracking_path
-        role = self.format_arn(
-            service="iam", region="", resource="role", resource_name=f"{path[1:]}*"
-        )
-        self.add_metadata(
-            f"PerimeterRole:{path}", "AWS's managed MLflow App reads and writes runs' files."
-        )
-        return [role]
+    def _roles_of_aws(self, environment: Environment) -> list[str]:
+        """Roles that services of AWS act as from their own network; the template says which."""
+        naming = environment.naming
+        paths = {}
+        if environment.tracking.kind == "sagemaker_app":
+            paths[naming.managed_tracking_path] = (
+                "AWS's managed MLflow App reads and writes runs' files."
+            )
+        if any(it.kind == "serverless" for it in environment.endpoints.values()):
+            paths[naming.serverless_path] = "Serverless endpoints read their models."
+        for path, reason in paths.items():
+            self.add_metadata(f"PerimeterRole:{path}", reason)
+        return [
+            self.format_arn(service="iam", region="", resource="role", resource_name=f"{path[1:]}*")
+            for path in paths
+        ]
 
     def _close(self, perimeter: DataPerimeter, managed_roles: list[str]) -> None:
         """Have whatever keeps data answer the network alone."""

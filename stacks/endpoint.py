@@ -1,14 +1,19 @@
 """An Endpoint stack: one SageMaker endpoint, redeployed by itself."""
 
+from typing import Any
+
 from aws_cdk import CfnOutput
 from constructs import Construct
 
+from mlops_constructs.async_plan import AsyncPlaces
+from mlops_constructs.component_endpoint import ComponentEndpoint
+from mlops_constructs.component_plan import Fleet
 from mlops_constructs.endpoint_alarms import Limits
 from mlops_constructs.model_endpoint import ModelEndpoint
 from stacks.config import Environment
 from stacks.data import DataStack
-from stacks.endpoint_checks import INSTANCES, LEAST_INSTANCES
-from stacks.endpoint_parts import variants
+from stacks.endpoint_checks import INSTANCES, LEAST_INSTANCES, SERVERLESS
+from stacks.endpoint_parts import components, queue, variants
 from stacks.network import NetworkStack
 from stacks.platform_stack import PlatformStack
 from stacks.releases import Release
@@ -52,22 +57,50 @@ class EndpointStack(PlatformStack):
         )
         settings = environment.endpoints[name]
         repositories = {image: it.repository for image, it in data.images.items()}
+        common: dict[str, Any] = {
+            "naming": environment.naming,
+            "name": name,
+            "network": network.network,
+            "artifacts": data.artifacts,
+            "key": data.key,
+            "log_settings": network.log_settings,
+            "alarms": data.alarms,
+            "limits": Limits(**settings.limits.model_dump()),
+            "deployment": settings.deployment.plan,
+            "rollback_alarms": [arn.split(":", 6)[6] for arn in settings.deployment.alarms],
+        }
+        answers_at_once = settings.kind in ("realtime", "components")
+        if answers_at_once and settings.least_instances < LEAST_INSTANCES:
+            self.opt_out(INSTANCES, self)
+        if settings.components:
+            fleet = ComponentEndpoint(
+                self,
+                "Endpoint",
+                fleet=Fleet(
+                    settings.instance,
+                    settings.components.min_instances,
+                    settings.components.max_instances,
+                ),
+                components=components(settings.components, release, repositories),
+                **common,
+            )
+            CfnOutput(self, "EndpointName", value=fleet.endpoint_name)
+            CfnOutput(self, "Components", value=",".join(fleet.component_names.values()))
+            return
         endpoint = ModelEndpoint(
             self,
             "Endpoint",
-            naming=environment.naming,
-            name=name,
-            network=network.network,
-            artifacts=data.artifacts,
             variants=list(variants(settings, release, repositories)),
-            key=data.key,
-            log_settings=network.log_settings,
-            alarms=data.alarms,
-            limits=Limits(**settings.limits.model_dump()),
-            deployment=settings.deployment.plan,
-            rollback_alarms=[arn.split(":", 6)[6] for arn in settings.deployment.alarms],
             scaling=settings.scaling.plan if settings.scaling else None,
+            asynchronous=queue(settings),
+            **common,
         )
-        if settings.least_instances < LEAST_INSTANCES:
-            self.opt_out(INSTANCES, self)
+        if settings.kind == "serverless":
+            self.opt_out(SERVERLESS, endpoint)
+        if settings.kind == "async":
+            places = AsyncPlaces(name)
+            CfnOutput(self, "Requests", value=data.artifacts.uri(places.requests))
+            CfnOutput(self, "Answers", value=data.artifacts.uri(places.answers))
+            for kind, topic in endpoint.topics.items():
+                CfnOutput(self, f"{kind}Topic", value=topic.topic_arn)
         CfnOutput(self, "EndpointName", value=endpoint.endpoint_name)

@@ -3,11 +3,14 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from mlops_constructs.async_plan import AsyncPlan
+from mlops_constructs.component_plan import Fleet, Share
 from mlops_constructs.container_settings import ARCHIVE, ContainerSettings, container_faults
 from mlops_constructs.deployment import Deployment, alarm_faults
 from mlops_constructs.faults import Fault
 from mlops_constructs.naming import Naming
 from mlops_constructs.scaling_plan import Scaling, Scheduled
+from mlops_constructs.serverless_capacity import Serverless
 from mlops_constructs.serving_exclusions import MOST_VARIANTS, Shape, exclusion_faults
 from stacks.endpoint_config import AWS, Container, Served, SparkSchema
 from stacks.endpoint_containers import aws_image, container_settings
@@ -16,11 +19,18 @@ from stacks.validation import Check, Parts
 SHORT = ("image", "model", "environment", "spark_schema")
 """The keys of the short form, which the long form has in each of its containers."""
 
+REALTIME = "realtime"
+COMPONENTS = "components"
+ALARMS_OF_A_COMPONENT = 3
+SECTIONS = ("serverless", "async", COMPONENTS)
+"""The sections that are for a kind of their name."""
+
 LEAST_INSTANCES = 2
 """Instances over two zones: with one, the endpoint is down while it is replaced."""
 
 INSTANCES = "endpoints.instances"
-UNSAFE_ENDPOINTS = (INSTANCES,)
+SERVERLESS = "endpoints.serverless"
+UNSAFE_ENDPOINTS = (INSTANCES, SERVERLESS)
 """What endpoints may do only with a reason, one for all of an environment."""
 
 Settings = Mapping[str, Any]
@@ -38,6 +48,9 @@ def serving(parts: Parts, path: str, settings: Settings) -> Iterator[tuple[str, 
     if f"{path}.variants" in parts.written:
         for name, variant in settings.get("variants", {}).items():
             yield f"{path}.variants.{name}", variant
+    elif f"{path}.components" in parts.written:
+        for name, model in (settings.get("components.models") or {}).items():
+            yield f"{path}.components.models.{name}", model
     else:
         yield path, settings
 
@@ -87,20 +100,20 @@ def all_served(parts: Parts) -> Iterator[tuple[str, str, Container]]:
 def _form_faults(parts: Parts) -> Iterator[Fault]:
     """One form or the other: a container of its own keys, or a list of containers."""
     for path, settings in endpoints(parts):
-        if f"{path}.variants" in parts.written:
-            for key in Served.model_fields:
-                if f"{path}.{key}" in parts.written:
+        for section, own in (("variants", ()), ("components", ("instance",))):
+            for key in Served.model_fields if f"{path}.{section}" in parts.written else ():
+                if f"{path}.{key}" in parts.written and key not in own:
                     yield Fault(
                         f"{path}.{key}",
-                        f"'{key}' beside 'variants'",
-                        "the key in each variant",
-                        "Move it to the variants that it is for.",
+                        f"'{key}' beside '{section}'",
+                        f"the key in each of the {section}",
+                        "Move it to those that it is for, or remove it.",
                     )
-            if not settings.get("variants", True):
-                yield Fault(
-                    f"{path}.variants", "none", "1 to 10 variants", "List them, or remove it."
-                )
-    for path, _ in all_serving(parts):
+        if f"{path}.variants" in parts.written and not settings.get("variants", True):
+            yield Fault(f"{path}.variants", "none", "1 to 10 variants", "List them, or remove it.")
+    for path, settings in all_serving(parts):
+        if "min_copies" in settings:
+            continue
         written = [key for key in SHORT if f"{path}.{key}" in parts.written]
         if f"{path}.containers" in parts.written:
             for key in written:
@@ -130,9 +143,9 @@ def _container_faults(parts: Parts) -> Iterator[Fault]:
         complete = len(containers) == max(1, len(listed)) and None not in listed
         if f"{path}.containers" in parts.written and not listed:
             yield Fault(f"{path}.containers", "none", "1 to 15 containers", "List at least one.")
-        elif complete and "invocation" in settings:
+        elif complete:
             whole = f"{path}.containers" if listed else path
-            yield from container_faults(whole, containers, settings["invocation"])
+            yield from container_faults(whole, containers, settings.get("invocation", "serial"))
 
 
 def _image_faults(parts: Parts) -> Iterator[Fault]:
@@ -171,11 +184,18 @@ def unsafe_endpoints(parts: Parts) -> dict[str, str]:
     few = [
         f"{each}.{key}: {found[key]}"
         for path, settings in endpoints(parts)
+        if settings.get("kind", REALTIME) in (REALTIME, COMPONENTS)
         for each, found in {path: settings, **dict(_answering(parts, path, settings))}.items()
-        for key in ("instances", "scaling.min")
+        for key in ("instances", "scaling.min", "components.min_instances")
         if found.get(key, LEAST_INSTANCES) < LEAST_INSTANCES
     ]
-    return {INSTANCES: ", ".join(few)} if few else {}
+    outside = [
+        f"{path}.kind: serverless: containers outside of the VPC"
+        for path, settings in endpoints(parts)
+        if settings.get("kind") == "serverless"
+    ]
+    found = {INSTANCES: few, SERVERLESS: outside}
+    return {key: ", ".join(several) for key, several in found.items() if several}
 
 
 def _schema(settings: Settings) -> SparkSchema | None:
@@ -216,19 +236,23 @@ def _answering(parts: Parts, path: str, settings: Settings) -> list[tuple[str, S
 
 def _deployment_faults(parts: Parts) -> Iterator[Fault]:
     for path, settings in endpoints(parts):
-        counts = [it.get("instances") for _, it in serving(parts, path, settings)]
+        known, instances = _instances(parts, path, settings)
         match settings:
             case {
                 "deployment.strategy": strategy,
                 "deployment.step": step,
                 "deployment.bake": bake,
                 "deployment.keep": keep,
-            } if counts and None not in counts:
+            } if known:
+                if settings["kind"] == COMPONENTS:
+                    strategy = "rolling"
                 plan = Deployment(strategy, step, bake, keep)
-                yield from plan.faults(f"{path}.deployment", min(filter(None, counts)))
+                yield from plan.faults(f"{path}.deployment", instances)
         alarms = settings.get("deployment.alarms", [])
-        variants = len(_answering(parts, path, settings))
-        yield from alarm_faults(f"{path}.deployment.alarms", variants, len(alarms))
+        own = len(_answering(parts, path, settings))
+        if settings.get("kind") == COMPONENTS:
+            own = ALARMS_OF_A_COMPONENT
+        yield from alarm_faults(f"{path}.deployment.alarms", own, len(alarms))
         where = parts.get("region"), parts.get("account")
         for number, arn in enumerate(alarms):
             if arn and None not in where and tuple(arn.split(":")[3:5]) != where:
@@ -240,9 +264,79 @@ def _deployment_faults(parts: Parts) -> Iterator[Fault]:
                 )
 
 
+def _instances(parts: Parts, path: str, settings: Settings) -> tuple[bool, int | None]:
+    """Whether it is known how many instances the smallest variant has, and how many."""
+    counts = [it.get("instances") for _, it in serving(parts, path, settings)]
+    if settings.get("kind") in ("serverless", COMPONENTS):
+        return True, None
+    known = bool(counts) and None not in counts and "kind" in settings
+    return known, min(filter(None, counts), default=None)
+
+
+def _kind_faults(parts: Parts) -> Iterator[Fault]:
+    """The section of the kind, and of no other; and what instances a kind has."""
+    for path, settings in endpoints(parts):
+        kind = settings.get("kind")
+        for section in SECTIONS:
+            if kind and kind != section and f"{path}.{section}" in parts.written:
+                yield Fault(
+                    f"{path}.{section}",
+                    f"a section of kind '{section}', with kind '{kind}'",
+                    f"kind: {section}, or none of it",
+                    "Remove it, or choose that kind.",
+                )
+        if kind == COMPONENTS and f"{path}.components" not in parts.written:
+            yield Fault(
+                f"{path}.components",
+                "nothing, with kind 'components'",
+                "the models that share the fleet",
+                "Add 'components:' with its 'models:'.",
+            )
+        if kind == "serverless":
+            for key in ("instance", "instances"):
+                if f"{path}.{key}" in parts.written:
+                    yield Fault(
+                        f"{path}.{key}",
+                        f"'{key}' of a serverless endpoint",
+                        "'serverless', which has 'memory' and 'concurrency'",
+                        "Remove it: AWS provides the capacity.",
+                    )
+        match settings:
+            case {
+                "kind": "serverless",
+                "serverless.memory": memory,
+                "serverless.concurrency": concurrency,
+                "serverless.provisioned": provisioned,
+            }:
+                capacity = Serverless(memory, concurrency, provisioned)
+                yield from capacity.faults(f"{path}.serverless")
+            case {"kind": "async", "async.min_instances": least, "async.max_instances": most}:
+                plan = AsyncPlan(least=least, most=most)
+                yield from plan.faults(f"{path}.async", settings.get("instances"))
+            case {
+                "kind": "components",
+                "components.min_instances": least,
+                "components.max_instances": most,
+            }:
+                yield from Fleet(least=least, most=most).faults(f"{path}.components")
+        for name, model in (settings.get("components.models") or {}).items():
+            match model:
+                case {
+                    "memory": memory,
+                    "cpus": cpus,
+                    "accelerators": accelerators,
+                    "min_copies": least,
+                    "max_copies": most,
+                    "invocations": invocations,
+                }:
+                    share = Share(memory, cpus, accelerators, least, most, invocations or 0)
+                    yield from share.faults(f"{path}.components.models.{name}")
+
+
 def _scaling_faults(parts: Parts) -> Iterator[Fault]:
     for path, settings in endpoints(parts):
-        if plan := _plan(settings):
+        plan = _plan(settings)
+        if plan and settings.get("kind", REALTIME) == REALTIME:
             for _, it in _answering(parts, path, settings):
                 yield from plan.faults(f"{path}.scaling", it.get("instances"))
 
@@ -271,16 +365,18 @@ def _excluded(parts: Parts) -> Iterator[Fault]:
 def _shape(path: str, settings: Settings, parts: Parts) -> Shape | None:
     """What an endpoint is to be, where enough of it is valid to tell."""
     all_of_it = list(serving(parts, path, settings))
-    counts = [it.get("instances") for _, it in all_of_it]
-    if not all_of_it or None in counts or "deployment.strategy" not in settings:
+    known, instances = _instances(parts, path, settings)
+    if not known or not all_of_it or "deployment.strategy" not in settings:
         return None
     plan = Deployment(settings["deployment.strategy"])
     containers = [[it for _, it in served(each, found, parts)] for each, found in all_of_it]
     models = [it.model for several in containers for it in several if it.model]
     answering = len(_answering(parts, path, settings))
     return Shape(
-        strategy=plan.chosen(min(filter(None, counts))),
-        variants=answering,
+        kind=settings["kind"],
+        strategy=plan.strategy
+        or ("rolling" if settings["kind"] == COMPONENTS else plan.chosen(instances)),
+        variants=1 if settings["kind"] == COMPONENTS else answering,
         shadows=len(all_of_it) - answering,
         instance_types=[it["instance"] for _, it in all_of_it if "instance" in it],
         containers=max(map(len, containers)),
@@ -294,6 +390,7 @@ ENDPOINT_CHECKS: tuple[Check, ...] = (
     _container_faults,
     _image_faults,
     _place_faults,
+    _kind_faults,
     _variant_faults,
     _deployment_faults,
     _scaling_faults,

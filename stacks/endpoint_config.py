@@ -5,8 +5,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from mlops_constructs.async_plan import AsyncPlan
+from mlops_constructs.component_plan import Share
 from mlops_constructs.deployment import Deployment
 from mlops_constructs.scaling_plan import Scaling, Scheduled
+from mlops_constructs.serverless_capacity import Serverless
 from mlops_constructs.serving_exclusions import MAIN
 from stacks.fields import Name, Section
 from stacks.forms import quantity, text, whole_number
@@ -19,6 +22,7 @@ ONLY = "model"
 
 TIME = {"min": 60.0, "s": 1.0}
 LATENCY = {"ms": 1.0, "s": 1000.0}
+MEMORY = {"GiB": 1024.0, "MiB": 1.0}
 RATE = {"/min": 1.0}
 
 Image = Annotated[
@@ -229,8 +233,101 @@ class ScalingSettings(Section):
         )
 
 
+class ServerlessSettings(Section):
+    """Capacity that AWS provides, in a network of its own."""
+
+    memory: Annotated[int, quantity({"GiB": 1024.0}, minimum="1 GiB", maximum="6 GiB")] = 2048
+    concurrency: Annotated[int, whole_number(1, 200)] = 5
+    provisioned: Annotated[
+        int, whole_number(0, 200), Field(description="How much of it is kept ready.")
+    ] = 0
+
+    @property
+    def plan(self) -> Serverless:
+        """The same for the construct."""
+        return Serverless(self.memory, self.concurrency, self.provisioned)
+
+
+class AsyncSettings(Section):
+    """Requests and answers through S3, by a queue."""
+
+    concurrency: Annotated[int, whole_number(1, 1000)] = 4
+    min_instances: Annotated[int, whole_number(0, 1000)] = 0
+    max_instances: Annotated[int, whole_number(1, 1000)] = 4
+    backlog: Annotated[
+        int,
+        whole_number(1, 100000),
+        Field(description="Requests that may wait for each instance before one is added."),
+    ] = 5
+    notify: Annotated[bool, Field(description="Topics say that a request succeeded or failed.")] = (
+        True
+    )
+
+    @property
+    def plan(self) -> AsyncPlan:
+        """The same for the construct."""
+        return AsyncPlan(
+            self.concurrency, self.min_instances, self.max_instances, self.backlog, self.notify
+        )
+
+
+class ComponentSettings(Section):
+    """A model on the fleet, and what of it one copy gets."""
+
+    image: Image
+    model: Model | None = None
+    environment: dict[Variable, Value] = {}
+    spark_schema: SparkSchema | None = None
+    memory: Annotated[int, quantity(MEMORY, minimum="128 MiB", maximum="2048 GiB")] = 1024
+    cpus: Annotated[int, whole_number(0, 192)] = 1
+    accelerators: Annotated[int, whole_number(0, 16)] = 0
+    min_copies: Annotated[int, whole_number(0, 1000)] = 1
+    max_copies: Annotated[int, whole_number(1, 1000)] = 1
+    invocations: Annotated[int | None, quantity(RATE, minimum="1 /min", maximum="1000000 /min")] = (
+        None
+    )
+
+    @property
+    def share(self) -> Share:
+        """The same for the construct."""
+        return Share(
+            self.memory,
+            self.cpus,
+            self.accelerators,
+            self.min_copies,
+            self.max_copies,
+            self.invocations or 0,
+        )
+
+    def part(self, name: str) -> Container:
+        """The container of the model."""
+        return Container(
+            name=name,
+            image=self.image,
+            model=self.model,
+            environment=self.environment,
+            spark_schema=self.spark_schema,
+        )
+
+
+class FleetSettings(Section):
+    """Several models on one fleet; callers name the one they ask."""
+
+    min_instances: Annotated[int, whole_number(0, 1000)] = 2
+    max_instances: Annotated[int, whole_number(1, 1000)] = 4
+    models: Annotated[dict[Name, ComponentSettings], Field(min_length=1)]
+
+
 class Endpoint(Served):
     """One SageMaker endpoint."""
+
+    kind: Annotated[
+        Literal["realtime", "serverless", "async", "components"],
+        Field(description="How it is provided with capacity, and asked."),
+    ] = "realtime"
+    serverless: ServerlessSettings | None = None
+    queue: Annotated[AsyncSettings | None, Field(alias="async")] = None
+    components: FleetSettings | None = None
 
     variants: Annotated[
         dict[Name, VariantSettings],
@@ -247,7 +344,9 @@ class Endpoint(Served):
 
     @property
     def parts(self) -> Mapping[str, Container]:
-        """Every container of every variant by its name in a release."""
+        """Every container of every variant or component by its name in a release."""
+        if self.components:
+            return {name: it.part(name) for name, it in self.components.models.items()}
         if not self.variants:
             return self.named_parts()
         return {
@@ -259,6 +358,8 @@ class Endpoint(Served):
     @property
     def least_instances(self) -> int:
         """Instances that answer in any case, of the smallest variant."""
+        if self.components:
+            return self.components.min_instances
         shadows = {name for name, variant in self.variants.items() if variant.shadow}
         counts = [it.instances for name, it in self.serving.items() if name not in shadows]
         return min([*counts, self.scaling.min] if self.scaling else counts)

@@ -4,7 +4,9 @@ from collections.abc import Iterator, Mapping
 
 from aws_cdk import aws_ecr as ecr
 
+from mlops_constructs.async_plan import AsyncPlan
 from mlops_constructs.aws_images import AwsImage
+from mlops_constructs.component_endpoint import Component
 from mlops_constructs.endpoint_variants import Variant
 from mlops_constructs.model_container import ModelContainer, ModelFiles, OwnImage
 from stacks import endpoint_config as config
@@ -54,18 +56,14 @@ def variants(
     repositories
         The repository of each image of ours.
     """
+    capacity = settings.serverless or config.ServerlessSettings()
+    serverless = capacity.plan if settings.kind == "serverless" else None
     for name, served in settings.serving.items():
         parts = served.named_parts(name if settings.variants else "")
         one = served if isinstance(served, config.VariantSettings) else config.VariantSettings()
         yield Variant(
             [
-                ModelContainer(
-                    image=image(part.image, release.containers[key], repositories),
-                    files=_files(release.containers[key]),
-                    name=part.name if len(parts) > 1 else "",
-                    environment=part.environment,
-                    spark_schema=spark_schema(part.spark_schema),
-                )
+                container(part, release.containers[key], repositories, named=len(parts) > 1)
                 for key, part in parts.items()
             ],
             name=name,
@@ -74,7 +72,66 @@ def variants(
             instance_count=served.instances,
             weight=one.weight,
             shadow=one.shadow,
+            serverless=serverless,
         )
+
+
+def components(
+    settings: config.FleetSettings, release: Release, repositories: Mapping[str, ecr.IRepository]
+) -> dict[str, Component]:
+    """The models of an endpoint that share a fleet.
+
+    Parameters
+    ----------
+    settings
+        The models.
+    release
+        What was released for the endpoint.
+    repositories
+        The repository of each image of ours.
+    """
+    return {
+        name: Component(
+            container(it.part(name), release.containers[name], repositories, named=False), it.share
+        )
+        for name, it in settings.models.items()
+    }
+
+
+def container(
+    part: config.Container,
+    released: Released,
+    repositories: Mapping[str, ecr.IRepository],
+    *,
+    named: bool,
+) -> ModelContainer:
+    """A container of a model, as it was released.
+
+    Parameters
+    ----------
+    part
+        The container.
+    released
+        What was released for it.
+    repositories
+        The repository of each image of ours.
+    named
+        Whether it is one of several, which are told apart by name.
+    """
+    return ModelContainer(
+        image=image(part.image, released, repositories),
+        files=_files(released),
+        name=part.name if named else "",
+        environment=part.environment,
+        spark_schema=spark_schema(part.spark_schema),
+    )
+
+
+def queue(settings: config.Endpoint) -> AsyncPlan | None:
+    """How much an asynchronous endpoint does at once; nothing of the others."""
+    if settings.kind != "async":
+        return None
+    return (settings.queue or config.AsyncSettings()).plan
 
 
 def image(

@@ -77,7 +77,7 @@ def validated(model: type[Model], document: Document, path: Path, *checks: Check
 def _valid_parts(model: type[BaseModel], data: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
     """The dotted path and the value of each field below `model` that is valid by itself."""
     given = data if isinstance(data, Mapping) else {}
-    for name, field in model.model_fields.items():
+    for name, field in _fields(model).items():
         section, named = _section_of(field)
         written = given.get(name, {})
         if section and not named and not written and field.default is None:
@@ -177,13 +177,18 @@ def _keys_at(model: type[BaseModel], location: list[str]) -> list[str]:
     current = model
     names = iter(location)
     for name in names:
-        section, named = _section_of(current.model_fields[name])
+        section, named = _section_of(_fields(current)[name])
         if section is None:
             break
         current = section
         if named:
             next(names, None)
-    return [name for name, field in current.model_fields.items() if not field.exclude]
+    return [name for name, field in _fields(current).items() if not field.exclude]
+
+
+def _fields(model: type[BaseModel]) -> dict[str, FieldInfo]:
+    """The fields of a model by their keys: a word of Python's, such as 'async', has an alias."""
+    return {field.alias or name: field for name, field in model.model_fields.items()}
 
 
 def _written(value: Any) -> str:

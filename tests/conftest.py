@@ -14,7 +14,7 @@ settings.load_profile("steady")
 ROOT = Path(__file__).parent.parent
 RELEASES = ROOT / "tests" / "releases"
 ENVIRONMENTS = ("local", "dev", "prod")
-VARIANTS = ("managed",)
+VARIANTS = ("managed", "serving")
 """Environments of the tests alone: what none of ours chooses."""
 
 # What make puts there, for whoever runs pytest by hand.

@@ -161,6 +161,24 @@ class ArtifactStore(Construct):
         """
         return self._grant(grantee, prefix, ["s3:GetObject"], ["kms:Decrypt"])
 
+    def grant_write(self, grantee: iam.IGrantable, prefix: str) -> iam.Grant:
+        """Let `grantee` write below `prefix`, and neither read nor delete what stands there.
+
+        Parameters
+        ----------
+        grantee
+            Who writes.
+        prefix
+            Start of the keys, with its slash at the end.
+        """
+        # https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html
+        return self._grant(
+            grantee,
+            prefix,
+            ["s3:PutObject", "s3:AbortMultipartUpload"],
+            ["kms:Decrypt", "kms:GenerateDataKey"],
+        )
+
     def grant_read_write(self, grantee: iam.IGrantable, prefix: str) -> iam.Grant:
         """Let `grantee` list, read, write and delete what stands under `prefix`.
 

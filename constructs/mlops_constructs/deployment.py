@@ -60,11 +60,11 @@ class Deployment:
     bake: int = 600
     keep: int = 300
 
-    def chosen(self, instances: int) -> Strategy:
-        """The strategy for a number of instances."""
+    def chosen(self, instances: int | None) -> Strategy:
+        """The strategy for a number of instances, or where there are none to count."""
         if self.strategy:
             return self.strategy
-        return "canary" if instances > 1 else "all_at_once"
+        return "canary" if instances and instances > 1 else "all_at_once"
 
     def steps(self, strategy: Strategy) -> int:
         """How often traffic moves."""
@@ -78,10 +78,14 @@ class Deployment:
 
     def longest(self, strategy: Strategy) -> int:
         """Seconds after which a deployment has failed: all that it waits, and for instances."""
-        watched = self.steps(strategy) * self.bake + self.keep
-        return max(SHORTEST_DEPLOYMENT, watched + self.steps(strategy) * STARTING)
+        waits = self.watched(strategy) + self.steps(strategy) * STARTING
+        return min(LONGEST_DEPLOYMENT, max(SHORTEST_DEPLOYMENT, waits))
 
-    def faults(self, path: str, instances: int) -> Iterator[Fault]:
+    def watched(self, strategy: Strategy) -> int:
+        """Seconds that it is watched."""
+        return self.steps(strategy) * self.bake + self.keep
+
+    def faults(self, path: str, instances: int | None) -> Iterator[Fault]:
         """What SageMaker would refuse.
 
         Parameters
@@ -89,7 +93,7 @@ class Deployment:
         path
             What a fault calls the deployment.
         instances
-            Instances of the smallest variant, when it is updated.
+            Instances of the smallest variant, when it is updated; None where AWS chooses.
         """
         strategy = self.chosen(instances)
         allowed = STEPS.get(strategy)
@@ -100,7 +104,7 @@ class Deployment:
                 f"{allowed[0]} % to {allowed[-1]} %",
                 "Choose one in the range.",
             )
-        if strategy != "all_at_once" and instances < 2:
+        if strategy != "all_at_once" and instances is not None and instances < 2:
             yield Fault(
                 f"{path}.strategy",
                 f"'{strategy}' with one instance",
@@ -112,12 +116,12 @@ class Deployment:
                 yield Fault(
                     f"{path}.{key}", f"{seconds} s", f"0 to {LONGEST_WAIT} s", "Shorten it."
                 )
-        if self.longest(strategy) > LONGEST_DEPLOYMENT:
+        if self.watched(strategy) + STARTING > LONGEST_DEPLOYMENT:
             yield Fault(
                 f"{path}.bake",
-                f"{self.bake} s in each of {self.steps(strategy)} steps: a deployment of"
-                f" {self.longest(strategy)} s, with {STARTING} s for the instances of each",
-                f"at most {LONGEST_DEPLOYMENT} s in all",
+                f"{self.bake} s in each of {self.steps(strategy)} steps, and {self.keep} s",
+                f"at most {LONGEST_DEPLOYMENT - STARTING} s in all: after {LONGEST_DEPLOYMENT} s"
+                " a deployment has failed, and instances take time to start",
                 "Bake for less long, or in larger steps.",
             )
 

@@ -52,22 +52,40 @@ LIMITS = Limits()
 
 
 @dataclass(frozen=True)
-class _Watched:
-    """One thing that is watched of every variant."""
+class Watched:
+    """One thing that is watched.
+
+    Parameters
+    ----------
+    construct_id
+        What its alarm is called.
+    metric
+        The metric, by its dimensions.
+    limit
+        The first value that is too much.
+    says
+        What is wrong then.
+    periods
+        Minutes that it has to last.
+    of_instances
+        Whether it is known of instances of one's own alone.
+    """
 
     construct_id: str
-    metric: Callable[[str, str], cloudwatch.IMetric]
+    metric: Callable[[dict[str, str]], cloudwatch.IMetric]
     limit: Callable[[Limits], float]
     says: str
     periods: int
     of_instances: bool = False
 
 
-def _metric(name: str, statistic: str, namespace: str) -> Callable[[str, str], cloudwatch.IMetric]:
-    return lambda endpoint, variant: cloudwatch.Metric(
+def _metric(
+    name: str, statistic: str, namespace: str
+) -> Callable[[dict[str, str]], cloudwatch.IMetric]:
+    return lambda dimensions: cloudwatch.Metric(
         namespace=namespace,
         metric_name=name,
-        dimensions_map={"EndpointName": endpoint, "VariantName": variant},
+        dimensions_map=dimensions,
         statistic=statistic,
         period=MINUTE,
     )
@@ -75,22 +93,22 @@ def _metric(name: str, statistic: str, namespace: str) -> Callable[[str, str], c
 
 # In the order of what tells most about a new version: of several variants, there may not be room
 # for all of them in one deployment.
-WATCHED: Sequence[_Watched] = (
-    _Watched(
+WATCHED: Sequence[Watched] = (
+    Watched(
         "Errors",
         _metric("Invocation5XXErrors", "Sum", INVOCATIONS),
         lambda limits: limits.errors,
         "The model fails at requests (5xx). Its log has their traces.",
         periods=1,
     ),
-    _Watched(
+    Watched(
         "Latency",
         _metric("ModelLatency", "p99", INVOCATIONS),
         lambda limits: limits.latency * MICROSECONDS,
         "One request in a hundred takes the model too long.",
         periods=3,
     ),
-    _Watched(
+    Watched(
         # Each request counts 0 or 1: their average is the part of those that are refused.
         "Refused",
         _metric("Invocation4XXErrors", "Average", INVOCATIONS),
@@ -98,21 +116,21 @@ WATCHED: Sequence[_Watched] = (
         "The model refuses requests (4xx): its clients, or its version, expect another form.",
         periods=3,
     ),
-    _Watched(
+    Watched(
         "Overhead",
         _metric("OverheadLatency", "p99", INVOCATIONS),
         lambda limits: limits.overhead * MICROSECONDS,
         "SageMaker itself takes long for one request in a hundred: are the requests too large?",
         periods=5,
     ),
-    _Watched(
+    Watched(
         "Memory",
         _metric("MemoryUtilization", "Maximum", INSTANCES),
         lambda limits: limits.memory,
         "An instance of the model is about to run out of memory.",
         periods=5,
     ),
-    _Watched(
+    Watched(
         "Disk",
         _metric("DiskUtilization", "Maximum", INSTANCES),
         lambda limits: limits.disk,
@@ -121,6 +139,10 @@ WATCHED: Sequence[_Watched] = (
         of_instances=True,
     ),
 )
+
+
+OF_MODELS = WATCHED[:3]
+"""What is known of a model that shares its instances with others."""
 
 
 class EndpointAlarms(Construct):
@@ -181,7 +203,7 @@ class EndpointAlarms(Construct):
                 alarms.above(
                     self,
                     f"{_words(variant)}{watched.construct_id}",
-                    watched.metric(endpoint_name, variant.name),
+                    watched.metric({"EndpointName": endpoint_name, "VariantName": variant.name}),
                     watched.limit(limits),
                     f"{endpoint_name}: {watched.says}",
                     periods=watched.periods,

@@ -1,6 +1,6 @@
 """What one container of a model is: its image, its files, and its environment."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -160,6 +160,38 @@ class ModelContainer(ContainerSettings):
                     f"the start of the model's keys, a slash at its end alone; or '*{ARCHIVE}'",
                     "SageMaker reads every key that starts so: end it where the folder ends.",
                 )
+
+
+def grant_what_is_read(
+    scope: IConstruct,
+    role: iam.IRole,
+    containers: Sequence[ModelContainer],
+    artifacts: ArtifactStore,
+) -> None:
+    """Let `role` read the images and the files of containers, each once, and nothing else.
+
+    Parameters
+    ----------
+    scope
+        A construct of the stack that reads.
+    role
+        The execution role.
+    containers
+        The containers.
+    artifacts
+        The store of their files.
+    """
+    for container in {_image_key(container): container for container in containers}.values():
+        container.grant_pull(scope, role)
+    for key in dict.fromkeys(it.files.key for it in containers if it.files):
+        artifacts.grant_read(role, key)
+
+
+def _image_key(container: ModelContainer) -> tuple[str, str]:
+    image = container.image
+    if isinstance(image, AwsImage):
+        return "aws", image.framework
+    return "own", image.repository.repository_arn
 
 
 def _location(files: ModelFiles | None, artifacts: ArtifactStore) -> dict[str, Any]:

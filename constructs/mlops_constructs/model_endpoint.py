@@ -1,7 +1,8 @@
 """A SageMaker endpoint that serves released models."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Any, Protocol
 
 from aws_cdk import Stack
 from aws_cdk import aws_ec2 as ec2
@@ -13,6 +14,8 @@ from constructs import Construct, IConstruct
 from mlops_constructs.acknowledgment import acknowledge_grant
 from mlops_constructs.alarms import Alarms
 from mlops_constructs.artifact_store import ArtifactStore
+from mlops_constructs.async_inference import AsyncChannel, AsyncScaling
+from mlops_constructs.async_plan import AsyncPlan
 from mlops_constructs.aws_images import AwsImage
 from mlops_constructs.content_name import content_name
 from mlops_constructs.deployment import GUARDED, Deployment
@@ -22,7 +25,7 @@ from mlops_constructs.endpoint_scaling import EndpointScaling
 from mlops_constructs.endpoint_variants import Variant, variant_faults
 from mlops_constructs.faults import Fault, raise_faults
 from mlops_constructs.log_settings import LogSettings
-from mlops_constructs.model_container import ModelContainer
+from mlops_constructs.model_container import grant_what_is_read
 from mlops_constructs.naming import Naming
 from mlops_constructs.platform_role import PlatformRole
 from mlops_constructs.private_network import PrivateNetwork
@@ -51,6 +54,18 @@ _MANAGE_ENDPOINT = (
     "sagemaker:DescribeModel",
     "sagemaker:UpdateEndpoint",
 )
+
+
+class Capture(Protocol):
+    """What is kept of an endpoint's requests and answers."""
+
+    def property(self) -> sagemaker.CfnEndpointConfig.DataCaptureConfigProperty:
+        """The same for the endpoint's configuration."""
+        ...
+
+    def grant(self, role: iam.IGrantable) -> iam.Grant:
+        """Let the execution role write what is kept."""
+        ...
 
 
 class ModelEndpoint(Construct):
@@ -88,6 +103,10 @@ class ModelEndpoint(Construct):
         Names of other alarms that roll an update back.
     scaling
         How many instances each variant that answers has; always the same where there is none.
+    asynchronous
+        How much is done at once, where requests and answers go through S3.
+    capture
+        What is kept of requests and answers; nothing where there is none.
 
     Attributes
     ----------
@@ -95,6 +114,8 @@ class ModelEndpoint(Construct):
         Name of the endpoint, to invoke it by.
     alarms : list of aws_cdk.aws_cloudwatch.Alarm
         What is watched of it.
+    topics : dict of str to aws_cdk.aws_sns.Topic
+        Where an asynchronous endpoint tells of successes and failures.
     role : aws_cdk.aws_iam.IRole
         The execution role.
 
@@ -134,22 +155,32 @@ class ModelEndpoint(Construct):
         deployment: Deployment = GUARDED,
         rollback_alarms: Sequence[str] = (),
         scaling: Scaling | None = None,
+        asynchronous: AsyncPlan | None = None,
+        capture: Capture | None = None,
     ) -> None:
         super().__init__(scope, construct_id)
-        raise_faults(self.node.path, self._faults(variants, deployment, scaling))
+        raise_faults(
+            self.node.path, self._faults(variants, deployment, scaling, asynchronous, capture)
+        )
         network.require(self, self.CALLS)
         self.endpoint_name = naming.endpoint(name)
         log_group = log_settings.group(
             self, "Log", name=f"/aws/sagemaker/Endpoints/{self.endpoint_name}"
         )
-        self.role = execution_role(self, "Role", f"Runs the model of {self.endpoint_name}", naming)
+        serverless = any(variant.serverless for variant in variants)
+        self.role = execution_role(
+            self,
+            "Role",
+            f"Runs the model of {self.endpoint_name}",
+            naming,
+            naming.serverless_path if serverless else "",
+        )
         log_group.grant(
             self.role, "logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"
         )
-        self._grant_what_is_read(variants, artifacts)
-        network.grant_attach(self.role, lend=True)
-        group = network.security_group(self, "ModelGroup", "Model containers")
-        network.connect_to_s3(group)
+        containers = [container for variant in variants for container in variant.containers]
+        grant_what_is_read(self, self.role, containers, artifacts)
+        group = None if serverless else self._place(network)
         models = {
             variant.name: SageMakerModel(
                 self,
@@ -176,6 +207,21 @@ class ModelEndpoint(Construct):
             "production_variants": [it for shadow, it in definitions if not shadow],
             **({"shadow_production_variants": shadows} if shadows else {}),
         }
+        channel = None
+        if asynchronous:
+            channel = AsyncChannel(
+                self,
+                "Channel",
+                name=name,
+                plan=asynchronous,
+                artifacts=artifacts,
+                key=key,
+                role=self.role,
+            )
+            config_properties["async_inference_config"] = channel.config
+        if capture:
+            capture.grant(self.role)
+            config_properties["data_capture_config"] = capture.property()
         contents = [model.content for model in models.values()]
         config = sagemaker.CfnEndpointConfig(
             self,
@@ -195,6 +241,7 @@ class ModelEndpoint(Construct):
             others=rollback_alarms,
         )
         self.alarms = watching.all
+        self.topics = channel.topics if channel else {}
         endpoint = sagemaker.CfnEndpoint(
             self,
             "Endpoint",
@@ -206,6 +253,17 @@ class ModelEndpoint(Construct):
             **(RETAINED if scaling else {}),
         )
         endpoint.node.add_dependency(log_group)
+        if asynchronous:
+            queue = AsyncScaling(
+                self,
+                "Scaling",
+                endpoint=endpoint,
+                endpoint_name=self.endpoint_name,
+                variant=variants[0].name,
+                plan=asynchronous,
+                alarms=alarms,
+            )
+            self.alarms += queue.all
         for variant in variants:
             if scaling and not variant.shadow:
                 EndpointScaling(
@@ -217,20 +275,27 @@ class ModelEndpoint(Construct):
                     plan=scaling,
                 )
 
-    def _grant_what_is_read(self, variants: Sequence[Variant], artifacts: ArtifactStore) -> None:
-        """Let the role read the images and the files of the models, each once, and nothing else."""
-        containers = [container for variant in variants for container in variant.containers]
-        for container in {_image_key(container): container for container in containers}.values():
-            container.grant_pull(self, self.role)
-        for key in dict.fromkeys(it.files.key for it in containers if it.files):
-            artifacts.grant_read(self.role, key)
+    def _place(self, network: PrivateNetwork) -> ec2.ISecurityGroup:
+        """Let the models stand in the network: their security group."""
+        network.grant_attach(self.role, lend=True)
+        group = network.security_group(self, "ModelGroup", "Model containers")
+        network.connect_to_s3(group)
+        return group
 
     def _faults(
-        self, variants: Sequence[Variant], deployment: Deployment, scaling: Scaling | None
+        self,
+        variants: Sequence[Variant],
+        deployment: Deployment,
+        scaling: Scaling | None,
+        asynchronous: AsyncPlan | None,
+        capture: Capture | None,
     ) -> Iterator[Fault]:
         yield from variant_faults("variants", variants)
         yield from deployment.faults("deployment", _instances(variants))
-        yield from exclusion_faults("", _shape(variants, deployment, scaling))
+        shape = _shape(variants, deployment, scaling, asynchronous)
+        yield from exclusion_faults("", replace(shape, captured=capture is not None))
+        if asynchronous:
+            yield from asynchronous.faults("asynchronous", _instances(variants))
         for variant in variants:
             if scaling and not variant.shadow:
                 yield from scaling.faults("scaling", variant.instance_count)
@@ -243,7 +308,7 @@ class ModelEndpoint(Construct):
 
     def grant_invoke(self, grantee: iam.IGrantable) -> iam.Grant:
         """Let `grantee` invoke the endpoint."""
-        return _grant_invoke(grantee, self, self.endpoint_name)
+        return grant_invoke(grantee, self, self.endpoint_name)
 
     @staticmethod
     def grant_invoke_any(grantee: iam.IRole, naming: Naming) -> iam.Grant:
@@ -262,7 +327,7 @@ class ModelEndpoint(Construct):
             "One API serves the endpoints of the environment, those to come too.",
             f"AwsSolutions-IAM5[Resource::{_arn(grantee, 'endpoint', endpoints)}]",
         )
-        return _grant_invoke(grantee, grantee, endpoints)
+        return grant_invoke(grantee, grantee, endpoints)
 
     @staticmethod
     def grant_manage_any(
@@ -364,7 +429,18 @@ def execution_role(
     )
 
 
-def _grant_invoke(grantee: iam.IGrantable, scope: IConstruct, endpoint: str) -> iam.Grant:
+def grant_invoke(grantee: iam.IGrantable, scope: IConstruct, endpoint: str) -> iam.Grant:
+    """Let `grantee` invoke the endpoint of a name, or a pattern of names.
+
+    Parameters
+    ----------
+    grantee
+        Who invokes.
+    scope
+        A construct of the endpoint's account and region.
+    endpoint
+        The name.
+    """
     return iam.Grant.add_to_principal(
         grantee=grantee,
         actions=["sagemaker:InvokeEndpoint"],
@@ -382,15 +458,21 @@ def _construct_id(variant: Variant, ending: str) -> str:
     return f"{words}{ending}"
 
 
-def _instances(variants: Sequence[Variant]) -> int:
+def _instances(variants: Sequence[Variant]) -> int | None:
     """Instances of the smallest variant: a step of a deployment is a part of them."""
-    return min((it.instance_count for it in variants if not it.serverless), default=1)
+    return min((it.instance_count for it in variants if not it.serverless), default=None)
 
 
-def _shape(variants: Sequence[Variant], deployment: Deployment, scaling: Scaling | None) -> Shape:
+def _shape(
+    variants: Sequence[Variant],
+    deployment: Deployment,
+    scaling: Scaling | None,
+    asynchronous: AsyncPlan | None,
+) -> Shape:
+    serverless = any(variant.serverless for variant in variants)
     files = [it.files for variant in variants for it in variant.containers if it.files]
     return Shape(
-        kind="serverless" if any(it.serverless for it in variants) else "realtime",
+        kind="serverless" if serverless else "async" if asynchronous else "realtime",
         strategy=deployment.chosen(_instances(variants)),
         variants=sum(not it.shadow for it in variants),
         shadows=sum(it.shadow for it in variants),
@@ -399,10 +481,3 @@ def _shape(variants: Sequence[Variant], deployment: Deployment, scaling: Scaling
         unpacked=any(not it.packed for it in files),
         scaled=scaling is not None,
     )
-
-
-def _image_key(container: ModelContainer) -> tuple[str, str]:
-    image = container.image
-    if isinstance(image, AwsImage):
-        return "aws", image.framework
-    return "own", image.repository.repository_arn

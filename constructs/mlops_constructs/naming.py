@@ -55,6 +55,11 @@ class Naming:
         return f"{self.iam_path}sagemaker/"
 
     @property
+    def serverless_path(self) -> str:
+        """The IAM path of the roles of serverless endpoints, which act from AWS's own network."""
+        return f"{self.execution_path}serverless/"
+
+    @property
     def managed_tracking_path(self) -> str:
         """The IAM path of the role that AWS's managed MLflow App takes, and of no other role."""
         return f"{self.iam_path}mlflow/"

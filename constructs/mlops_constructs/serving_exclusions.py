@@ -98,6 +98,9 @@ GUARD_RAILS = f"{GUIDE}/deployment-guardrails-exclusions.html"
 SERVERLESS = f"{GUIDE}/serverless-endpoints.html"
 SHADOWS = f"{GUIDE}/shadow-tests-exclusions.html"
 ONE_SHADOW = f"{GUIDE}/shadow-tests-create.html"
+QUEUE = f"{GUIDE}/async-inference-autoscale.html"
+COMPONENTS = f"{API}/API_InferenceComponentDeploymentConfig.html"
+ZERO = f"{GUIDE}/endpoint-auto-scaling-zero-instances.html"
 FILES = f"{API}/API_ContainerDefinition.html"
 CONFIG = f"{API}/API_CreateEndpointConfig.html"
 
@@ -173,6 +176,42 @@ EXCLUSIONS: Sequence[Exclusion] = (
         "Remove it: 'serverless.concurrency' is the bound.",
         SERVERLESS,
         lambda it: it.kind == "serverless" and it.scaled,
+    ),
+    Exclusion(
+        "asynchronous",
+        "several variants",
+        "kind",
+        "One queue has the instances of one variant.",
+        "Choose 'realtime', or an endpoint for each.",
+        QUEUE,
+        lambda it: it.kind == "async" and it.variants > 1,
+    ),
+    Exclusion(
+        "asynchronous",
+        "scaling",
+        "scaling",
+        "Instances follow the queue.",
+        "Remove it: 'async' has the bounds.",
+        QUEUE,
+        lambda it: it.kind == "async" and it.scaled,
+    ),
+    Exclusion(
+        "inference components",
+        "canary, linear or all at once",
+        "deployment.strategy",
+        "Copies of a component are replaced in batches.",
+        "Choose 'rolling', or leave it out.",
+        COMPONENTS,
+        lambda it: it.kind == "components" and it.strategy != "rolling",
+    ),
+    Exclusion(
+        "inference components",
+        "scaling of instances",
+        "scaling",
+        "SageMaker adds the instances that the copies need.",
+        "Remove it: 'components' has the bounds.",
+        ZERO,
+        lambda it: it.kind == "components" and it.scaled,
     ),
     Exclusion(
         "a shadow",

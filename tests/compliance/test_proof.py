@@ -34,6 +34,12 @@ def test_what_aws_runs_is_undecided_and_nothing_else(assemblies: dict[str, Assem
     assert "MLflow client: logs and reads runs and models" in served["sagemaker.mlflow"]
 
 
+def test_every_way_to_serve_is_closed(assemblies: dict[str, Assembly]) -> None:
+    proof = prove_environment("serving", assemblies["serving"].folder, folder_of("serving"))
+    findings = [*proof.violations, *proof.undecided]
+    assert [f"{found.rule} {found.logical_id}: {found.says}" for found in findings] == []
+
+
 def test_who_has_no_certificate_is_warned(assemblies: dict[str, Assembly]) -> None:
     warned = {
         name: [

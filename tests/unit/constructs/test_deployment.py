@@ -37,7 +37,7 @@ def test_a_step_that_sagemaker_refuses(strategy: Strategy, step: int) -> None:
 
 
 def test_a_deployment_that_would_never_end() -> None:
-    assert paths(Deployment("linear", step=10, bake=1200)) == ["deployment.bake"]
+    assert paths(Deployment("linear", step=10, bake=3000)) == ["deployment.bake"]
     assert paths(Deployment("canary", bake=3601, keep=-1)) == ["deployment.bake", "deployment.keep"]
 
 

@@ -3,8 +3,9 @@ from aws_cdk.assertions import Match, Template
 
 from mlops_constructs.deployment import MOST_ALARMS
 from mlops_constructs.endpoint_alarms import EndpointAlarms, Limits
-from mlops_constructs.endpoint_variants import Serverless, Variant
+from mlops_constructs.endpoint_variants import Variant
 from mlops_constructs.faults import FaultsError
+from mlops_constructs.serverless_capacity import Serverless
 from tests.unit.constructs.conftest import Bench
 
 

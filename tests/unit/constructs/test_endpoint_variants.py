@@ -1,6 +1,7 @@
 import pytest
 
-from mlops_constructs.endpoint_variants import Serverless, Variant, variant_faults
+from mlops_constructs.endpoint_variants import Variant, variant_faults
+from mlops_constructs.serverless_capacity import Serverless
 from tests.unit.constructs.conftest import Bench
 
 

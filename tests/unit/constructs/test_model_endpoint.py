@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from aws_cdk.assertions import Match, Template
 
+from mlops_constructs.async_plan import AsyncPlan
 from mlops_constructs.aws_images import AwsImage
 from mlops_constructs.deployment import Deployment, Strategy
 from mlops_constructs.endpoint_variants import Variant
@@ -12,6 +13,7 @@ from mlops_constructs.faults import FaultsError
 from mlops_constructs.model_container import ModelFiles
 from mlops_constructs.model_endpoint import ModelEndpoint
 from mlops_constructs.scaling_plan import Scaling
+from mlops_constructs.serverless_capacity import Serverless
 from tests.unit.constructs.conftest import MODEL_DIGEST, Bench
 
 
@@ -280,6 +282,114 @@ class TestVariants:
         assert (production["VariantName"], copied["VariantName"]) == ("main", "next")
         template.resource_count_is("AWS::ApplicationAutoScaling::ScalableTarget", 1)
         template.resource_count_is("AWS::CloudWatch::Alarm", 6)
+
+
+class TestServerless:
+    @pytest.fixture
+    def template(self, bench: Bench) -> Template:
+        packed = bench.container(files=ModelFiles("iris/model.tar.gz", MODEL_DIGEST))
+        endpoint(bench, variants=[Variant([packed], serverless=Serverless(3072, 4, 2))])
+        return bench.template()
+
+    def test_aws_provides_the_capacity(self, template: Template) -> None:
+        (config,) = template.find_resources("AWS::SageMaker::EndpointConfig").values()
+        (variant,) = config["Properties"]["ProductionVariants"]
+        assert "InstanceType" not in variant
+        assert variant["ServerlessConfig"] == {
+            "MemorySizeInMB": 3072,
+            "MaxConcurrency": 4,
+            "ProvisionedConcurrency": 2,
+        }
+
+    def test_it_is_not_in_the_network_and_its_role_is_known_for_that(
+        self, template: Template
+    ) -> None:
+        template.has_resource_properties(
+            "AWS::SageMaker::Model",
+            {"VpcConfig": Match.absent(), "EnableNetworkIsolation": Match.absent()},
+        )
+        template.has_resource_properties(
+            "AWS::IAM::Role", {"Path": "/mlops/blue/sagemaker/serverless/"}
+        )
+        template.resource_count_is("AWS::EC2::SecurityGroup", 0)
+
+
+class TestAsync:
+    @pytest.fixture
+    def made(self, bench: Bench) -> ModelEndpoint:
+        return endpoint(bench, asynchronous=AsyncPlan(concurrency=2))
+
+    @pytest.fixture
+    def template(self, made: ModelEndpoint, bench: Bench) -> Template:
+        return bench.template()
+
+    def test_goes_through_the_bucket(self, template: Template) -> None:
+        (config,) = template.find_resources("AWS::SageMaker::EndpointConfig").values()
+        found = config["Properties"]["AsyncInferenceConfig"]
+        assert found["ClientConfig"] == {"MaxConcurrentInvocationsPerInstance": 2}
+        assert set(found["OutputConfig"]) == {
+            "KmsKeyId",
+            "NotificationConfig",
+            "S3FailurePath",
+            "S3OutputPath",
+        }
+
+    def test_reads_requests_and_writes_answers_and_no_more(
+        self, template: Template, statements: Callable[[Template], list[dict[str, object]]]
+    ) -> None:
+        bucket = "arn:aws:s3:::mlops-blue-artifacts-123456789012"
+        granted = {str(s["Action"]): str(s["Resource"]) for s in statements(template)}
+        read = granted["s3:GetObject"]
+        written = granted["['s3:AbortMultipartUpload', 's3:PutObject']"]
+        assert f"{bucket}/async/iris/in/*" in read
+        assert "out" not in read
+        assert f"{bucket}/async/iris/out/*" in written
+        assert f"{bucket}/async/iris/failed/*" in written
+        assert "/in/" not in written
+
+    def test_what_is_told_is_encrypted(self, template: Template) -> None:
+        template.resource_count_is("AWS::SNS::Topic", 2)
+        template.all_resources_properties("AWS::SNS::Topic", {"KmsMasterKeyId": Match.any_value()})
+
+    def test_instances_follow_the_queue_from_none(
+        self, template: Template, made: ModelEndpoint
+    ) -> None:
+        template.has_resource_properties(
+            "AWS::ApplicationAutoScaling::ScalableTarget", {"MinCapacity": 0, "MaxCapacity": 4}
+        )
+        policies = template.find_resources("AWS::ApplicationAutoScaling::ScalingPolicy")
+        kinds = {it["Properties"]["PolicyType"]: name for name, it in policies.items()}
+        assert set(kinds) == {"TargetTrackingScaling", "StepScaling"}
+        template.has_resource_properties(
+            "AWS::CloudWatch::Alarm",
+            {
+                "MetricName": "HasBacklogWithoutCapacity",
+                "AlarmActions": [{"Ref": kinds["StepScaling"]}],
+            },
+        )
+        assert len(made.alarms) == 8
+
+    def test_an_update_starts_anew(self, template: Template) -> None:
+        template.has_resource_properties(
+            "AWS::SageMaker::Endpoint", {"RetainAllVariantProperties": Match.absent()}
+        )
+
+    def test_nobody_is_told_where_nobody_asks(self, bench: Bench) -> None:
+        endpoint(bench, asynchronous=AsyncPlan(least=1, notify=False))
+        template = bench.template()
+        template.resource_count_is("AWS::SNS::Topic", 0)
+        template.resource_count_is("AWS::ApplicationAutoScaling::ScalingPolicy", 1)
+
+    def test_every_fault_at_once(self, bench: Bench) -> None:
+        plan = AsyncPlan(concurrency=0, least=3, most=2, backlog=0)
+        with pytest.raises(FaultsError) as raised:
+            endpoint(bench, asynchronous=plan, scaling=Scaling(2, 3, concurrency=1))
+        assert [fault.path for fault in raised.value.faults] == [
+            "scaling",
+            "asynchronous.concurrency",
+            "asynchronous.backlog",
+            "asynchronous.max_instances",
+        ]
 
 
 class TestScaling:

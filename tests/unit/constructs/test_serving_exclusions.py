@@ -17,6 +17,10 @@ EXCLUDED = [
     replace(SERVERLESS, captured=True),
     replace(SERVERLESS, unpacked=True),
     replace(SERVERLESS, scaled=True),
+    Shape(kind="async", variants=2),
+    Shape(kind="async", scaled=True),
+    Shape(kind="components", strategy="canary"),
+    Shape(kind="components", strategy="rolling", scaled=True),
     replace(SHADOW, variants=2),
     replace(SHADOW, kind="async"),
     replace(SHADOW, containers=2),
@@ -25,13 +29,14 @@ EXCLUDED = [
 """Of each exclusion, in their order, an endpoint that is both."""
 
 ALLOWED = [
+    Shape(kind="components", strategy="rolling"),
     Shape(),
     SERVERLESS,
     SHADOW,
     replace(SERVERLESS, strategy="canary"),
     Shape(strategy="all_at_once", instance_types=INF1),
     Shape(strategy="rolling", containers=15, scaled=True, captured=True, unpacked=True),
-    Shape(kind="async", strategy="linear", containers=3, scaled=True),
+    Shape(kind="async", strategy="linear", containers=3),
     Shape(variants=10),
 ]
 

@@ -4,10 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from mlops_constructs.async_plan import AsyncPlan
+from mlops_constructs.component_plan import Share
 from mlops_constructs.deployment import Deployment
 from mlops_constructs.scaling_plan import Scaling, Scheduled
 from stacks.config import Environment, load_environment
-from stacks.endpoint_parts import unreleased
+from stacks.endpoint_parts import queue, unreleased
 from stacks.releases import Release, Released
 from tests.unit.stacks.test_config import GOOD, faults
 
@@ -191,6 +193,127 @@ class TestVariants:
         assert "endpoints.iris.variants.current.instances: 1" in found["endpoints.instances"]
 
 
+ARCHIVE = IRIS.replace("models:/iris@champion", f"s3://{BUCKET}/iris.tar.gz")
+SERVERLESS = ARCHIVE + "    kind: serverless\n"
+WHY = "opt_outs: {endpoints.serverless: It holds nothing that is ours.}\n"
+
+
+class TestServerless:
+    def test_it_stands_outside_of_the_vpc_which_needs_a_reason(self, tmp_path: Path) -> None:
+        found = faults(tmp_path, GOOD + SERVERLESS)
+        assert set(found) == {"endpoints.serverless"}
+        assert "endpoints.iris.kind: serverless" in found["endpoints.serverless"]
+        assert "outside of the VPC" in found["endpoints.serverless"]
+        assert faults(tmp_path, GOOD + SERVERLESS + WHY) == {}
+
+    def test_a_reason_for_none_is_a_fault(self, tmp_path: Path) -> None:
+        assert set(faults(tmp_path, GOOD + IRIS + WHY)) == {"opt_outs.endpoints.serverless"}
+
+    def test_every_fault_at_once(self, tmp_path: Path) -> None:
+        text = (
+            SERVERLESS.replace(f"s3://{BUCKET}/iris.tar.gz", "models:/iris@champion")
+            + "    instances: 1\n"
+            + "    serverless: {memory: 1.5 GiB, concurrency: 2, provisioned: 3}\n"
+            + "    deployment: {strategy: rolling}\n"
+            + "    scaling: {min: 2, max: 3, concurrency: 1}\n"
+            + "    async: {notify: false}\n"
+        )
+        assert set(faults(tmp_path, GOOD + text + WHY)) == {
+            "endpoints.iris.instances",
+            "endpoints.iris.serverless.memory",
+            "endpoints.iris.serverless.provisioned",
+            "endpoints.iris.deployment.strategy",
+            "endpoints.iris.scaling",
+            "endpoints.iris.async",
+            "endpoints.iris.kind",
+        }
+
+
+class TestAsync:
+    def test_the_plan_is_what_is_written(self, tmp_path: Path) -> None:
+        text = IRIS + "    kind: async\n    async: {concurrency: 2, max_instances: 3}\n"
+        made = queue(loaded(tmp_path, GOOD + text).endpoints["iris"])
+        assert made == AsyncPlan(concurrency=2, most=3)
+        assert queue(loaded(tmp_path, GOOD + IRIS).endpoints["iris"]) is None
+
+    def test_a_queue_waits_for_one_instance(self, tmp_path: Path) -> None:
+        assert faults(tmp_path, GOOD + IRIS + "    kind: async\n    instances: 1\n") == {}
+
+    def test_every_fault_at_once(self, tmp_path: Path) -> None:
+        text = (
+            "    kind: async\n    async: {max_instances: 1, concurrency: 0, wait: 3}\n"
+            "    scaling: {min: 2, max: 3, concurrency: 1}\n    serverless: {}\n"
+        )
+        found = faults(tmp_path, GOOD + IRIS + text)
+        assert set(found) == {
+            "endpoints.iris.async.max_instances",
+            "endpoints.iris.async.concurrency",
+            "endpoints.iris.async.wait",
+            "endpoints.iris.scaling",
+            "endpoints.iris.serverless",
+        }
+        assert "min_instances" in found["endpoints.iris.async.wait"]
+
+    def test_one_variant_has_the_queue(self, tmp_path: Path) -> None:
+        found = faults(tmp_path, GOOD + VARIANTS + "    kind: async\n")
+        assert set(found) == {"endpoints.iris.kind"}
+
+
+FLEET = """\
+endpoints:
+  small:
+    kind: components
+    instance: ml.m5.xlarge
+    components:
+      models:
+        iris: {image: iris, model: models:/iris@champion}
+        trees: {image: "aws:xgboost:1.7-1", model: models:/trees/2, memory: 2 GiB}
+"""
+
+
+class TestComponents:
+    def test_each_is_released_by_its_name(self, tmp_path: Path) -> None:
+        endpoint = loaded(tmp_path, GOOD + FLEET).endpoints["small"]
+        assert list(endpoint.parts) == ["iris", "trees"]
+        assert endpoint.components
+        assert endpoint.components.models["trees"].share == Share(memory_mib=2048)
+
+    def test_none_of_a_fleet_needs_a_reason(self, tmp_path: Path) -> None:
+        text = FLEET.replace(
+            "components:\n      models", "components:\n      min_instances: 0\n      models"
+        )
+        found = faults(tmp_path, GOOD + text)
+        assert set(found) == {"endpoints.instances"}
+        assert "endpoints.small.components.min_instances: 0" in found["endpoints.instances"]
+
+    def test_every_fault_at_once(self, tmp_path: Path) -> None:
+        text = (
+            FLEET.replace("image: iris,", "image: rose, cpus: 0, max_copies: 3,")
+            .replace("xgboost:1.7-1", "xgboost:9")
+            .replace("models:\n", "max_instances: 1\n      models:\n")
+            + "    deployment: {strategy: canary, step: 4 %}\n"
+            + "    scaling: {min: 2, max: 3, concurrency: 1}\n"
+            + "    instances: 3\n"
+        )
+        assert set(faults(tmp_path, GOOD + text)) == {
+            "endpoints.small.components.max_instances",
+            "endpoints.small.components.models.iris.image",
+            "endpoints.small.components.models.iris.cpus",
+            "endpoints.small.components.models.iris.invocations",
+            "endpoints.small.components.models.trees.image",
+            "endpoints.small.deployment.strategy",
+            "endpoints.small.deployment.step",
+            "endpoints.small.scaling",
+            "endpoints.small.instances",
+        }
+
+    def test_the_section_is_the_kinds(self, tmp_path: Path) -> None:
+        found = faults(tmp_path, GOOD + FLEET.replace("    kind: components\n", ""))
+        assert set(found) == {"endpoints.small.components"}
+        found = faults(tmp_path, GOOD + IRIS + "    kind: components\n")
+        assert "endpoints.iris.components" in found
+
+
 ALARM = "arn:aws:cloudwatch:eu-west-1:123456789012:alarm:orders lost: many"
 
 
@@ -206,7 +329,7 @@ class TestUpdates:
         text = (
             "    instance: ml.inf1.xlarge\n"
             "    deployment:\n"
-            f"      {{strategy: linear, step: 5 %, bake: 20 min, alarms: [{elsewhere!r}]}}\n"
+            f"      {{strategy: linear, step: 5 %, bake: 30 min, alarms: [{elsewhere!r}]}}\n"
             "    limits: {errors: 5, disk: 120 %}\n"
         )
         assert set(faults(tmp_path, GOOD + IRIS + text)) == {

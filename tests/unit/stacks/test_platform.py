@@ -10,8 +10,16 @@ from aws_cdk import App
 from syrupy.assertion import SnapshotAssertion
 from syrupy.extensions.json import JSONSnapshotExtension
 
+from operations.records import write_release
 from stacks.config import Environment, load_environment
+from stacks.endpoint_config import (
+    AsyncSettings,
+    DeploymentSettings,
+    LimitSettings,
+    ScalingSettings,
+)
 from stacks.platform import build_platform
+from stacks.releases import Release, Released
 from tests.conftest import ENVIRONMENTS, RELEASES, ROOT, VARIANTS, folder_of
 
 STACKS = ("Network", "Data", "Tracking", "Endpoint-iris", "Api", "Client-databricks")
@@ -65,8 +73,17 @@ def masked(template: dict[str, Any]) -> dict[str, Any]:
     return copy
 
 
-@pytest.mark.parametrize("stack", STACKS)
-@pytest.mark.parametrize("name", ["local", "prod", "managed"])
+SERVING = ("abalone", "choice", "compared", "iris", "reports", "small")
+"""The endpoints of an environment that serves in every way."""
+
+
+@pytest.mark.parametrize(
+    ("name", "stack"),
+    [
+        *((name, stack) for name in ("local", "prod", "managed") for stack in STACKS),
+        *(("serving", f"Endpoint-{endpoint}") for endpoint in SERVING),
+    ],
+)
 def test_snapshot(
     name: str, stack: str, synthesized: dict[str, Synthesized], snapshot: SnapshotAssertion
 ) -> None:
@@ -84,8 +101,11 @@ def test_snapshot_of_the_examples(
 
 @pytest.mark.parametrize("name", [*ENVIRONMENTS, *VARIANTS])
 def test_an_environment_is_its_stacks(name: str, synthesized: dict[str, Synthesized]) -> None:
-    examples = EXAMPLES if name in ("local", "dev") else ()
-    assert set(synthesized[name].templates) == {*STACKS, *examples}
+    environment = load_environment(name, folder_of(name))
+    endpoints = {f"Endpoint-{endpoint}" for endpoint in environment.endpoints}
+    clients = {f"Client-{client}" for client in environment.clients}
+    stacks = {"Network", "Data", "Tracking", "Api", *endpoints, *clients}
+    assert set(synthesized[name].templates) == stacks
     assert synthesized[name].left_out == []
 
 
@@ -117,6 +137,7 @@ class TestBeforeAnythingIsReleased:
         assert bare.templates[stack] == synthesized["dev"].templates[stack]
 
 
+DIGEST = f"sha256:{'d' * 64}"
 ELSEWHERE = "333333333333"
 SERVICE = "com.amazonaws.vpce.ap-northeast-1.vpce-svc-0123456789abcdef0"
 
@@ -301,6 +322,120 @@ class TestScaling:
         resources = synthesized[name].templates["Tracking"]["Resources"].values()
         kinds = {resource["Type"] for resource in resources}
         assert ("AWS::ApplicationAutoScaling::ScalableTarget" in kinds) is scaled
+
+
+def many(environment: Environment, count: int) -> Environment:
+    """An environment with many endpoints, each of another number of instances."""
+    iris = environment.endpoints["iris"]
+    endpoints = {
+        f"m{number:03}": iris.model_copy(update={"instances": 2 + number % 4})
+        for number in range(count)
+    }
+    return environment.model_copy(update={"endpoints": endpoints})
+
+
+def released(folder: Path, environment: Environment) -> Path:
+    """A folder of releases, with one of each endpoint."""
+    (folder / environment.name).mkdir()
+    for record in ("images", *environment.endpoints):
+        source = "images" if record == "images" else "iris"
+        text = (RELEASES / environment.name / f"{source}.yaml").read_text()
+        (folder / environment.name / f"{record}.yaml").write_text(text)
+    return folder
+
+
+class TestManyEndpoints:
+    """Each has a stack of its own: one is changed, and no other."""
+
+    def test_two_hundred_are_synthesized(self, tmp_path: Path) -> None:
+        environment = many(load_environment("dev", ROOT / "environments"), 200)
+        made = Synthesized(environment, released(tmp_path, environment), tmp_path / "out")
+        endpoints = {name for name in made.templates if name.startswith("Endpoint-")}
+        assert made.left_out == []
+        assert len(endpoints) == 200
+        names = {
+            resource["Properties"]["EndpointName"]
+            for name in endpoints
+            for resource in made.templates[name]["Resources"].values()
+            if resource["Type"] == "AWS::SageMaker::Endpoint"
+        }
+        assert len(names) == 200
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"instances": 9},
+            {"instance": "ml.c5.large"},
+            {"environment": {"THREADS": "2"}},
+            {"deployment": DeploymentSettings(strategy="linear")},
+            {"limits": LimitSettings.model_validate({"errors": "9 /min"})},
+            {"scaling": ScalingSettings(min=2, max=9, concurrency=3)},
+            {"kind": "async", "queue": AsyncSettings()},
+        ],
+        ids=lambda change: next(iter(change)),
+    )
+    def test_a_change_of_one_changes_one_stack(
+        self, change: dict[str, object], tmp_path: Path
+    ) -> None:
+        before = many(load_environment("prod", ROOT / "environments"), 3)
+        one = before.endpoints["m001"].model_copy(update={"scaling": None, **change})
+        plain = before.endpoints["m001"].model_copy(update={"scaling": None})
+        folder = released(tmp_path, before)
+        old, new = (
+            Synthesized(
+                before.model_copy(update={"endpoints": {**before.endpoints, "m001": it}}),
+                folder,
+                tmp_path / name,
+            ).templates
+            for name, it in (("old", plain), ("new", one))
+        )
+        assert [name for name in old if old[name] != new[name]] == ["Endpoint-m001"]
+
+
+class TestServerless:
+    """The one kind that stands outside: its roles, and no others, are let in."""
+
+    @pytest.fixture
+    def serverless(self, tmp_path: Path) -> Synthesized:
+        environment = load_environment("dev", ROOT / "environments")
+        packed = f"s3://{environment.naming.artifact_bucket(environment.account)}/iris.tar.gz"
+        iris = environment.endpoints["iris"].model_copy(
+            update={"kind": "serverless", "model": packed}
+        )
+        changed = environment.model_copy(
+            update={
+                "endpoints": {"iris": iris},
+                "opt_outs": {**environment.opt_outs, "endpoints.serverless": 20 * "x"},
+            }
+        )
+        folder = released(tmp_path, changed)
+        record = Release({"model": Released(source=packed, digest=DIGEST, image=DIGEST)})
+        write_release(folder, "dev", "iris", record)
+        return Synthesized(changed, folder, tmp_path / "out")
+
+    def test_the_bucket_lets_its_roles_in_and_says_so(
+        self, serverless: Synthesized, synthesized: dict[str, Synthesized]
+    ) -> None:
+        data = serverless.templates["Data"]
+        path = "/private-mlops/dev/sagemaker/serverless/"
+        assert f"PerimeterRole:{path}" in data["Metadata"]
+        role = f"arn:aws:iam::111111111111:role{path}*"
+        policies = [
+            it for it in data["Resources"].values() if it["Type"] == "AWS::S3::BucketPolicy"
+        ]
+        assert [role in json.dumps(policy) for policy in policies].count(True) == 1
+        assert path not in json.dumps(synthesized["dev"].templates["Data"])
+        assert serverless.templates["Network"] == synthesized["dev"].templates["Network"]
+
+    def test_its_role_is_where_the_bucket_expects_it(self, serverless: Synthesized) -> None:
+        template = serverless.templates["Endpoint-iris"]
+        paths = {
+            it["Properties"]["Path"]
+            for it in template["Resources"].values()
+            if it["Type"] == "AWS::IAM::Role"
+        }
+        assert paths == {"/private-mlops/dev/sagemaker/serverless/"}
+        assert template["Metadata"] == {"OptOut:endpoints.serverless": 20 * "x"}
 
 
 class TestRules:
