@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from examples.abalone.pack import pack
 from local import examples
 from local.demo import post, release
 from local.examples import DIABETES, ENDPOINTS, LINE, PIPELINE, REQUEST, SHORT_PIPELINE
@@ -146,16 +147,38 @@ class TestAbalone:
 def test_a_batch_answers_as_the_endpoint_does(
     endpoint: str, strategy: str, served: Examples
 ) -> None:
-    """The article's line among others, one a request or all in one."""
+    """The article's line among others, one a request or all in one.
+
+    The job's model is that of the endpoint, with the archives that batch transform takes alone.
+    """
     platform = served.platform
     client, s3 = platform.client("sagemaker"), platform.client("s3")
     bucket = platform.environment.naming.artifact_bucket(platform.environment.account)
     job, lines = f"{endpoint}-{strategy.lower()}", [LINE, *LINES[1:]]
+    model = _model_of(platform, endpoint)
+    for archive in pack(served.models, served.models.parent / job):
+        s3.upload_file(str(archive), bucket, f"batch/{job}/{archive.name}")
+    client.create_model(
+        ModelName=job,
+        ExecutionRoleArn=model["ExecutionRoleArn"],
+        EnableNetworkIsolation=True,
+        VpcConfig=model["VpcConfig"],
+        Containers=[
+            {
+                "ContainerHostname": it["ContainerHostname"],
+                "Image": it["Image"],
+                # The digest is that of the registered files, which for MLflow's hold its ids too.
+                "Environment": {k: v for k, v in it["Environment"].items() if k != "MODEL_DIGEST"},
+                "ModelDataUrl": f"s3://{bucket}/batch/{job}/{it['ContainerHostname']}.tar.gz",
+            }
+            for it in model["Containers"]
+        ],
+    )
     s3.put_object(Bucket=bucket, Key=f"batch/{job}/in/lines.csv", Body="\n".join(lines).encode())
     source = {"S3DataType": "S3Prefix", "S3Uri": f"s3://{bucket}/batch/{job}/in/"}
     client.create_transform_job(
         TransformJobName=job,
-        ModelName=_model_of(platform, endpoint)["ModelName"],
+        ModelName=job,
         BatchStrategy=strategy,
         TransformInput={
             "DataSource": {"S3DataSource": source},

@@ -1,6 +1,7 @@
 """The abalone example: its data, its three models, and what they say of the article's line."""
 
 import json
+import tarfile
 from pathlib import Path
 
 import mlflow.pyfunc
@@ -13,6 +14,7 @@ from mlflow.models import Model
 
 from examples.abalone.make_data import LABEL, SEXES, SIZES, make_data
 from examples.abalone.output_model import AbaloneOutput
+from examples.abalone.pack import pack
 from examples.abalone.predict import predict
 from examples.abalone.publish import FOR_CONTAINER, as_mlflow_model
 from examples.abalone.train import COLUMNS, feature_transformer, train
@@ -87,6 +89,26 @@ class TestModels:
         own = xgboost.Booster(model_file=str(folder / FOR_CONTAINER / "xgboost-model"))
         loaded = mlflow.pyfunc.load_model(str(folder))
         np.testing.assert_array_equal(loaded.predict(rows), own.predict(xgboost.DMatrix(rows)))
+
+
+class TestArchives:
+    def test_hold_what_the_containers_read(self, models: Path, tmp_path: Path) -> None:
+        archives = pack(models, tmp_path / "archives")
+        assert [archive.name for archive in archives] == [
+            "features.tar.gz",
+            "regressor.tar.gz",
+            "output.tar.gz",
+        ]
+        for archive in archives:
+            with tarfile.open(archive) as tar:
+                tar.extractall(tmp_path / archive.name, filter="data")
+            folder = models / archive.name.removesuffix(".tar.gz")
+            for file in folder.iterdir():
+                assert (tmp_path / archive.name / file.name).read_bytes() == file.read_bytes()
+
+    def test_are_the_same_for_the_same_files(self, models: Path, tmp_path: Path) -> None:
+        first, second = (pack(models, tmp_path / name) for name in ("first", "second"))
+        assert [it.read_bytes() for it in first] == [it.read_bytes() for it in second]
 
 
 class TestOutput:
