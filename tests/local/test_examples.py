@@ -18,6 +18,7 @@ from tests.conftest import ROOT
 from tests.local.conftest import Deployed
 
 LINES = (ROOT / "examples" / "abalone" / "request.csv").read_text().split()
+"""The first is the article's."""
 
 
 @dataclass(frozen=True)
@@ -32,21 +33,22 @@ class Examples:
         What the notebook said at its end.
     models
         The folder of abalone's models.
+    progress
+        What the registered diabetes model says of the article's rows, called directly.
+    abalones
+        What abalone's models say of each of `LINES`, called without a container.
     """
 
     platform: LocalPlatform
     diabetes: dict[str, Any]
     models: Path
+    progress: list[float]
+    abalones: list[dict[str, Any]]
 
     def ask(self, endpoint: str, body: str, kind: str = "text/csv", accept: str = "*/*") -> str:
         """What the API answers."""
         key = self.platform.api_key()
         return post(self.platform, endpoint, body.encode(), kind, key, accept)
-
-    def directly(self, *lines: str) -> list[dict[str, Any]]:
-        """What abalone's models say when they are called without a container."""
-        said = examples.predicted_abalone(self.platform, self.models, *lines)
-        return [json.loads(line) for line in said.splitlines()]
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +62,11 @@ def served(deployed: Deployed) -> Iterator[Examples]:
     for endpoint in ENDPOINTS:
         release(platform, endpoint)
     platform.deploy(*(f"Endpoint-{endpoint}" for endpoint in ENDPOINTS))
-    yield Examples(platform, diabetes, models)
+    assert LINES[0] == LINE
+    progress = json.loads(examples.predicted_diabetes(platform))
+    said = examples.predicted_abalone(platform, models, *LINES)
+    abalones = [json.loads(line) for line in said.splitlines()]
+    yield Examples(platform, diabetes, models, progress, abalones)
     for endpoint in ENDPOINTS:
         platform.client("sagemaker").delete_endpoint(EndpointName=platform.endpoint_name(endpoint))
 
@@ -78,15 +84,13 @@ class TestDiabetes:
 
     def test_answers_the_articles_three_rows_as_the_model_does(self, served: Examples) -> None:
         answer = json.loads(served.ask(DIABETES, REQUEST.read_text(), "application/json"))
-        directly = json.loads(examples.predicted_diabetes(served.platform))
-        assert len(directly) == 3
-        assert answer == {"predictions": pytest.approx(directly, rel=1e-12)}
+        assert len(served.progress) == 3
+        assert answer == {"predictions": pytest.approx(served.progress, rel=1e-12)}
 
     def test_takes_the_rows_without_names_too(self, served: Examples) -> None:
         rows = json.loads(REQUEST.read_text())["dataframe_split"]["data"]
-        directly = json.loads(examples.predicted_diabetes(served.platform))
         answer = json.loads(served.ask(DIABETES, json.dumps({"inputs": rows}), "application/json"))
-        assert answer["predictions"] == pytest.approx(directly)
+        assert answer["predictions"] == pytest.approx(served.progress)
 
     def test_a_row_that_is_too_short_is_told(self, served: Examples) -> None:
         with pytest.raises(OperationError, match=r"answered 400: .*9 values"):
@@ -110,20 +114,19 @@ class TestAbalone:
         ]
 
     def test_three_containers_answer_the_line_as_the_models_do(self, served: Examples) -> None:
-        (directly,) = served.directly(LINE)
         answer = json.loads(served.ask(PIPELINE, LINE, accept="application/json"))
-        assert answer == {"predictions": [directly["output"]]}
+        assert answer == {"predictions": [served.abalones[0]["output"]]}
 
     def test_two_containers_answer_the_line_as_the_models_do(self, served: Examples) -> None:
-        (directly,) = served.directly(LINE)
-        assert float(served.ask(SHORT_PIPELINE, LINE)) == directly["regressor"]
+        assert float(served.ask(SHORT_PIPELINE, LINE)) == served.abalones[0]["regressor"]
 
     def test_several_lines_get_an_answer_each(self, served: Examples) -> None:
-        directly = served.directly(*LINES)
         answer = served.ask(SHORT_PIPELINE, "\n".join(LINES))
-        assert [float(line) for line in answer.split()] == [it["regressor"] for it in directly]
+        assert [float(line) for line in answer.split()] == [
+            it["regressor"] for it in served.abalones
+        ]
         rows = [line.split(",") for line in served.ask(PIPELINE, "\n".join(LINES)).split()]
-        assert [row[2] for row in rows] == [it["output"]["group"] for it in directly]
+        assert [row[2] for row in rows] == [it["output"]["group"] for it in served.abalones]
 
     def test_the_container_that_refuses_is_named(self, served: Examples) -> None:
         with pytest.raises(OperationError, match="unknown categories"):
@@ -154,7 +157,7 @@ def test_a_batch_answers_as_the_endpoint_does(
     platform = served.platform
     client, s3 = platform.client("sagemaker"), platform.client("s3")
     bucket = platform.environment.naming.artifact_bucket(platform.environment.account)
-    job, lines = f"{endpoint}-{strategy.lower()}", [LINE, *LINES[1:]]
+    job = f"{endpoint}-{strategy.lower()}"
     model = _model_of(platform, endpoint)
     for archive in pack(served.models, served.models.parent / job):
         s3.upload_file(str(archive), bucket, f"batch/{job}/{archive.name}")
@@ -174,7 +177,7 @@ def test_a_batch_answers_as_the_endpoint_does(
             for it in model["Containers"]
         ],
     )
-    s3.put_object(Bucket=bucket, Key=f"batch/{job}/in/lines.csv", Body="\n".join(lines).encode())
+    s3.put_object(Bucket=bucket, Key=f"batch/{job}/in/lines.csv", Body="\n".join(LINES).encode())
     source = {"S3DataType": "S3Prefix", "S3Uri": f"s3://{bucket}/batch/{job}/in/"}
     client.create_transform_job(
         TransformJobName=job,
@@ -196,7 +199,7 @@ def test_a_batch_answers_as_the_endpoint_does(
         TransformJobName=job, WaiterConfig={"Delay": 1, "MaxAttempts": 60}
     )
     out = s3.get_object(Bucket=bucket, Key=f"batch/{job}/out/lines.csv.out")["Body"].read()
-    assert out.decode().split() == [served.ask(endpoint, line).strip() for line in lines]
+    assert out.decode().split() == [served.ask(endpoint, line).strip() for line in LINES]
 
 
 def _model_of(platform: LocalPlatform, endpoint: str) -> dict[str, Any]:

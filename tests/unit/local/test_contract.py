@@ -12,6 +12,7 @@ from operations.contract import ContractError, check_sample
 from operations.errors import OperationError
 from stacks.config import load_environment
 from tests.conftest import ROOT
+from tests.unit.operations.test_commands import run
 
 SERVE = """#!{python}
 import os
@@ -122,3 +123,18 @@ def test_an_endpoint_that_is_not_there(tmp_path: Path) -> None:
     environment = load_environment("local", ROOT / "environments")
     with pytest.raises(OperationError, match="There is no endpoint 'rose'"):
         parts_of(environment, "rose", tmp_path)
+
+
+@pytest.mark.parametrize("command", ["contract", "examples"])
+def test_help(command: str) -> None:
+    said = run("local", command, "--help")
+    assert said.returncode == 0
+    assert "Usage" in said.stdout
+
+
+def test_the_command_says_what_is_wrong_and_no_more(tmp_path: Path) -> None:
+    options = ("--endpoint", "rose", "--models", str(tmp_path), "--sample", "sample.csv")
+    said = run("local", "contract", *options)
+    assert said.returncode == 1
+    assert "There is no endpoint 'rose'" in said.stderr
+    assert "Traceback" not in said.stderr
