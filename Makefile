@@ -7,7 +7,7 @@ export CDK_DISABLE_CLI_TELEMETRY := true
 build_options = $(if $(ENGINE),--engine $(ENGINE)) $(foreach name,BASE_IMAGE RDS_CA_BUNDLE,$(if $($(name)),--build-arg $(name)=$($(name))))
 login = $(if $(LOGIN),--login $(LOGIN))
 .DEFAULT_GOAL := help
-.PHONY: help install lock demo test check synth prove schema images release deploy bench bench-tracking bench-serving evidence clean
+.PHONY: help install lock demo examples contract test check synth prove schema images release deploy bench bench-tracking bench-serving evidence clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -18,7 +18,7 @@ install: ## Install everything into the checkout (.venv, Node, cdk)
 # Debian 12 has Python 3.11.2, and what asks for a later one cannot be installed there.
 lock: $(if $(wildcard .venv/bin/uv),,install) ## Pin the transitive versions anew
 	uv pip compile --quiet --python-version 3.11.2 --no-header --no-emit-package mlops-constructs requirements.txt requirements-dev.txt -o constraints.txt
-	@for image in iris mlflow model-server; do (cd containers/$$image && uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header requirements.in -o requirements.lock) || exit 1; done
+	@for folder in containers/* local/stand_ins/*; do (cd $$folder && uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header requirements.in -o requirements.lock) || exit 1; done
 	@cd tests/benchmarks/peers && uv pip compile --quiet --python-version 3.11 --generate-hashes --no-header requirements.in -o requirements.lock
 
 synth: install ## Synthesize the environment ENV into build/cdk.out
@@ -35,6 +35,12 @@ endif
 
 demo: install ## Deploy all of it on this machine and ask the model (KEEP=0 PORT= STATE= MINUTE=)
 	@python -m local demo $(if $(filter 0,$(KEEP)),--no-keep) $(if $(PORT),--port $(PORT)) $(if $(STATE),--state $(STATE)) $(if $(MINUTE),--minute $(MINUTE))
+
+examples: install ## Take diabetes and abalone from training to the API, on this machine (PORT= STATE=)
+	@python -m local examples $(if $(PORT),--port $(PORT)) $(if $(STATE),--state $(STATE))
+
+contract: install ## See whether neighbours of ENDPOINT fit, before it is deployed (MODELS= SAMPLE=)
+	@python -m local contract --env $(ENV) --endpoint $(ENDPOINT) --models $(MODELS) --sample $(SAMPLE)
 
 schema: install ## Write environments/schema.json anew from the configuration's model
 	@python -m operations schema

@@ -6,7 +6,8 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -72,17 +73,7 @@ def demo(
         Where a step fails; nothing is left running.
     """
     steps = Steps(console)
-    with steps.step(FIND) as say:
-        program = find_server(say)
-    with ExitStack() as running:
-        with steps.step(START):
-            platform = running.enter_context(running_platform(state, port, pace))
-        with steps.step(IMAGES) as say:
-            platform.install_images(say)
-        with steps.step(BOOTSTRAP) as say:
-            platform.bootstrap(say)
-        with steps.step(DEPLOY) as say:
-            platform.deploy("Network", "Data", "Tracking", "Api", say=say)
+    with without_endpoints(steps, state, port, pace) as (platform, program):
         with steps.step(TRAIN):
             folder = train(platform)
         with steps.step(PUBLISH):
@@ -106,6 +97,37 @@ def demo(
     console.print("Stopped. Nothing is left running.")
 
 
+@contextmanager
+def without_endpoints(
+    steps: Steps, state: StateFolder, port: int, pace: Pace | None = None
+) -> Iterator[tuple[LocalPlatform, ServerProgram]]:
+    """Start the platform and deploy what stands before any endpoint.
+
+    Parameters
+    ----------
+    steps
+        Where to show it.
+    state
+        The folder that everything is kept in.
+    port
+        Where the embedded AWS listens; a free port where 0.
+    pace
+        How fast the waits of the services pass; see `Pace`.
+    """
+    with steps.step(FIND) as say:
+        program = find_server(say)
+    with ExitStack() as running:
+        with steps.step(START):
+            platform = running.enter_context(running_platform(state, port, pace))
+        with steps.step(IMAGES) as say:
+            platform.install_images(say)
+        with steps.step(BOOTSTRAP) as say:
+            platform.bootstrap(say)
+        with steps.step(DEPLOY) as say:
+            platform.deploy("Network", "Data", "Tracking", "Api", say=say)
+        yield platform, program
+
+
 def train(platform: LocalPlatform) -> Path:
     """Run the iris image's own `train` on the sample data.
 
@@ -125,7 +147,7 @@ def train(platform: LocalPlatform) -> Path:
     shutil.copy(SAMPLES / "iris.csv", channel)
     image = current_image("iris")
     environment = image.environment(platform.program_environment(folder))
-    _run(image.command(["train"]), {**environment, "SAGEMAKER_BASE_DIR": str(folder)})
+    run_program(image.command(["train"]), {**environment, "SAGEMAKER_BASE_DIR": str(folder)})
     return folder
 
 
@@ -140,31 +162,46 @@ def publish(platform: LocalPlatform, folder: Path) -> None:
         What training called ``/opt/ml``.
     """
     metrics = folder / "output" / "data" / "metrics.json"
-    _run(
+    run_program(
         [sys.executable, str(SAMPLES / "publish.py"), str(folder / "model"), str(metrics)],
-        {
-            **platform.program_environment(folder),
-            "MLFLOW_TRACKING_URI": platform.tracking_uri(),
-            **platform.login(SCIENTIST),
-            "GIT_PYTHON_REFRESH": "quiet",
-        },
+        scientist_environment(platform, folder),
     )
 
 
-def release(platform: LocalPlatform) -> None:
-    """Write down what the endpoint's alias means now.
+def scientist_environment(platform: LocalPlatform, folder: Path) -> dict[str, str]:
+    """The environment of a program that a data scientist runs.
 
     Parameters
     ----------
     platform
-        Where MLflow and the model are.
+        Where MLflow is.
+    folder
+        The program's home.
+    """
+    return {
+        **platform.program_environment(folder),
+        "MLFLOW_TRACKING_URI": platform.tracking_uri(),
+        **platform.login(SCIENTIST),
+        "GIT_PYTHON_REFRESH": "quiet",
+    }
+
+
+def release(platform: LocalPlatform, endpoint: str = ENDPOINT) -> None:
+    """Write down what an endpoint's aliases mean now.
+
+    Parameters
+    ----------
+    platform
+        Where MLflow and the models are.
+    endpoint
+        Name of the endpoint.
     """
     images = load_images(platform.state.releases, ENVIRONMENT)
     with platform.logged_in(PIPELINE) as mlflow:
         resolved = resolve_release(
-            platform.environment, ENDPOINT, images, mlflow, platform.client("s3")
+            platform.environment, endpoint, images, mlflow, platform.client("s3")
         )
-    write_release(platform.state.releases, ENVIRONMENT, ENDPOINT, resolved)
+    write_release(platform.state.releases, ENVIRONMENT, endpoint, resolved)
 
 
 def ask(
@@ -188,15 +225,47 @@ def ask(
     OperationError
         Where the answer is an error.
     """
+    body = json.dumps(question).encode()
+    content: dict[str, Any] = json.loads(post(platform, endpoint, body, "application/json", key))
+    return content
+
+
+def post(
+    platform: LocalPlatform,
+    endpoint: str,
+    body: bytes,
+    content_type: str,
+    key: str,
+    accept: str = "*/*",
+) -> str:
+    """Post a body to the API.
+
+    Parameters
+    ----------
+    platform
+        Where the API is.
+    endpoint
+        Name of the endpoint.
+    body, content_type
+        What to send.
+    key
+        The API's key.
+    accept
+        The form that the answer is to have.
+
+    Raises
+    ------
+    OperationError
+        Where the answer is an error.
+    """
     request = urllib.request.Request(
         platform.invocation_url(endpoint),
-        data=json.dumps(question).encode(),
-        headers={"Content-Type": "application/json", "x-api-key": key},
+        data=body,
+        headers={"Content-Type": content_type, "Accept": accept, "x-api-key": key},
     )
     try:
         with urllib.request.urlopen(request, timeout=30) as answer:
-            content: dict[str, Any] = json.load(answer)
-            return content
+            return str(answer.read().decode())
     except urllib.error.HTTPError as error:
         said = error.read().decode(errors="replace")
         raise OperationError(
@@ -310,7 +379,21 @@ def stay(platform: LocalPlatform, console: Console) -> None:
         console.print()
 
 
-def _run(command: list[str], environment: dict[str, str]) -> None:
+def run_program(command: list[str], environment: dict[str, str]) -> str:
+    """Run a program to its end; what it printed.
+
+    Parameters
+    ----------
+    command
+        Program and arguments.
+    environment
+        Its whole environment.
+
+    Raises
+    ------
+    OperationError
+        Where it fails, with what it said last.
+    """
     result = subprocess.run(
         command, env=environment, capture_output=True, text=True, cwd=ROOT, stdin=subprocess.DEVNULL
     )
@@ -319,5 +402,6 @@ def _run(command: list[str], environment: dict[str, str]) -> None:
         raise OperationError(
             f"'{Path(command[0]).name}' ended with status {result.returncode}:"
             f" {' | '.join(said[-3:])}",
-            "Mend what it says, and run the demo again.",
+            "Mend what it says, and try again.",
         )
+    return result.stdout

@@ -61,7 +61,7 @@ class ProcessImage:
         if not program.is_file():
             raise OperationError(
                 f"The image '{self.name}' has no program '{words[0]}'.",
-                f"Name one of containers/{self.name}/pyproject.toml in the task or the model.",
+                f"Name one that the pyproject.toml of '{self.name}' lists.",
             )
         return [str(program), *words[1:]]
 
@@ -89,7 +89,18 @@ def current_image(name: str) -> ProcessImage:
             f"There is no containers/{name}/Dockerfile.",
             f"Make one, or remove '{name}' from the images of the environment.",
         )
-    return ProcessImage(name, context_digest(folder, f"python {sys.version_info[:2]}"))
+    return image_of(folder)
+
+
+def image_of(folder: Path) -> ProcessImage:
+    """The image that a folder makes, as its files are now.
+
+    Parameters
+    ----------
+    folder
+        Where its `pyproject.toml` and `requirements.lock` are.
+    """
+    return ProcessImage(folder.name, context_digest(folder, f"python {sys.version_info[:2]}"))
 
 
 def find_image(reference: str) -> ProcessImage:
@@ -130,20 +141,40 @@ def install_image(name: str, say: Callable[[str], None] = lambda _: None) -> Pro
     OperationError
         Where it cannot be installed.
     """
-    image = current_image(name)
+    return install(current_image(name), CONTAINERS / name, say)
+
+
+def install(
+    image: ProcessImage, source: Path, say: Callable[[str], None] = lambda _: None
+) -> ProcessImage:
+    """Install what a folder makes; do nothing where it is.
+
+    Parameters
+    ----------
+    image
+        What it makes.
+    source
+        The folder.
+    say
+        Told what is being installed.
+
+    Raises
+    ------
+    OperationError
+        Where it cannot be installed.
+    """
     STORE.mkdir(parents=True, exist_ok=True)
     with (STORE / "lock").open("w") as lock:
         # Of two platforms that start at once, the second waits and finds the work done.
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not image.installed:
-            say(f"installing {name}")
-            _install(image)
+            say(f"installing {image.name}")
+            _install(image, source)
     return image
 
 
-def _install(image: ProcessImage) -> None:
+def _install(image: ProcessImage, source: Path) -> None:
     shutil.rmtree(image.folder, ignore_errors=True)
-    source = CONTAINERS / image.name
     to_venv = ("--python", str(image.folder), "--compile-bytecode")
     _uv("venv", "--python", sys.executable, str(image.folder))
     _uv("pip", "install", *to_venv, "--require-hashes", "-r", str(source / "requirements.lock"))

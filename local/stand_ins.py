@@ -1,63 +1,29 @@
 """Programs that stand for AWS's own algorithm images, which this machine cannot pull.
 
-A stand-in answers as the image does, as far as an example needs it; it is not the image. It is told
-as any container here where to listen, by ``SAGEMAKER_BIND_TO_PORT``, and where its model is: in
-``model`` below ``SAGEMAKER_BASE_DIR``.
+A stand-in keeps to the image's contract as far as its own folder says, on the version of the
+library that the image has; it is not the image. It is installed when an endpoint first needs it. It is told as any container
+here where to listen, by ``SAGEMAKER_BIND_TO_PORT``, and where its model is: in ``model`` below
+``SAGEMAKER_BASE_DIR``.
 """
 
 import re
-import sys
-from dataclasses import dataclass
 
+from local.images import ProcessImage, image_of, install
 from local.state import ROOT
 from operations.errors import OperationError
-
-IMAGE = re.compile(
-    r"(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(\.cn)?"
-    r"/(?P<repository>[^:@]+)(?P<tag>[:@].+)?"
-)
 
 STAND_IN = "stand-in for AWS's image"
 """What the addresses of the platform call a program that stands for an image."""
 
-STAND_INS: dict[str, tuple[str, ...]] = {}
-"""The program and its arguments that run for `serve` of an image of AWS's, by its repository."""
+FOLDER = ROOT / "local" / "stand_ins"
+"""A folder for each, named as the repository of what it stands for."""
+TAGS = {"sagemaker-sparkml-serving": ("3.3",), "sagemaker-xgboost": ("3.0-5",)}
+"""The tags that each stands for: another has another library, and other answers."""
 
-
-@dataclass(frozen=True)
-class StandIn:
-    """A program that runs in the place of an image.
-
-    Parameters
-    ----------
-    name
-        Repository of the image.
-    program
-        Program and arguments; ``python`` is this one.
-    """
-
-    name: str
-    program: tuple[str, ...]
-
-    def command(self, words: list[str]) -> list[str]:
-        """The command that runs for `words`.
-
-        Raises
-        ------
-        OperationError
-            Where it is not `serve`: a stand-in does nothing else.
-        """
-        if words != ["serve"]:
-            raise OperationError(
-                f"The stand-in for {self.name} does not run '{' '.join(words)}'.",
-                "It serves; deploy to an account for the rest.",
-            )
-        first, *others = self.program
-        return [sys.executable if first == "python" else first, *others]
-
-    def environment(self, base: dict[str, str]) -> dict[str, str]:
-        """`base`, with this checkout to import from."""
-        return {**base, "PYTHONPATH": str(ROOT)}
+IMAGE = re.compile(
+    r"(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(\.cn)?"
+    r"/(?P<repository>[^:@]+)(:(?P<tag>.+))?"
+)
 
 
 def aws_repository(reference: str, account: str) -> str | None:
@@ -74,8 +40,8 @@ def aws_repository(reference: str, account: str) -> str | None:
     return found["repository"] if found and found["account"] != account else None
 
 
-def find_stand_in(reference: str, repository: str) -> StandIn:
-    """The program that stands for an image of AWS's.
+def find_stand_in(reference: str, repository: str) -> ProcessImage:
+    """The program that stands for an image of AWS's, installed.
 
     Parameters
     ----------
@@ -87,12 +53,14 @@ def find_stand_in(reference: str, repository: str) -> StandIn:
     Raises
     ------
     OperationError
-        Where there is none.
+        Where there is none, or none for that tag.
     """
-    if repository not in STAND_INS:
-        known = ", ".join(sorted(STAND_INS)) or "none is known yet"
+    tag = reference.rpartition(":")[2]
+    if tag not in TAGS.get(repository, ()):
+        known = ", ".join(f"{name}:{tag}" for name, tags in TAGS.items() for tag in tags)
         raise OperationError(
-            f"{reference} is an image of AWS's, which cannot be pulled here.",
-            f"Give it a stand-in in local/stand_ins.py ({known}), or deploy to an account.",
+            f"{reference} is an image of AWS's, which cannot be pulled here, and nothing stands"
+            f" for it: {known} have a stand-in.",
+            "Choose one of these, write another in local/stand_ins, or deploy to an account.",
         )
-    return StandIn(repository, STAND_INS[repository])
+    return install(image_of(FOLDER / repository), FOLDER / repository)

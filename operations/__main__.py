@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 
 from mlops_constructs.faults import FaultsError
+from operations.contract import check_sample, neighbours_of
 from operations.deployment import Deployment, check_account, run_cdk
 from operations.errors import OperationError
 from operations.images import BuildSettings, find_engine
@@ -87,6 +88,29 @@ def deploy(
         build = None if prebuilt else _build_settings(engine, build_arg)
         for line in _deployment(environment, releases, build, login).run():
             _say(line)
+
+
+@app.command()
+def contract(
+    env: Env,
+    endpoint: Annotated[str, typer.Option(help="Name of the endpoint.")],
+    at: Annotated[
+        list[str],
+        typer.Option(
+            help="NAME=URL of each container, which runs: 'features=http://127.0.0.1:81'."
+        ),
+    ],
+    models: Annotated[
+        Path, typer.Option(help="Folder that holds the files of each container, by its name.")
+    ],
+    sample: Annotated[Path, typer.Option(help="What a client sends: .csv, .json or .jsonl.")],
+) -> None:
+    """See whether each container of an endpoint accepts what the last one emits."""
+    with _errors():
+        environment = load_environment(env, ENVIRONMENTS)
+        neighbours = neighbours_of(environment, endpoint, at, models)
+        for exchange in check_sample(neighbours, sample):
+            _say(f"✓ {exchange}")
 
 
 @app.command()

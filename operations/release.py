@@ -11,7 +11,7 @@ from mlops_constructs.naming import MODELS_PREFIX
 from operations.errors import OperationError
 from operations.managed_registry import Registry
 from stacks.config import Environment
-from stacks.endpoint_config import AWS
+from stacks.endpoint_config import AWS, Endpoint
 from stacks.releases import Release, Released
 
 PROXIED = "mlflow-artifacts:/"
@@ -45,13 +45,7 @@ def resolve_release(
     >>> resolve_release(environment, "iris", images, client, s3).summary  # doctest: +SKIP
     'iris version 3'
     """
-    if endpoint not in environment.endpoints:
-        known = ", ".join(sorted(environment.endpoints)) or "none"
-        raise OperationError(
-            f"There is no endpoint '{endpoint}' in environments/{environment.name}.yaml.",
-            f"Choose one of: {known}.",
-        )
-    parts = environment.endpoints[endpoint].parts
+    parts = named_endpoint(environment, endpoint).parts
     ours = dict.fromkeys(part.image for part in parts.values() if not part.image.startswith(AWS))
     missing = [image for image in ours if image not in images]
     if missing:
@@ -68,6 +62,30 @@ def resolve_release(
             for name, part in parts.items()
         }
     )
+
+
+def named_endpoint(environment: Environment, endpoint: str) -> Endpoint:
+    """The configuration of an endpoint.
+
+    Parameters
+    ----------
+    environment
+        The environment.
+    endpoint
+        Name of the endpoint.
+
+    Raises
+    ------
+    OperationError
+        Where there is none of that name.
+    """
+    if endpoint not in environment.endpoints:
+        known = ", ".join(sorted(environment.endpoints)) or "none"
+        raise OperationError(
+            f"There is no endpoint '{endpoint}' in environments/{environment.name}.yaml.",
+            f"Choose one of: {known}.",
+        )
+    return environment.endpoints[endpoint]
 
 
 def _resolved_model(

@@ -1,9 +1,13 @@
 """What the README and the guides say is true: commands, links, examples, names."""
 
+import importlib.util
 import json
+import os
 import re
 import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import botocore.session
 import pytest
@@ -171,7 +175,10 @@ def test_the_codes_of_the_model_server_are_explained() -> None:
 
 
 DATABRICKS = ROOT / "docs" / "databricks.md"
-NOTEBOOK = ROOT / "examples" / "databricks" / "deploy_iris.py"
+NOTEBOOKS = [
+    ROOT / "examples" / "databricks" / "deploy_iris.py",
+    ROOT / "examples" / "diabetes" / "train_diabetes.py",
+]
 
 
 class TestDatabricks:
@@ -215,8 +222,11 @@ class TestDatabricks:
         for name in re.findall(r"MLFLOW_\w+", block):
             assert hasattr(environment_variables, name)
 
-    def test_the_notebook_is_in_the_form_of_databricks(self) -> None:
-        source = NOTEBOOK.read_text()
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=lambda path: path.name)
+class TestNotebooks:
+    def test_is_in_the_form_of_databricks(self, notebook: Path) -> None:
+        source = notebook.read_text()
         assert source.startswith("# Databricks notebook source\n# MAGIC %md\n")
         cells = source.split("\n# COMMAND ----------\n")
         assert len(cells) >= 8
@@ -225,10 +235,62 @@ class TestDatabricks:
             marked = [line.startswith("# MAGIC") for line in lines]
             assert all(marked) or not any(marked)
 
-    def test_every_widget_of_the_notebook_is_explained(self) -> None:
-        source = NOTEBOOK.read_text()
+    def test_every_widget_is_explained(self, notebook: Path) -> None:
+        source = notebook.read_text()
         asked = set(re.findall(r"setting\(\"(\w+)\"", source))
         assert asked == set(re.findall(r"^# MAGIC \| `(\w+)` \|", source, re.MULTILINE))
+
+
+class TestExamples:
+    PAGE = ROOT / "docs" / "examples.md"
+
+    def test_the_block_of_an_endpoint_is_that_of_the_environments(self) -> None:
+        (block,) = blocks(self.PAGE, "yaml")
+        written = YAML(typ="safe").load(block)["endpoints"]["diabetes"]
+        for name in ("dev", "local"):
+            endpoints = self.endpoints(name)
+            assert {**written, "instances": 1} == endpoints["diabetes"]
+
+    def test_an_account_and_this_machine_have_the_same_pipelines(self) -> None:
+        for name in ("diabetes", "abalone", "abalone-two"):
+            assert self.endpoints("dev")[name] == self.endpoints("local")[name]
+        assert (
+            self.endpoints("dev")["abalone-two"]["containers"]
+            == (self.endpoints("dev")["abalone"]["containers"][:2])
+        )
+
+    def endpoints(self, environment: str) -> dict[str, Any]:
+        text = (ROOT / "environments" / f"{environment}.yaml").read_text()
+        found: dict[str, Any] = YAML(typ="safe").load(text)["endpoints"]
+        return found
+
+    def test_every_module_that_is_run_is_one_and_takes_these_options(self) -> None:
+        commands = [
+            words.split()
+            for block in blocks(self.PAGE, "sh")
+            for words in re.findall(r"python -m (.+)", block.replace("\\\n", ""))
+        ]
+        assert {words[0] for words in commands} >= {"examples.abalone.train", "operations"}
+        for module, *words in commands:
+            assert importlib.util.find_spec(module), module
+            if module == "operations":
+                said = subprocess.run(
+                    [sys.executable, "-m", module, words[0], "--help"],
+                    cwd=ROOT,
+                    capture_output=True,
+                    text=True,
+                    env={**os.environ, "COLUMNS": "200"},
+                )
+                options = [word for word in words if word.startswith("--")]
+                assert options
+                assert [option for option in options if option not in said.stdout] == []
+
+    def test_the_rows_of_the_request_are_those_that_the_model_was_logged_for(self) -> None:
+        request = json.loads((ROOT / "examples" / "diabetes" / "request.json").read_text())
+        source = (ROOT / "examples" / "diabetes" / "train_diabetes.py").read_text()
+        (columns,) = re.findall(r"^COLUMNS = (\[.+\])$", source, re.MULTILINE)
+        assert request["dataframe_split"]["columns"] == json.loads(columns)
+        assert [len(row) for row in request["dataframe_split"]["data"]] == [10, 10, 10]
 
 
 def test_every_key_of_the_configuration_is_explained() -> None:

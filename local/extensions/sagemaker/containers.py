@@ -14,7 +14,7 @@ from local.host import Host
 from local.images import ProcessImage, find_image
 from local.processes import Process, ProcessError
 from local.servers import Server
-from local.stand_ins import STAND_IN, StandIn, aws_repository, find_stand_in
+from local.stand_ins import STAND_IN, aws_repository, find_stand_in
 from operations.errors import OperationError
 
 START_SECONDS = 60
@@ -106,7 +106,7 @@ class Launcher:
             Where an image or a model cannot be had.
         """
         folder = self._host.state.run / "endpoints" / f"{name}-{next(self._numbers)}"
-        images: list[ProcessImage | StandIn] = []
+        images: list[ProcessImage] = []
         try:
             for container in containers:
                 images.append(self._image(container["Image"]))
@@ -131,20 +131,20 @@ class Launcher:
 
         return start
 
-    def _image(self, reference: str) -> ProcessImage | StandIn:
+    def _image(self, reference: str) -> ProcessImage:
         repository = aws_repository(reference, self._account)
         if repository is None:
             return find_image(reference)
         stand_in = find_stand_in(reference, repository)
-        log.warning("%s: a stand-in for AWS's image runs: %s", reference, stand_in.program)
-        self._host.announce(f"{STAND_IN} {repository}", " ".join(stand_in.program))
+        log.warning("%s: a stand-in for AWS's image runs: %s", reference, stand_in.folder)
+        self._host.announce(f"{STAND_IN} {repository}", str(stand_in.folder))
         return stand_in
 
     def _start(
         self,
         shared: Path,
         number: int,
-        image: ProcessImage | StandIn,
+        image: ProcessImage,
         region: str,
         container: Record,
     ) -> "_Program":

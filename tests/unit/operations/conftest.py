@@ -100,7 +100,10 @@ class FakeEcr:
 
 @pytest.fixture
 def dev() -> Environment:
-    return load_environment("dev", ROOT / "environments")
+    """The environment with one endpoint, and the images that it takes."""
+    environment = load_environment("dev", ROOT / "environments")
+    iris = {"iris": environment.endpoints["iris"]}
+    return environment.model_copy(update={"endpoints": iris, "images": ["iris", "mlflow"]})
 
 
 @pytest.fixture

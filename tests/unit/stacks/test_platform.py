@@ -23,6 +23,8 @@ from stacks.releases import Release, Released
 from tests.conftest import ENVIRONMENTS, RELEASES, ROOT, VARIANTS, folder_of
 
 STACKS = ("Network", "Data", "Tracking", "Endpoint-iris", "Api", "Client-databricks")
+EXAMPLES = ("Endpoint-diabetes", "Endpoint-abalone", "Endpoint-abalone-two")
+"""Stacks of the environments that serve the examples."""
 
 
 @cache
@@ -89,6 +91,14 @@ def test_snapshot(
     assert template == snapshot(extension_class=JSONSnapshotExtension)
 
 
+@pytest.mark.parametrize("stack", EXAMPLES)
+def test_snapshot_of_the_examples(
+    stack: str, synthesized: dict[str, Synthesized], snapshot: SnapshotAssertion
+) -> None:
+    template = masked(synthesized["dev"].templates[stack])
+    assert template == snapshot(extension_class=JSONSnapshotExtension)
+
+
 @pytest.mark.parametrize("name", [*ENVIRONMENTS, *VARIANTS])
 def test_an_environment_is_its_stacks(name: str, synthesized: dict[str, Synthesized]) -> None:
     environment = load_environment(name, folder_of(name))
@@ -104,7 +114,10 @@ class TestBeforeAnythingIsReleased:
         assert set(bare.templates) == {"Network", "Data", "Api"}
         assert bare.left_out == [
             "Tracking: image 'mlflow' is not pushed yet; run 'make images ENV=dev'",
-            "Endpoint-iris: not released yet; run 'make release ENV=dev ENDPOINT=iris'",
+            *(
+                f"Endpoint-{name}: not released yet; run 'make release ENV=dev ENDPOINT={name}'"
+                for name in ("abalone", "abalone-two", "diabetes", "iris")
+            ),
             "Client-databricks: stands on Tracking, which is left out too",
         ]
 
