@@ -1,5 +1,7 @@
 """The bucket that holds runs' files and models, and the bucket that holds its access logs."""
 
+from collections.abc import Mapping
+
 from aws_cdk import Duration, RemovalPolicy, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
@@ -24,6 +26,8 @@ class ArtifactStore(Construct):
         Encrypts the artifacts. Access logs use S3's own keys, as the log services ask.
     log_days
         Days that access logs are kept.
+    expiring
+        Days that what stands under a prefix is kept, where it is not kept for good.
     removal_policy
         What happens to the buckets with their stack: kept.
 
@@ -33,6 +37,8 @@ class ArtifactStore(Construct):
         The artifacts.
     access_logs : aws_cdk.aws_s3.IBucket
         The access logs, of load balancers too.
+    key : aws_cdk.aws_kms.IKey
+        The key of the artifacts.
 
     Examples
     --------
@@ -42,14 +48,10 @@ class ArtifactStore(Construct):
 
     READ = ("s3:GetObject", "s3:ListBucket")
     """What reading calls."""
-    READ_WRITE = (
-        *READ,
-        "s3:AbortMultipartUpload",
-        "s3:DeleteObject",
-        "s3:ListMultipartUploadParts",
-        "s3:PutObject",
-    )
-    """What reading and writing call."""
+    WRITE = ("s3:AbortMultipartUpload", "s3:ListMultipartUploadParts", "s3:PutObject")
+    """What writing calls."""
+    READ_WRITE = (*READ, *WRITE, "s3:DeleteObject")
+    """What reading, writing and deleting call."""
 
     def __init__(
         self,
@@ -59,6 +61,7 @@ class ArtifactStore(Construct):
         naming: Naming,
         key: kms.IKey,
         log_days: int = 365,
+        expiring: Mapping[str, int] | None = None,
         removal_policy: RemovalPolicy = RemovalPolicy.RETAIN,
     ) -> None:
         super().__init__(scope, construct_id)
@@ -82,7 +85,7 @@ class ArtifactStore(Construct):
         )
         name = naming.artifact_bucket(account)
         self._arn = f"arn:{Stack.of(self).partition}:s3:::{name}"
-        self._key = key
+        self.key = key
         self.bucket = s3.Bucket(
             self,
             "Bucket",
@@ -97,7 +100,15 @@ class ArtifactStore(Construct):
             server_access_logs_bucket=self.access_logs,
             server_access_logs_prefix="artifacts/",
             lifecycle_rules=[
-                s3.LifecycleRule(abort_incomplete_multipart_upload_after=Duration.days(7))
+                s3.LifecycleRule(abort_incomplete_multipart_upload_after=Duration.days(7)),
+                *(
+                    s3.LifecycleRule(
+                        prefix=prefix,
+                        expiration=Duration.days(days),
+                        noncurrent_version_expiration=Duration.days(1),
+                    )
+                    for prefix, days in (expiring or {}).items()
+                ),
             ],
             removal_policy=removal_policy,
         )
@@ -161,6 +172,19 @@ class ArtifactStore(Construct):
         """
         return self._grant(grantee, prefix, ["s3:GetObject"], ["kms:Decrypt"])
 
+    def grant_write(self, grantee: iam.IGrantable, prefix: str) -> iam.Grant:
+        """Let `grantee` write under `prefix`: neither read nor delete.
+
+        Parameters
+        ----------
+        grantee
+            Who writes.
+        prefix
+            Start of the keys, with its slash at the end.
+        """
+        crypto = ["kms:Decrypt", "kms:GenerateDataKey"]
+        return self._grant_objects(grantee, prefix, list(self.WRITE), crypto)
+
     def grant_read_write(self, grantee: iam.IGrantable, prefix: str) -> iam.Grant:
         """Let `grantee` list, read, write and delete what stands under `prefix`.
 
@@ -187,6 +211,11 @@ class ArtifactStore(Construct):
             resource_arns=[self._arn],
             conditions={"StringLike": {"s3:prefix": [prefix, f"{prefix}*"]}},
         )
+        return list_objects.combine(self._grant_objects(grantee, prefix, actions, key_actions))
+
+    def _grant_objects(
+        self, grantee: iam.IGrantable, prefix: str, actions: list[str], key_actions: list[str]
+    ) -> iam.Grant:
         below_prefix = f"{self._arn}/{prefix}*"
         objects = iam.Grant.add_to_principal(
             grantee=grantee, actions=actions, resource_arns=[below_prefix]
@@ -196,5 +225,5 @@ class ArtifactStore(Construct):
             "What a run or a model consists of is not known before: the prefix is its own.",
             f"AwsSolutions-IAM5[Resource::{below_prefix}]",
         )
-        crypto = grant_through(self._key, grantee, "s3", *key_actions)
-        return list_objects.combine(objects).combine(crypto)
+        crypto = grant_through(self.key, grantee, "s3", *key_actions)
+        return objects.combine(crypto)

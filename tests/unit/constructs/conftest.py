@@ -16,6 +16,7 @@ from aws_cdk.assertions import Template
 
 from mlops_constructs.alarms import Alarms
 from mlops_constructs.artifact_store import ArtifactStore
+from mlops_constructs.batch_transform import BatchTransform
 from mlops_constructs.endpoint_policies import Principals
 from mlops_constructs.inference_api import InferenceApi
 from mlops_constructs.isolated_vpc import IsolatedVpc
@@ -54,6 +55,7 @@ class Bench:
                 "Network",
                 vpc=self.vpc(self.neighbours),
                 calls=[
+                    *BatchTransform.CALLS,
                     *InferenceApi.CALLS,
                     *ModelEndpoint.CALLS,
                     *ModelInvoker.CALLS,
