@@ -48,10 +48,16 @@ class ArtifactStore(Construct):
 
     READ = ("s3:GetObject", "s3:ListBucket")
     """What reading calls."""
-    WRITE = ("s3:AbortMultipartUpload", "s3:ListMultipartUploadParts", "s3:PutObject")
-    """What writing calls."""
-    READ_WRITE = (*READ, *WRITE, "s3:DeleteObject")
-    """What reading, writing and deleting call."""
+    WRITE = ("s3:AbortMultipartUpload", "s3:PutObject")
+    """What writing alone calls, beside listing."""
+    READ_WRITE = (
+        *READ,
+        "s3:AbortMultipartUpload",
+        "s3:DeleteObject",
+        "s3:ListMultipartUploadParts",
+        "s3:PutObject",
+    )
+    """What reading and writing call."""
 
     def __init__(
         self,
@@ -173,7 +179,7 @@ class ArtifactStore(Construct):
         return self._grant(grantee, prefix, ["s3:GetObject"], ["kms:Decrypt"])
 
     def grant_write(self, grantee: iam.IGrantable, prefix: str) -> iam.Grant:
-        """Let `grantee` write under `prefix`: neither read nor delete.
+        """Let `grantee` write below `prefix`, and neither read nor delete what stands there.
 
         Parameters
         ----------
@@ -182,8 +188,13 @@ class ArtifactStore(Construct):
         prefix
             Start of the keys, with its slash at the end.
         """
-        crypto = ["kms:Decrypt", "kms:GenerateDataKey"]
-        return self._grant_objects(grantee, prefix, list(self.WRITE), crypto)
+        # https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html
+        return self._grant(
+            grantee,
+            prefix,
+            ["s3:PutObject", "s3:AbortMultipartUpload"],
+            ["kms:Decrypt", "kms:GenerateDataKey"],
+        )
 
     def grant_read_write(self, grantee: iam.IGrantable, prefix: str) -> iam.Grant:
         """Let `grantee` list, read, write and delete what stands under `prefix`.
@@ -211,11 +222,6 @@ class ArtifactStore(Construct):
             resource_arns=[self._arn],
             conditions={"StringLike": {"s3:prefix": [prefix, f"{prefix}*"]}},
         )
-        return list_objects.combine(self._grant_objects(grantee, prefix, actions, key_actions))
-
-    def _grant_objects(
-        self, grantee: iam.IGrantable, prefix: str, actions: list[str], key_actions: list[str]
-    ) -> iam.Grant:
         below_prefix = f"{self._arn}/{prefix}*"
         objects = iam.Grant.add_to_principal(
             grantee=grantee, actions=actions, resource_arns=[below_prefix]
@@ -226,4 +232,4 @@ class ArtifactStore(Construct):
             f"AwsSolutions-IAM5[Resource::{below_prefix}]",
         )
         crypto = grant_through(self.key, grantee, "s3", *key_actions)
-        return objects.combine(crypto)
+        return list_objects.combine(objects).combine(crypto)

@@ -1,7 +1,5 @@
 """A state machine that asks a model about all files of a prefix, and keeps its answers."""
 
-import hashlib
-
 from aws_cdk import Duration, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_sagemaker as sagemaker
@@ -12,7 +10,8 @@ from mlops_constructs.acknowledgment import acknowledge, acknowledge_grant
 from mlops_constructs.alarms import Alarms
 from mlops_constructs.artifact_store import ArtifactStore
 from mlops_constructs.faults import raise_faults
-from mlops_constructs.job_logs import grant_job_logs
+from mlops_constructs.fitted_name import fitted
+from mlops_constructs.job_rights import grant_job_key, grant_job_logs
 from mlops_constructs.log_settings import LogSettings
 from mlops_constructs.naming import Naming
 from mlops_constructs.platform_role import PlatformRole
@@ -23,8 +22,6 @@ from mlops_constructs.transform_states import PREFIX_LETTERS, definition
 
 EVENTS_RULE = "StepFunctionsGetEventsForSageMakerTransformJobsRule"
 """The rule by which Step Functions hears of the end of a job; it makes it itself."""
-
-_HASH = 8
 
 
 class BatchTransform(Construct):
@@ -112,8 +109,9 @@ class BatchTransform(Construct):
         artifacts.grant_read(role, job.input)
         artifacts.grant_write(role, job.output)
         grant_job_logs(role, "TransformJobs")
+        grant_job_key(role, artifacts.key)
         stack = Stack.of(self)
-        prefix = _job_prefix(naming.endpoint(name))
+        prefix = fitted(naming.endpoint(name), PREFIX_LETTERS)
         key = artifacts.key.key_arn
         states_role = PlatformRole(
             self,
@@ -226,12 +224,3 @@ class BatchTransform(Construct):
             "Each execution has a job of its own; all start with the endpoint's name.",
             f"AwsSolutions-IAM5[Resource::{jobs}]",
         )
-
-
-def _job_prefix(name: str) -> str:
-    """The name, cut where an execution's hash would not fit behind it."""
-    if len(name) <= PREFIX_LETTERS:
-        return name
-    # Two names that start alike have jobs of different names.
-    digest = hashlib.sha256(name.encode()).hexdigest()[:_HASH]
-    return f"{name[: PREFIX_LETTERS - _HASH - 1].rstrip('-')}-{digest}"

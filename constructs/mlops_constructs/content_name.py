@@ -8,29 +8,25 @@ from typing import Any
 from aws_cdk import Stack
 from constructs import IConstruct
 
-HASH = 8
-"""Letters of the hash in a name, after a dash."""
+HASH_LENGTH = 8
 
 
-def content_name(scope: IConstruct, prefix: str, properties: Mapping[str, Any]) -> str:
-    """A name made of `prefix` and of the hash of `properties`.
-
-    SageMaker updates job definitions, models and configurations by replacing them, and a new one
-    cannot have the name of the old one.
+def content_name(scope: IConstruct, start: str, properties: Mapping[str, Any]) -> str:
+    """A name made of what a resource holds: SageMaker updates hardly any in place.
 
     Parameters
     ----------
     scope
-        A construct of the stack that resolves what is in `properties`.
-    prefix
+        A construct of the stack that holds the resource.
+    start
         What the name starts with.
     properties
-        What is named.
+        What the resource holds.
 
     Examples
     --------
-    >>> content_name(self, "mlops-blue-iris", properties)  # doctest: +SKIP
-    'mlops-blue-iris-1f0a77c2'
+    >>> content_name(stack, "mlops-blue-iris", {"instances": 2})  # doctest: +SKIP
+    'mlops-blue-iris-5f2f3a3e'
     """
     content = json.dumps(Stack.of(scope).resolve(properties), sort_keys=True)
-    return f"{prefix}-{hashlib.sha256(content.encode()).hexdigest()[:HASH]}"
+    return f"{start}-{hashlib.sha256(content.encode()).hexdigest()[:HASH_LENGTH]}"

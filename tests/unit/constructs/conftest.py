@@ -24,6 +24,7 @@ from mlops_constructs.log_settings import LogSettings
 from mlops_constructs.metadata_database import MetadataDatabase
 from mlops_constructs.model_endpoint import ModelEndpoint
 from mlops_constructs.model_invoker import ModelInvoker
+from mlops_constructs.monitoring_schedule import MonitoringSchedule
 from mlops_constructs.naming import Naming
 from mlops_constructs.private_network import PrivateNetwork
 from mlops_constructs.secret_rotation import SecretRotation
@@ -59,6 +60,7 @@ class Bench:
                     *InferenceApi.CALLS,
                     *ModelEndpoint.CALLS,
                     *ModelInvoker.CALLS,
+                    *MonitoringSchedule.CALLS,
                     *SecretRotation.CALLS,
                     *TrackingServer.CALLS,
                 ],

@@ -61,13 +61,10 @@ class TestDefault:
         self, bench: Bench, statements: Statements
     ) -> None:
         DataCapture(bench.artifacts()).grant(bench.role())
-        objects, key = statements(bench.template())
+        listing, objects, key = statements(bench.template())
+        assert listing["Condition"] == {"StringLike": {"s3:prefix": ["capture/", "capture/*"]}}
         assert objects["Resource"] == f"{BUCKET}/capture/*"
-        assert objects["Action"] == [
-            "s3:AbortMultipartUpload",
-            "s3:ListMultipartUploadParts",
-            "s3:PutObject",
-        ]
+        assert objects["Action"] == ["s3:AbortMultipartUpload", "s3:PutObject"]
         assert key["Condition"] == {
             "StringEquals": {"kms:ViaService": "s3.eu-west-1.amazonaws.com"}
         }
