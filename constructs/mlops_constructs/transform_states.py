@@ -17,6 +17,9 @@ PREFIX_LETTERS = JOB_NAME_LETTERS - len("-") - 32
 PLACES = ("input", "output")
 """What an execution may say of itself: prefixes below those of the configuration."""
 
+ATTEMPTS = 5
+"""Times that a request is sent again."""
+
 State = dict[str, Any]
 
 
@@ -118,23 +121,26 @@ def _transform(
             "output.$": "$.TransformOutput.S3OutputPath",
         },
         # Too many requests, or too many instances in use: both pass. A job that failed does not.
+        # A request that is wrong has the name of one that is too many, and fails minutes later.
         "Retry": [
-            {
-                "ErrorEquals": [
-                    "SageMaker.ThrottlingException",
-                    "SageMaker.ResourceLimitExceededException",
-                ],
-                "IntervalSeconds": 60,
-                "MaxAttempts": 5,
-                "BackoffRate": 2,
-                "JitterStrategy": "FULL",
-            }
+            _retry(5, "SageMaker.AmazonSageMakerException", "ThrottlingException"),
+            _retry(60, "SageMaker.ResourceLimitExceededException"),
         ],
         "Catch": [
             {"ErrorEquals": ["States.Timeout"], "Next": "TookTooLong"},
             {"ErrorEquals": ["States.ALL"], "ResultPath": "$.error", "Next": "Judge"},
         ],
         "End": True,
+    }
+
+
+def _retry(seconds: int, *errors: str) -> dict[str, Any]:
+    return {
+        "ErrorEquals": list(errors),
+        "IntervalSeconds": seconds,
+        "MaxAttempts": ATTEMPTS,
+        "BackoffRate": 2,
+        "JitterStrategy": "FULL",
     }
 
 

@@ -17,7 +17,7 @@ from mlops_constructs.batch_transform import EVENTS_RULE, BatchTransform
 from mlops_constructs.faults import FaultsError
 from mlops_constructs.model_endpoint import execution_role
 from mlops_constructs.transform_job import TransformJob
-from mlops_constructs.transform_states import definition
+from mlops_constructs.transform_states import ATTEMPTS, definition
 from tests.unit.constructs.conftest import ACCOUNT, REGION, Bench
 
 Statements = Callable[[Template], list[dict[str, object]]]
@@ -268,15 +268,22 @@ class TestExecution:
     def test_a_request_that_is_refused_says_why(
         self, monkeypatch: pytest.MonkeyPatch, requests: list[dict[str, Any]]
     ) -> None:
-        refused = ("SageMaker.AmazonSageMakerException", "Could not find model")
+        refused = ("SageMaker.ResourceNotFoundException", "Could not find model")
         assert self.fails(monkeypatch, refused) == list(refused)
 
+    @pytest.mark.parametrize(
+        "error",
+        [
+            "SageMaker.AmazonSageMakerException",
+            "SageMaker.ResourceLimitExceededException",
+            "ThrottlingException",
+        ],
+    )
     def test_too_many_requests_are_sent_again(
-        self, monkeypatch: pytest.MonkeyPatch, requests: list[dict[str, Any]]
+        self, monkeypatch: pytest.MonkeyPatch, requests: list[dict[str, Any]], error: str
     ) -> None:
-        busy = ("SageMaker.ThrottlingException", "Rate exceeded")
-        last = ("SageMaker.AmazonSageMakerException", "no")
-        assert self.fails(monkeypatch, busy, busy, last) == list(last)
+        busy = [(error, f"Rate exceeded {number}") for number in range(ATTEMPTS + 1)]
+        assert self.fails(monkeypatch, *busy) == [error, f"Rate exceeded {ATTEMPTS}"]
 
     def test_a_job_that_takes_too_long_ends_with_what_to_do(
         self, monkeypatch: pytest.MonkeyPatch, requests: list[dict[str, Any]]
