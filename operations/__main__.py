@@ -114,6 +114,29 @@ def contract(
 
 
 @app.command()
+def baseline(
+    data: Annotated[Path, typer.Option(help="CSV of the training, with a header.")],
+    folder: Annotated[Path, typer.Option(help="Folder to write: baseline, in the model's.")],
+    problem: Annotated[
+        str,
+        typer.Option(help="Regression, BinaryClassification or MulticlassClassification."),
+    ] = "",
+    metric: Annotated[
+        list[str] | None,
+        typer.Option(help="NAME=value, how good the model was, such as rmse=2.2."),
+    ] = None,
+) -> None:
+    """Write what monitoring compares an endpoint's traffic with: the baseline of a training."""
+    # pandas is what trains models, and no other command needs it.
+    from operations.baseline import read_metrics, read_table, write_baseline
+
+    with _errors():
+        metrics = read_metrics(metric or ())
+        for path in write_baseline(read_table(data), folder, problem=problem, metrics=metrics):
+            _say(f"✓ {path}")
+
+
+@app.command()
 def schema(
     target: Annotated[Path, typer.Option(help="File to write.")] = ENVIRONMENTS / "schema.json",
 ) -> None:

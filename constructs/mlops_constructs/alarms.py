@@ -78,6 +78,7 @@ class Alarms:
         says: str,
         *,
         periods: int = 5,
+        silence: cloudwatch.TreatMissingData = cloudwatch.TreatMissingData.BREACHING,
     ) -> cloudwatch.Alarm:
         """An alarm where a metric is below `limit`, or is not there.
 
@@ -93,6 +94,8 @@ class Alarms:
             What is wrong, and where to look.
         periods
             Periods in a row that it has to last.
+        silence
+            What a period without a value is: one below the limit.
         """
         return self._alarm(
             scope,
@@ -102,7 +105,7 @@ class Alarms:
             says,
             periods,
             cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD,
-            cloudwatch.TreatMissingData.BREACHING,
+            silence,
         )
 
     def count(

@@ -1,5 +1,7 @@
 """The bucket that holds runs' files and models, and the bucket that holds its access logs."""
 
+from collections.abc import Mapping
+
 from aws_cdk import Duration, RemovalPolicy, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
@@ -24,6 +26,8 @@ class ArtifactStore(Construct):
         Encrypts the artifacts. Access logs use S3's own keys, as the log services ask.
     log_days
         Days that access logs are kept.
+    expiring
+        Days that what stands under a prefix is kept, where it is not kept for good.
     removal_policy
         What happens to the buckets with their stack: kept.
 
@@ -33,6 +37,8 @@ class ArtifactStore(Construct):
         The artifacts.
     access_logs : aws_cdk.aws_s3.IBucket
         The access logs, of load balancers too.
+    key : aws_cdk.aws_kms.IKey
+        The key of the artifacts.
 
     Examples
     --------
@@ -42,6 +48,8 @@ class ArtifactStore(Construct):
 
     READ = ("s3:GetObject", "s3:ListBucket")
     """What reading calls."""
+    WRITE = ("s3:AbortMultipartUpload", "s3:PutObject")
+    """What writing alone calls, beside listing."""
     READ_WRITE = (
         *READ,
         "s3:AbortMultipartUpload",
@@ -59,6 +67,7 @@ class ArtifactStore(Construct):
         naming: Naming,
         key: kms.IKey,
         log_days: int = 365,
+        expiring: Mapping[str, int] | None = None,
         removal_policy: RemovalPolicy = RemovalPolicy.RETAIN,
     ) -> None:
         super().__init__(scope, construct_id)
@@ -82,7 +91,7 @@ class ArtifactStore(Construct):
         )
         name = naming.artifact_bucket(account)
         self._arn = f"arn:{Stack.of(self).partition}:s3:::{name}"
-        self._key = key
+        self.key = key
         self.bucket = s3.Bucket(
             self,
             "Bucket",
@@ -97,7 +106,15 @@ class ArtifactStore(Construct):
             server_access_logs_bucket=self.access_logs,
             server_access_logs_prefix="artifacts/",
             lifecycle_rules=[
-                s3.LifecycleRule(abort_incomplete_multipart_upload_after=Duration.days(7))
+                s3.LifecycleRule(abort_incomplete_multipart_upload_after=Duration.days(7)),
+                *(
+                    s3.LifecycleRule(
+                        prefix=prefix,
+                        expiration=Duration.days(days),
+                        noncurrent_version_expiration=Duration.days(1),
+                    )
+                    for prefix, days in (expiring or {}).items()
+                ),
             ],
             removal_policy=removal_policy,
         )
@@ -214,5 +231,5 @@ class ArtifactStore(Construct):
             "What a run or a model consists of is not known before: the prefix is its own.",
             f"AwsSolutions-IAM5[Resource::{below_prefix}]",
         )
-        crypto = grant_through(self._key, grantee, "s3", *key_actions)
+        crypto = grant_through(self.key, grantee, "s3", *key_actions)
         return list_objects.combine(objects).combine(crypto)

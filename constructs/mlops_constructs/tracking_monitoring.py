@@ -7,6 +7,7 @@ from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
 from mlops_constructs.alarms import Alarms
+from mlops_constructs.dashboards import dashboard
 from mlops_constructs.tracking_server import TrackingServer
 
 # A load balancer of TCP or TLS knows no HTTP: what there is to know stands in the server's log,
@@ -142,7 +143,6 @@ class TrackingMonitoring(Construct):
                 " tracking.memory, or lower tracking.workers.",
             ),
         ]
-        self.dashboard = cloudwatch.Dashboard(self, "Dashboard")
         flows = server.load_balancer.metrics
         graphs: dict[str, list[cloudwatch.IMetric]] = {
             "Requests in a minute": [self.requests],
@@ -156,14 +156,6 @@ class TrackingMonitoring(Construct):
             ],
             **{f"Database: {name}": [metric] for name, metric in database.items()},
         }
-        self.dashboard.add_widgets(
-            cloudwatch.AlarmStatusWidget(
-                title="Alarms", alarms=[*self.all, *other_alarms], width=24, height=3
-            )
-        )
-        self.dashboard.add_widgets(
-            *(
-                cloudwatch.GraphWidget(title=title, left=metrics, width=8, height=6)
-                for title, metrics in graphs.items()
-            )
+        self.dashboard = dashboard(
+            self, "Dashboard", alarms=[*self.all, *other_alarms], graphs=graphs
         )

@@ -8,6 +8,7 @@ from typing import Any
 from proof.model import Component
 from proof.reach.groups import database_port, group_key, port_of
 from proof.reach.runbooks import run_by_runbooks
+from proof.services.needs import MONITORING
 from proof.system.addresses import Network, network
 from proof.system.roles import Roles, role_of
 from proof.system.system import System, View
@@ -133,6 +134,16 @@ KINDS: dict[str, Kind] = {
         "VpcConfig.Subnets",
         ("ExecutionRoleArn",),
     ),
+    **dict.fromkeys(
+        MONITORING,
+        Kind(
+            "model",
+            "monitoring job",
+            "NetworkConfig.VpcConfig.SecurityGroupIds",
+            "NetworkConfig.VpcConfig.Subnets",
+            ("RoleArn",),
+        ),
+    ),
     "AWS::SageMaker::NotebookInstance": Kind(
         "client", "notebook", "SecurityGroupIds", "SubnetId", ("RoleArn",)
     ),
@@ -255,6 +266,9 @@ def _label(view: View, kind: Kind) -> str:
     if view.type == "AWS::SageMaker::Model":
         # The constructs of many endpoints are called alike: their templates are not.
         return f"{view.resource.template.name} {kind.words}"
+    if view.type in MONITORING:
+        checked = view.type.removeprefix("AWS::SageMaker::").removesuffix("JobDefinition")
+        return f"{view.resource.template.name} {readable(checked).lower()}"
     engine = view.get("Engine")
     if isinstance(engine, str):
         return f"{name} ({engine})"

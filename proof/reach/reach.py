@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from proof.model import Component, Finding, Question, Reach, Rule
 from proof.reach.components import KINDS, Node, listeners, nodes, service_of
 from proof.reach.groups import ANY, GroupRule, all_rules
-from proof.services.needs import allowed_services
+from proof.services.needs import MONITORING, allowed_services
 from proof.system.addresses import covers, network
 from proof.system.policies import matches
 from proof.system.roles import Roles
@@ -40,6 +40,7 @@ class Reached:
     "AWS::ECS::Service",
     "AWS::Lambda::Function",
     "AWS::SageMaker::Model",
+    *MONITORING,
     "AWS::EC2::VPCEndpoint",
     "AWS::RDS::DBInstance",
     says="The security groups of every component are among the templates.",

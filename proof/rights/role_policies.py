@@ -6,6 +6,7 @@ from typing import Any
 from proof.model import Finding, Right, Rule
 from proof.rights.rights import examine
 from proof.rights.statements import RolePolicy
+from proof.services.needs import MONITORING
 from proof.system.roles import Roles, role_of
 from proof.system.system import System, View
 from proof.system.values import is_unknown
@@ -14,6 +15,7 @@ RUNNING = {
     "AWS::Lambda::Function": "Role",
     "AWS::ECS::TaskDefinition": "TaskRoleArn",
     "AWS::SageMaker::Model": "ExecutionRoleArn",
+    **dict.fromkeys(MONITORING, "RoleArn"),
 }
 """What runs as a role, and the property that names it."""
 

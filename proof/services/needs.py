@@ -88,6 +88,14 @@ SERVICES = {
 }
 """Endpoint of each prefix of actions that has one."""
 
+MONITORING = tuple(
+    f"AWS::SageMaker::{kind}JobDefinition"
+    for kind in ("DataQuality", "ModelQuality", "ModelBias", "ModelExplainability")
+)
+"""Monitoring jobs: SageMaker runs their containers as it runs those of a model."""
+
+_SAGEMAKER = ("ecr:*", "logs:*", "ec2:*", "cloudwatch:PutMetricData", "kms:CreateGrant")
+
 BY_THE_SERVICE = {
     # https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html: Lambda makes the
     # interfaces, writes the log, sends traces and polls its event sources outside the VPC.
@@ -107,7 +115,9 @@ BY_THE_SERVICE = {
     ),
     # https://docs.aws.amazon.com/sagemaker/latest/dg/host-vpc.html: SageMaker pulls the image,
     # writes log and metrics and makes the interfaces; only S3 is reached through the VPC.
-    "AWS::SageMaker::Model": ("ecr:*", "logs:*", "ec2:*", "cloudwatch:PutMetricData"),
+    "AWS::SageMaker::Model": _SAGEMAKER,
+    # https://docs.aws.amazon.com/sagemaker/latest/dg/process-vpc.html
+    **dict.fromkeys(MONITORING, _SAGEMAKER),
     "AWS::SageMaker::Domain": ("ec2:*",),
     "AWS::CodeBuild::Project": ("ec2:*",),
     "AWS::Glue::Connection": ("ec2:*",),

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from proof.model import Finding, Question, Rule, ServiceUse, Verdict
 from proof.reach.components import Node, service_of
 from proof.reach.reach import Reached
-from proof.services.needs import BY_THE_SERVICE, EVERYTHING, calls_of
+from proof.services.needs import BY_THE_SERVICE, EVERYTHING, MONITORING, calls_of
 from proof.system.system import System, View
 from proof.system.values import Unknown, as_list, is_unknown
 
@@ -111,7 +111,7 @@ def examine(system: System, reached: Reached) -> Used:
 def _role_calls(node: Node, role: str, reached: Reached) -> Iterable[Call]:
     """What a role may call from within the network."""
     view = node.view
-    if view.type == "AWS::SageMaker::Model" and _isolated(view):
+    if _isolated(view):
         return
     by_itself = BY_THE_SERVICE.get(view.type, ())
     for attached in reached.roles.policies(role):
@@ -122,7 +122,10 @@ def _role_calls(node: Node, role: str, reached: Reached) -> Iterable[Call]:
 
 
 def _isolated(view: View) -> bool:
-    return view.get("EnableNetworkIsolation") in (True, "true")
+    """Whether the containers have no network: SageMaker fetches and writes what is theirs."""
+    paths = {"AWS::SageMaker::Model": "EnableNetworkIsolation"}
+    paths |= dict.fromkeys(MONITORING, "NetworkConfig.EnableNetworkIsolation")
+    return view.type in paths and view.get(paths[view.type]) in (True, "true")
 
 
 def _platform_calls(node: Node, system: System) -> Iterable[Call]:
@@ -133,6 +136,8 @@ def _platform_calls(node: Node, system: System) -> Iterable[Call]:
         data = ("ModelDataUrl", "ModelDataSource")
         if any(isinstance(body, dict) and any(key in body for key in data) for body in containers):
             yield Call("s3", node.id, "its model files", True, node)
+    if view.type in MONITORING:
+        yield Call("s3", node.id, "what was captured", True, node)
     task = system.view(view.get("TaskDefinition"), "AWS::ECS::TaskDefinition")
     for body in task.items("ContainerDefinitions") if task else []:
         if not isinstance(body, dict):

@@ -174,6 +174,22 @@ SETTINGS = (
         safeguard=True,
     ),
     Setting(
+        "way.monitor-isolation",
+        (
+            "AWS::SageMaker::DataQualityJobDefinition",
+            "AWS::SageMaker::ModelQualityJobDefinition",
+            "AWS::SageMaker::ModelBiasJobDefinition",
+            "AWS::SageMaker::ModelExplainabilityJobDefinition",
+        ),
+        "NetworkConfig.EnableNetworkIsolation",
+        ("true",),
+        "false",
+        "Every monitoring job's containers are isolated.",
+        "The job's containers may call whatever the network lets them.",
+        "Set EnableNetworkIsolation to true.",
+        safeguard=True,
+    ),
+    Setting(
         "way.function",
         ("AWS::Lambda::Function", "AWS::Serverless::Function"),
         "VpcConfig.SubnetIds",

@@ -18,6 +18,7 @@ from proof.system.system import System, View
 from proof.ways import (
     data,
     endpoints,
+    jobs,
     names,
     network,
     policies,
@@ -35,6 +36,7 @@ CHECKS: tuple[Check, ...] = (
     *endpoints.RULES,
     *settings.RULES,
     *services.RULES,
+    *jobs.RULES,
     *policies.RULES,
     *data.RULES,
 )

@@ -16,6 +16,7 @@ from aws_cdk.assertions import Template
 
 from mlops_constructs.alarms import Alarms
 from mlops_constructs.artifact_store import ArtifactStore
+from mlops_constructs.batch_transform import BatchTransform
 from mlops_constructs.endpoint_policies import Principals
 from mlops_constructs.inference_api import InferenceApi
 from mlops_constructs.isolated_vpc import IsolatedVpc
@@ -24,6 +25,7 @@ from mlops_constructs.metadata_database import MetadataDatabase
 from mlops_constructs.model_container import ModelContainer, ModelFiles, OwnImage
 from mlops_constructs.model_endpoint import ModelEndpoint
 from mlops_constructs.model_invoker import ModelInvoker
+from mlops_constructs.monitoring_schedule import MonitoringSchedule
 from mlops_constructs.naming import Naming
 from mlops_constructs.private_network import PrivateNetwork
 from mlops_constructs.secret_rotation import SecretRotation
@@ -57,9 +59,11 @@ class Bench:
                 "Network",
                 vpc=self.vpc(self.neighbours),
                 calls=[
+                    *BatchTransform.CALLS,
                     *InferenceApi.CALLS,
                     *ModelEndpoint.CALLS,
                     *ModelInvoker.CALLS,
+                    *MonitoringSchedule.CALLS,
                     *SecretRotation.CALLS,
                     *TrackingServer.CALLS,
                 ],

@@ -115,6 +115,33 @@ class TestCustom:
             {"LifecycleConfiguration": {"Rules": [Match.object_like({"ExpirationInDays": 30})]}},
         )
 
+    def test_what_expires_is_gone_for_good_a_day_later(self, bench: Bench) -> None:
+        ArtifactStore(
+            bench.stack,
+            "Artifacts",
+            naming=bench.naming,
+            key=bench.key,
+            expiring={"capture/": 30},
+        )
+        bench.template().has_resource_properties(
+            "AWS::S3::Bucket",
+            {
+                "LifecycleConfiguration": {
+                    "Rules": Match.array_with(
+                        [
+                            Match.object_like(
+                                {
+                                    "Prefix": "capture/",
+                                    "ExpirationInDays": 30,
+                                    "NoncurrentVersionExpiration": {"NoncurrentDays": 1},
+                                }
+                            )
+                        ]
+                    )
+                }
+            },
+        )
+
 
 class TestGrants:
     def test_reading_is_reading_one_prefix(self, bench: Bench, statements: Statements) -> None:

@@ -1,5 +1,6 @@
 """One violating template for each rule about ways, and innocent twins."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,26 @@ def api(*statements: dict[str, Any], **more: Any) -> Resources:
     if statements:
         body["Policy"] = policy(*statements)
     return {"X": resource("ApiGateway::RestApi", **body)}
+
+
+def machine(operation: str, **request: Any) -> Resources:
+    """A state machine that makes something of SageMaker's, in a branch of a map."""
+    task = {"Type": "Task", "Resource": f"arn:aws:states:::{operation}", "Parameters": request}
+    inner = {"States": {"Do": {**task, "End": True}}, "StartAt": "Do"}
+    states = {"Each": {"Type": "Map", "ItemProcessor": inner, "End": True}}
+    text = json.dumps({"StartAt": "Each", "States": states})
+    # As the CDK writes it: references stand between the parts of a text.
+    before, name, after = text.partition("MODEL")
+    parts = [before, att("Model", "ModelName"), after] if name else [text]
+    return {
+        "X": resource("StepFunctions::StateMachine", DefinitionString={"Fn::Join": ["", parts]}),
+        "Model": resource("SageMaker::Model", EnableNetworkIsolation=True),
+    }
+
+
+TRANSFORM = "sagemaker:createTransformJob.sync"
+PLACED = {"Subnets": ["subnet-1"], "SecurityGroupIds": ["sg-1"]}
+IN_VPC = resource("SageMaker::Model", EnableNetworkIsolation=True, VpcConfig=PLACED)
 
 
 def firewalled(*rules: dict[str, Any]) -> Resources:
@@ -201,6 +222,35 @@ VIOLATIONS: list[tuple[str, Resources]] = [
     ("way.model-network", {"X": resource("SageMaker::Model", EnableNetworkIsolation=True)}),
     ("way.model-isolation", {"X": resource("SageMaker::Model", VpcConfig={"Subnets": ["s"]})}),
     ("way.monitor-network", {"X": resource("SageMaker::DataQualityJobDefinition")}),
+    (
+        "way.monitor-isolation",
+        {
+            "X": resource(
+                "SageMaker::ModelQualityJobDefinition", NetworkConfig={"VpcConfig": PLACED}
+            )
+        },
+    ),
+    ("way.job-network", machine(TRANSFORM, ModelName="MODEL")),
+    ("way.job-network", machine("sagemaker:createTrainingJob.sync", RoleArn="r")),
+    ("way.job-network", machine("aws-sdk:sagemaker:createProcessingJob", NetworkConfig={})),
+    ("way.job-network", machine("sagemaker:createModel", PrimaryContainer={})),
+    (
+        "way.job-network",
+        {
+            "X": resource("SageMaker::TransformJob", ModelName=att("Model", "ModelName")),
+            "Model": resource("SageMaker::Model"),
+        },
+    ),
+    ("way.job-network", {"X": resource("SageMaker::ProcessingJob", RoleArn="r")}),
+    (
+        "way.job-network",
+        {
+            "X": resource(
+                "SageMaker::MonitoringSchedule",
+                MonitoringScheduleConfig={"MonitoringJobDefinition": {"RoleArn": "r"}},
+            )
+        },
+    ),
     ("way.function", {"X": resource("Lambda::Function")}),
     ("way.function", {"X": resource("Lambda::Function", VpcConfig={"SubnetIds": []})}),
     ("way.function-url", {"X": resource("Lambda::Url", AuthType="NONE")}),
@@ -798,6 +848,22 @@ INNOCENT: list[tuple[str, Resources]] = [
             ),
         ),
     ),
+    ("way.job-network", {**machine(TRANSFORM, ModelName="MODEL"), "Model": IN_VPC}),
+    ("way.job-network", machine("sagemaker:createTrainingJob.sync", VpcConfig=PLACED)),
+    (
+        "way.job-network",
+        machine("sagemaker:createProcessingJob.sync", NetworkConfig={"VpcConfig": PLACED}),
+    ),
+    ("way.job-network", machine("lambda:invoke", FunctionName="f")),
+    (
+        "way.job-network",
+        {
+            "X": resource(
+                "SageMaker::MonitoringSchedule",
+                MonitoringScheduleConfig={"MonitoringJobDefinitionName": "d"},
+            )
+        },
+    ),
     (
         "way.confused-deputy",
         {
@@ -866,6 +932,14 @@ UNDECIDED: list[tuple[str, Resources]] = [
     ("way.unknown-type", {"X": {"Type": "Vendor::Network::Tunnel"}}),
     ("way.unknown-type", {"X": resource("Lightsail::Instance")}),
     ("way.route", routed(VpcEndpointId="vpce-1")),
+    ("way.job-network", machine(TRANSFORM, ModelName="elsewhere")),
+    ("way.job-network", machine(TRANSFORM, **{"ModelName.$": "$.model"})),
+    ("way.job-network", machine("sagemaker:createTrainingJob", **{"VpcConfig.$": "$.vpc"})),
+    ("way.job-network", {"X": resource("StepFunctions::StateMachine", DefinitionS3Location={})}),
+    (
+        "way.job-network",
+        {"X": resource("StepFunctions::StateMachine", DefinitionString=ref("Given"))},
+    ),
     ("way.managed-mlflow", {"X": resource("SageMaker::MlflowApp", Name="mlflow")}),
     ("way.managed-mlflow", {"X": resource("SageMaker::MlflowTrackingServer")}),
 ]
