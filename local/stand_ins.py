@@ -1,9 +1,9 @@
 """Programs that stand for AWS's own algorithm images, which this machine cannot pull.
 
 A stand-in keeps to the image's contract as far as its own folder says, on the version of the
-library that the image has; it is not the image. It is installed when an endpoint first needs it. It is told as any container
-here where to listen, by ``SAGEMAKER_BIND_TO_PORT``, and where its model is: in ``model`` below
-``SAGEMAKER_BASE_DIR``.
+library that the image has; it is not the image. It is installed when an endpoint first needs it.
+It is told as any container here where to listen, by ``SAGEMAKER_BIND_TO_PORT``, and where its
+model is: in ``model`` below ``SAGEMAKER_BASE_DIR``.
 """
 
 import re

@@ -472,7 +472,6 @@ def _family(leader: int) -> tuple[float, float]:
     return processor_seconds(processes), held(processes)
 
 
-
 def _measures(rounds: Mapping[str, list[Round]]) -> Iterator[Measure]:
     """Of each thing: what each server did, and the ratio with its goal."""
     for what in rounds["ours"][0].loads:
