@@ -1,18 +1,20 @@
 """Instances as processes: small programs that stand for images of AWS's."""
 
 import json
+import sys
 import urllib.request
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from local import stand_ins
 from local.extensions.sagemaker import containers as module
 from local.extensions.sagemaker.containers import Instance, Launcher
 from local.extensions.sagemaker.errors import StartError
 from local.host import Host
+from local.stand_ins import find_stand_in
 from local.state import StateFolder
 from tests.unit.local.sagemaker.test_instances import FakeS3, source
 
@@ -47,10 +49,31 @@ GOOD = {
 BROKEN = {"Image": f"{REGISTRY}/broken:1"}
 
 
+PROGRAMS = {"telling": TELLING, "broken": "exit('no room')"}
+
+
+@dataclass(frozen=True)
+class Program:
+    """What runs in the place of an image."""
+
+    folder: Path
+
+    def command(self, _: list[str]) -> list[str]:
+        return [sys.executable, "-c", PROGRAMS[self.folder.name]]
+
+    def environment(self, base: dict[str, str]) -> dict[str, str]:
+        return base
+
+
+def find_program(reference: str, repository: str) -> Any:
+    if repository in PROGRAMS:
+        return Program(Path("programs") / repository)
+    return find_stand_in(reference, repository)
+
+
 @pytest.fixture
 def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
-    programs = {"telling": ("python", "-c", TELLING), "broken": ("python", "-c", "exit('no room')")}
-    monkeypatch.setattr(stand_ins, "STAND_INS", programs)
+    monkeypatch.setattr(module, "find_stand_in", find_program)
     host = Host(StateFolder(tmp_path), "http://127.0.0.1:1")
     monkeypatch.setattr(host, "client", lambda *_: FakeS3(**{"m/x": b"1"}))
     host.state.run.mkdir(parents=True)
@@ -77,7 +100,7 @@ def test_each_container_has_its_port_its_variables_and_its_model(host: Host) -> 
 
 def test_a_stand_in_is_announced(host: Host) -> None:
     Launcher(host, "000000000000").prepare("e", "us-east-1", [GOOD])
-    assert "python" in host.address("stand-in for AWS's image telling")
+    assert host.address("stand-in for AWS's image telling") == "programs/telling"
 
 
 def test_an_instance_whose_container_does_not_start_leaves_nothing(
