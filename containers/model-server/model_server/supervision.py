@@ -130,6 +130,8 @@ class Supervisor:
             except ModelError as error:
                 log.error("%s", error)
                 raise SystemExit(UNUSABLE) from error
+            # One that loads its own reads it as the user that the container was started as.
+            drop(self._settings.user)
             predictor = Predictor(model, rows=self._settings.rows, failures=1)
             if model.probe is not None and not predictor.try_again():
                 raise SystemExit(UNUSABLE)

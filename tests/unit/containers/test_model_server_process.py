@@ -368,6 +368,24 @@ class TestLife:
             assert "was released" in server.log()
 
 
+class TestUser:
+    def uids(self, server: Server) -> set[int]:
+        found = set()
+        for pid in server.workers():
+            status = Path(f"/proc/{pid}/status").read_text()
+            found.add(int(status.partition("\nUid:")[2].split()[0]))
+        return found
+
+    @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+    @pytest.mark.parametrize("name", ["Sums", "Separate"])
+    def test_who_answers_is_not_who_loads(self, name: str, tmp_path: Path) -> None:
+        with serving(name, tmp_path, MODEL_SERVER_UID="10001") as server:
+            assert self.uids(server) == {10001}
+            assert server.sum(1, 2) == (200, {"predictions": [3]})
+            loaded = {path.name for path in server.model.iterdir()}
+            assert loaded == ({"loaded by 0"} if name == "Separate" else set())
+
+
 class TestBroken:
     def test_a_failure_is_logged_with_its_number_and_not_shown(self, tmp_path: Path) -> None:
         with serving("Fragile", tmp_path) as server:

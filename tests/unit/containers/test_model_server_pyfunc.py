@@ -104,9 +104,7 @@ class TestPlain:
         assert answer.status == 400
         assert said(answer) == "The model takes rows of 10 values, not 1 x 2."
 
-    @pytest.mark.parametrize(
-        ("value", "what"), [("null", "contains NaN"), ('"rose"', "numeric")]
-    )
+    @pytest.mark.parametrize(("value", "what"), [("null", "contains NaN"), ('"rose"', "numeric")])
     def test_values_that_it_does_not_take_are_the_clients_error(
         self, value: str, what: str, plain: MlflowModel
     ) -> None:
