@@ -120,10 +120,7 @@ def _wait_for(path: Path) -> None:
         time.sleep(0.01)
 
 
-MODELS = {
-    kind.__name__: kind
-    for kind in (Sums, Slow, Stuck, Fragile, Useless, Separate, Unloadable, Talker)
-}
+KINDS = (Sums, Slow, Stuck, Fragile, Useless, Separate, Unloadable, Talker)
 
 if __name__ == "__main__":
     sys.exit(serve({kind.__name__: kind for kind in KINDS}[sys.argv[1]]))

@@ -108,8 +108,7 @@ def serving(name: str, folder: Path, ready: bool = True, **environment: str) -> 
             server.wait_until(lambda: server.ping() == (200, ""))
         yield server
     finally:
-        for pid in [*server.workers(), process.pid] if process.poll() is None else []:
-            os.kill(pid, signal.SIGKILL)
+        process.kill()
         process.wait()
 
 
@@ -326,6 +325,14 @@ class TestLife:
                 server.sum(1)
             server.wait_until(lambda: len(server.workers()) == 2 and server.workers() != before)
             server.wait_until(lambda: server.sum(4) == (200, {"predictions": [4]}))
+
+    def test_its_processes_end_with_it(self, tmp_path: Path) -> None:
+        with serving("Sums", tmp_path) as server:
+            workers = server.workers()
+            assert len(workers) == 2
+            server.process.kill()
+            server.process.wait()
+            server.wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers))
 
     def test_processes_that_keep_dying_end_it(self, tmp_path: Path) -> None:
         with serving("Fragile", tmp_path) as server:
