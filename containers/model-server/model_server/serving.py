@@ -54,7 +54,8 @@ def serve(model: Callable[[], Model] | None = None) -> int:
     greeter = supervisor.greet()
     try:
         check_digest(settings.folder, settings.digest)
-        loaded = load(_make(model, settings), settings.folder)
+        made = _make(model, settings)
+        loaded = load(made, settings.folder)
     except ModelError as error:
         log.error("%s", error)
         os.kill(greeter, signal.SIGKILL)
@@ -62,7 +63,8 @@ def serve(model: Callable[[], Model] | None = None) -> int:
     except SystemExit:
         os.kill(greeter, signal.SIGTERM)
         raise
-    drop(settings.user)
+    if made.shared:
+        drop(settings.user)
     return supervisor.serve(loaded, greeter)
 
 

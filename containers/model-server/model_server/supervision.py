@@ -69,6 +69,8 @@ class Supervisor:
         self._children: dict[int, Child] = {}
         self._deaths: list[float] = []
         self._greeter = 0
+        # Asked for before a fork: a process may end before the one that it forked asks.
+        self._pid = os.getpid()
 
     def greet(self) -> int:
         """Start a process that says that the model is being loaded.
@@ -82,7 +84,7 @@ class Supervisor:
 
         def run() -> None:
             drop(self._settings.user)
-            Worker(self._settings, self.health, spare, self._shared, None).run()
+            Worker(self._settings, self.health, spare, self._shared, None, self._pid).run()
 
         return _fork(run)
 
@@ -130,10 +132,12 @@ class Supervisor:
             except ModelError as error:
                 log.error("%s", error)
                 raise SystemExit(UNUSABLE) from error
+            # One that loads its own reads it as the user that the container was started as.
+            drop(self._settings.user)
             predictor = Predictor(model, rows=self._settings.rows, failures=1)
             if model.probe is not None and not predictor.try_again():
                 raise SystemExit(UNUSABLE)
-            Worker(self._settings, self.health, slot, self._shared, model).run()
+            Worker(self._settings, self.health, slot, self._shared, model, self._pid).run()
 
         pid = _fork(run)
         self._children[pid] = Child(pid, slot)

@@ -99,6 +99,8 @@ class Worker:
         The socket that all processes listen on.
     model
         The model, which is loaded; none in a process that says so.
+    parent
+        Number of the process that this one ends with.
     """
 
     def __init__(
@@ -108,7 +110,9 @@ class Worker:
         slot: Slot,
         shared: socket.socket,
         model: Model | None,
+        parent: int,
     ) -> None:
+        self._parent = parent
         self._settings = settings
         self._health = health
         self._slot = slot
@@ -140,9 +144,9 @@ class Worker:
             )
 
         listener = Listener(loop, self._shared, connect)
-        parent, written = os.getppid(), loop.time()
+        written = loop.time()
         self._slot.ready = self._model is not None
-        while not stopped.is_set() and os.getppid() == parent:
+        while not stopped.is_set() and os.getppid() == self._parent:
             await _first(stopped, TICK)
             self._look(batcher)
             if self._settings.metrics and loop.time() - written >= self._settings.metrics:

@@ -69,6 +69,15 @@ class Useless(Sums):
         raise RuntimeError("never")
 
 
+class Separate(Sums):
+    """Each process loads its own."""
+
+    shared = False
+
+    def load(self, folder: Path) -> None:
+        (folder / f"loaded by {os.geteuid()}").touch()
+
+
 class Unloadable(Sums):
     """Each process is to load its own, and none can."""
 
@@ -111,7 +120,7 @@ def _wait_for(path: Path) -> None:
         time.sleep(0.01)
 
 
-MODELS = {kind.__name__: kind for kind in (Sums, Slow, Stuck, Fragile, Useless, Unloadable, Talker)}
+KINDS = (Sums, Slow, Stuck, Fragile, Useless, Separate, Unloadable, Talker)
 
 if __name__ == "__main__":
-    sys.exit(serve(MODELS[sys.argv[1]]))
+    sys.exit(serve({kind.__name__: kind for kind in KINDS}[sys.argv[1]]))

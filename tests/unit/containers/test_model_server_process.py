@@ -108,8 +108,7 @@ def serving(name: str, folder: Path, ready: bool = True, **environment: str) -> 
             server.wait_until(lambda: server.ping() == (200, ""))
         yield server
     finally:
-        for pid in [*server.workers(), process.pid] if process.poll() is None else []:
-            os.kill(pid, signal.SIGKILL)
+        process.kill()
         process.wait()
 
 
@@ -327,6 +326,14 @@ class TestLife:
             server.wait_until(lambda: len(server.workers()) == 2 and server.workers() != before)
             server.wait_until(lambda: server.sum(4) == (200, {"predictions": [4]}))
 
+    def test_its_processes_end_with_it(self, tmp_path: Path) -> None:
+        with serving("Sums", tmp_path) as server:
+            workers = server.workers()
+            assert len(workers) == 2
+            server.process.kill()
+            server.process.wait()
+            server.wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers))
+
     def test_processes_that_keep_dying_end_it(self, tmp_path: Path) -> None:
         with serving("Fragile", tmp_path) as server:
             end = time.monotonic() + SECONDS
@@ -366,6 +373,24 @@ class TestLife:
         with serving("Sums", tmp_path, ready=False, MODEL_DIGEST="sha256:0") as server:
             assert server.process.wait(SECONDS) == 1
             assert "was released" in server.log()
+
+
+class TestUser:
+    def uids(self, server: Server) -> set[int]:
+        found = set()
+        for pid in server.workers():
+            status = Path(f"/proc/{pid}/status").read_text()
+            found.add(int(status.partition("\nUid:")[2].split()[0]))
+        return found
+
+    @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+    @pytest.mark.parametrize("name", ["Sums", "Separate"])
+    def test_who_answers_is_not_who_loads(self, name: str, tmp_path: Path) -> None:
+        with serving(name, tmp_path, MODEL_SERVER_UID="10001") as server:
+            assert self.uids(server) == {10001}
+            assert server.sum(1, 2) == (200, {"predictions": [3]})
+            loaded = {path.name for path in server.model.iterdir()}
+            assert loaded == ({"loaded by 0"} if name == "Separate" else set())
 
 
 class TestBroken:

@@ -171,7 +171,7 @@ class TestNamed:
         assert "Traceback" not in said(answer)
 
 
-@pytest.mark.filterwarnings("ignore:.*input example was not provided")
+@pytest.mark.filterwarnings("ignore:.*(input example was not provided|Add type hints)")
 class TestSignatures:
     def test_arrays_become_of_its_type(self, tmp_path: Path) -> None:
         mlflow.sklearn.save_model(
