@@ -5,14 +5,10 @@ from collections.abc import Iterator, Mapping
 from mlops_constructs.faults import Fault
 from stacks.access_checks import ACCESS_CHECKS
 from stacks.client_checks import client_faults
-from stacks.endpoint_checks import (
-    ENDPOINT_CHECKS,
-    UNSAFE_ENDPOINTS,
-    own_images,
-    unsafe_endpoints,
-)
+from stacks.endpoint_checks import ENDPOINT_CHECKS, own_images
 from stacks.managed_checks import is_managed, kind_faults, of_the_server
 from stacks.network_checks import NETWORK_CHECKS
+from stacks.serving_checks import UNSAFE_ENDPOINTS, unsafe_endpoints
 from stacks.tracking_checks import TRACKING_CHECKS
 from stacks.validation import Check, Parts
 

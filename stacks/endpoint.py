@@ -12,11 +12,11 @@ from mlops_constructs.endpoint_alarms import Limits
 from mlops_constructs.model_endpoint import ModelEndpoint
 from stacks.config import Environment
 from stacks.data import DataStack
-from stacks.endpoint_checks import INSTANCES, LEAST_INSTANCES, SERVERLESS
 from stacks.endpoint_parts import components, queue, variants
 from stacks.network import NetworkStack
 from stacks.platform_stack import PlatformStack
 from stacks.releases import Release
+from stacks.serving_checks import INSTANCES, LEAST_INSTANCES, SERVERLESS
 
 
 class EndpointStack(PlatformStack):
