@@ -3,8 +3,6 @@
 import base64
 import json
 import os
-import re
-import subprocess
 import sys
 import tempfile
 import time
@@ -29,6 +27,7 @@ from local.state import ROOT, free_port
 from tests.benchmarks.load import Client, Load, request, run_load
 from tests.benchmarks.machine import family, held, processor_seconds
 from tests.benchmarks.report import Measure, median, report
+from tests.routes import routes
 
 REGION = "ap-northeast-1"
 BUCKET = "artifacts"
@@ -190,11 +189,11 @@ def main() -> int:
     rounds: dict[str, list[Round]] = {name: [] for name in SERVERS}
     with tempfile.TemporaryDirectory() as name, _machine(Path(name)) as machine:
         experiment = _seed(machine)
-        routes = _routes(machine)
+        asked = routes(machine.image, machine.environment())
         for number in range(ROUNDS):
             # Each is the first as often as the other.
             for server in sorted(SERVERS, reverse=number % 2 == 0):
-                rounds[server].append(_round(machine, server, number, experiment, routes))
+                rounds[server].append(_round(machine, server, number, experiment, asked))
     return 0 if report("tracking", list(_measures(rounds))) else 1
 
 
@@ -386,39 +385,6 @@ def _round(
         if number == 0:
             done.routes = {route: _status(port, *route.split(" ")) for route in routes}
     return done
-
-
-# Flask's table, and FastAPI's flat one, which includes routers.
-ROUTES = """
-from mlflow.server import app
-from mlflow.server.fastapi_app import app as native
-
-def below(routes):
-    for route in routes:
-        if hasattr(route, "effective_route_contexts"):
-            yield from route.effective_route_contexts()
-        else:
-            yield route
-
-for rule in app.url_map.iter_rules():
-    for method in rule.methods - {'HEAD', 'OPTIONS'}:
-        print(method, rule.rule.replace("<path:", "<").replace(" ", ""))
-for route in below(native.routes):
-    for method in getattr(route, "methods", None) or ():
-        print(method, route.path)
-"""
-
-
-def _routes(machine: Machine) -> list[str]:
-    """Every method and path of MLflow's own tables, with a name in the place of each variable."""
-    said = subprocess.run(
-        machine.image.command(["python", "-c", ROUTES]),
-        env=machine.environment(),
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return sorted({re.sub(r"[<{][^>}]*[>}]", "x", line) for line in said.stdout.splitlines()})
 
 
 def _status(port: int, method: str, path: str) -> int:

@@ -1,7 +1,7 @@
 """MLflow's own access control, closed where it is open by default.
 
 MLflow asks for a login and looks up permissions in tables of its own, which stand in a database
-of their own. Three things of it are changed, each a function that MLflow looks up when it needs
+of their own. Some things of it are changed, each a function that MLflow looks up when it needs
 it; a version that has it no longer ends the server at its start.
 
 https://mlflow.org/docs/latest/self-hosting/security/basic-http-auth/
@@ -9,6 +9,8 @@ https://mlflow.org/docs/latest/self-hosting/security/basic-http-auth/
 
 import configparser
 import os
+import re
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,9 +24,18 @@ CACHE_SECONDS = 60
 """How long a process knows a login and what it may do: comparing a password costs a tenth of a
 second of a processor, on purpose. For as long, it takes what was withdrawn."""
 
-OPEN = ("/health", "/api/3.0/mlflow/server-info", "/ajax-api/3.0/mlflow/server-info")
+HEALTH = "/health"
+"""Says whether the server is healthy."""
+
+OPEN = (HEALTH, "/api/3.0/mlflow/server-info", "/ajax-api/3.0/mlflow/server-info")
 """What answers without a login: whether it is healthy, and how a client is to speak to it, which
 clients ask before they log in."""
+
+EXPERIMENT = re.compile(r"^(0|[1-9][0-9]*)/")
+"""What the path of a file of an experiment begins with: its number, as it is written."""
+
+EXAMPLES = "/ajax-api/3.0/mlflow/demo/generate"
+"""The call that makes experiments of examples."""
 
 SESSION_KEY = "TRACKING_SERVER_SESSION_KEY"
 """The variable with the name of the file that holds the key of sessions."""
@@ -97,15 +108,22 @@ def protect(flask: Any) -> Any:
     AccessError
         Where this version of MLflow lacks what is changed here.
     """
-    from mlflow.server import auth
+    from mlflow.server import auth, security_utils
 
     from tracking_server.cache import remember
     from tracking_server.outage import tell_outages
 
     key = Path(os.environ[SESSION_KEY]).read_text(encoding="utf-8")
+    ask = auth.authenticate_request_basic_auth
     changes = {
+        # MLflow takes whatever the header says for a name and a password, and fails.
+        "authenticate_request_basic_auth": lambda: authenticate(auth, ask),
         # MLflow would have the key stand in the environment.
         "get_flask_server_secret_key": lambda: key,
+        # MLflow looks one up, and may then write to the other.
+        "_run_id_or_uuid_param": lambda: named_run(auth),
+        # MLflow's assistant runs programs on the machine, for whoever calls from it.
+        "_get_require_authentication_validator": lambda: refuse,
         # MLflow answers some more, such as what it was built with.
         "is_unprotected_route": is_open,
         # MLflow lets whoever can log in make experiments and models.
@@ -115,6 +133,12 @@ def protect(flask: Any) -> Any:
         if not callable(getattr(auth, name, None)):
             raise AccessError(f"this MLflow has no mlflow.server.auth.{name}: see access.py")
         setattr(auth, name, changed)
+    # MLflow takes 01/file for one of experiment 01, whom nobody is denied.
+    auth._EXPERIMENT_ID_PATTERN = EXPERIMENT
+    # MLflow lets whoever can log in fill the server with examples.
+    auth.BEFORE_REQUEST_VALIDATORS[EXAMPLES, "POST"] = auth.validate_can_create_experiment
+    # MLflow answers this and /version to whatever name it is called by.
+    security_utils.HEALTH_ENDPOINTS = [HEALTH]
     remember(auth, CACHE_SECONDS)
     tell_outages(auth)
     return auth.create_app(flask)
@@ -129,6 +153,54 @@ def is_open(path: str) -> bool:
         The path of a call.
     """
     return path in OPEN
+
+
+def authenticate(auth: Any, ask: Callable[[], Any]) -> Any:
+    """The login of the call that Flask works on, or what refuses it.
+
+    Parameters
+    ----------
+    auth
+        MLflow's module.
+    ask
+        MLflow's own, which looks the login up.
+    """
+    from flask import request
+
+    try:
+        login = request.authorization
+    except ValueError:
+        login = None  # the header has other letters than it may
+    basic = login is not None and login.type == "basic"
+    return ask() if basic else auth.make_basic_auth_response()
+
+
+def named_run(auth: Any) -> str:
+    """The run that a call names in its address, by either of two words.
+
+    Parameters
+    ----------
+    auth
+        MLflow's module.
+
+    Raises
+    ------
+    MlflowException
+        Where it names none, or two.
+    """
+    from flask import request
+
+    named = {request.args.get(word) for word in ("run_id", "run_uuid")} - {None, ""}
+    if len(named) != 1:
+        raise auth.MlflowException(
+            "Name one run, by run_id or by run_uuid.", auth.INVALID_PARAMETER_VALUE
+        )
+    return str(named.pop())
+
+
+async def refuse(*_: Any) -> bool:
+    """Whether a user who is no administrator may do what nobody else may: never."""
+    return False
 
 
 def may_create(auth: Any, username: str) -> bool:

@@ -23,7 +23,9 @@ from tracking_server.asgi import Application, Receive, Scope, Send
 from tracking_server.entrance import Entrance, database_question, names
 from tracking_server.faster import take_faster_parts
 from tracking_server.latency import Latency
+from tracking_server.limits import Limits
 from tracking_server.login import keep_login_fresh
+from tracking_server.places import keep_places
 from tracking_server.scratch import use_own_folder
 from tracking_server.silence import give_up_on_silence
 
@@ -38,21 +40,41 @@ FlaskApplication = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
 def create_app() -> Application:
     """MLflow's application as the server's processes run it."""
+    import graphql
+    import sqlparse
     from mlflow.server import app as flask
-    from mlflow.server import handlers
+    from mlflow.server import artifact_router, auth, handlers, otel_api
     from mlflow.server.constants import BACKEND_STORE_URI_ENV_VAR
+    from mlflow.store.tracking import sqlalchemy_store
+    from mlflow.utils import search_logged_model_utils, search_utils
     from mlflow.version import VERSION
+
+    from tracking_server.guard import guard
 
     threads = int(os.environ[THREADS])
     use_own_folder(Path(tempfile.gettempdir()))
     keep_login_fresh()
     give_up_on_silence()
     take_faster_parts(handlers, VERSION, threads)
+    keep_places(handlers, sqlalchemy_store, artifact_router, auth)
+    guard(
+        flask,
+        {
+            "handlers": handlers,
+            "auth": auth,
+            "store": sqlalchemy_store,
+            "otel": otel_api,
+            "searches": search_utils,
+            "models": search_logged_model_utils,
+            "sqlparse": sqlparse,
+            "graphql": graphql,
+        },
+    )
     fastapi = protect(flask)
     _warm_up()
     short_way = ShortWay(fastapi, flask, direct_paths(fastapi, flask), threads)
     question = database_question(os.environ[BACKEND_STORE_URI_ENV_VAR])
-    return Entrance(Latency(short_way), names(), question)
+    return Entrance(Limits(Latency(short_way)), names(), question)
 
 
 def _warm_up() -> None:

@@ -2,21 +2,27 @@
 
 import asyncio
 import os
+import re
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import urlsplit
 
+from tracking_server.access import HEALTH, OPEN
 from tracking_server.asgi import Application, Receive, Scope, Send, answer
-
-HEALTH = "/health"
 
 PROBE = "/api/2.0/mlflow/experiments/search"
 """A call of the API; nobody is logged in, so that 401 is the answer of a server in order."""
 
 NAMES = "TRACKING_SERVER_NAMES"
 """The variable with the names that clients call the server by, with commas."""
+
+HOST = re.compile(rb"(?:[A-Za-z0-9._-]*|\[[0-9A-Fa-f:.]*\])(?::[0-9]*)?")
+"""A name or an address, and a port: https://www.rfc-editor.org/rfc/rfc3986#section-3.2.2"""
+
+WORKSPACE = b"x-mlflow-workspace"
+"""The header with the workspace that a call is about."""
 
 ANSWER_SECONDS = 5
 """How long an answer on the health is true, so that many who ask cost one login."""
@@ -70,6 +76,10 @@ class Entrance:
         elif scope["path"] == HEALTH:
             fault = await self._health()
             await answer(send, 503 if fault else 200, fault or "OK")
+        elif not _is_plain(scope):
+            await answer(send, 400, "A call has one Host, a name and maybe a port, and one Origin.")
+        elif _names_workspace(scope):
+            await answer(send, 400, "This server has no workspaces. Leave X-MLFLOW-WORKSPACE out.")
         elif _is_foreign(scope):
             await answer(send, 403, "Pages of other sites may not call this server.")
         else:
@@ -126,6 +136,27 @@ async def _status(application: Application, name: str) -> int:
     return said[0]
 
 
+def _is_plain(scope: Scope) -> bool:
+    """Whether a call names its host and its origin no more than once, as they are written.
+
+    Of two hosts, MLflow's two applications would each check another; of what looks like a port,
+    neither does.
+    https://www.rfc-editor.org/rfc/rfc9112#section-3.2
+    """
+    said = [pair for pair in scope["headers"] if pair[0] in (b"host", b"origin")]
+    names: dict[bytes, bytes] = dict(said)
+    return (
+        len(said) == len(names)
+        and names.get(b"origin", b"").isascii()
+        and HOST.fullmatch(names.get(b"host", b"")) is not None
+    )
+
+
+def _names_workspace(scope: Scope) -> bool:
+    """Whether a call is about a workspace, which MLflow calls a fault of the server."""
+    return scope["path"] not in OPEN and bool(dict(scope["headers"]).get(WORKSPACE, b"").strip())
+
+
 def _is_foreign(scope: Scope) -> bool:
     """Whether a browser sends this for a page that another host gave it."""
     headers = dict(scope["headers"])
@@ -133,8 +164,11 @@ def _is_foreign(scope: Scope) -> bool:
     if origin is None:
         return False
     host: bytes = headers.get(b"host", b"")
-    page: str = urlsplit(origin.decode("latin-1")).netloc
-    return page != host.decode("latin-1")
+    try:
+        page: str = urlsplit(origin.decode()).netloc
+    except ValueError:
+        return True  # no browser sends an address that is none
+    return page != host.decode()
 
 
 def database_question(uri: str) -> Callable[[], None]:

@@ -22,7 +22,8 @@ OPTIONS = {
     # Its processes share connections, and it sets TCP_NODELAY, which asyncio's workers lack: 44 ms
     # for each kept-alive request.
     "loop": "tracking_server.loop:Loop",
-    "http": "httptools",
+    # Its own parser, with a limit for what it holds.
+    "http": "tracking_server.heads:Protocol",
     # Clients keep a connection for minutes; a load balancer forgets one silently after 350 s.
     # https://docs.aws.amazon.com/elasticloadbalancing/latest/network/network-load-balancers.html
     "timeout-keep-alive": "300",

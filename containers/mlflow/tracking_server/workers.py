@@ -24,6 +24,7 @@ MODULES = (
     "mlflow.store.tracking.sqlalchemy_store",
     "tracking_server.application",
     "tracking_server.cache",
+    "tracking_server.guard",
     "tracking_server.loop",
     "tracking_server.messages",
     "tracking_server.store",

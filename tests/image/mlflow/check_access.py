@@ -1,23 +1,29 @@
 """What answers without a login, who may make what is new, and a MLflow that has changed."""
 
+import asyncio
 import configparser
 import stat
 from pathlib import Path
 from typing import Any
 
 import pytest
-from mlflow.server import auth
+from flask import Flask
+from mlflow.exceptions import MlflowException
+from mlflow.server import auth, security_utils
 from mlflow.server.auth.config import read_auth_config
 from mlflow.server.auth.sqlalchemy_store import SqlAlchemyStore
 
 from tracking_server import access
 from tracking_server.access import (
     CACHE_SECONDS,
+    EXAMPLES,
     SESSION_KEY,
     AccessError,
+    authenticate,
     configure,
     is_open,
     may_create,
+    named_run,
 )
 from tracking_server.database import Database
 from tracking_server.settings import PERMISSIONS
@@ -84,11 +90,15 @@ class TestProtect:
     def restored(self, configured: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(SESSION_KEY, configured[SESSION_KEY])
         for name in (
-            "get_flask_server_secret_key",
-            "is_unprotected_route",
-            "_can_create_in_workspace",
+            *("get_flask_server_secret_key", "is_unprotected_route", "_can_create_in_workspace"),
+            *("authenticate_request_basic_auth", "_run_id_or_uuid_param"),
+            *("_get_require_authentication_validator", "_EXPERIMENT_ID_PATTERN"),
         ):
             monkeypatch.setattr(auth, name, getattr(auth, name))
+        monkeypatch.setattr(auth, "BEFORE_REQUEST_VALIDATORS", dict(auth.BEFORE_REQUEST_VALIDATORS))
+        monkeypatch.setattr(
+            security_utils, "HEALTH_ENDPOINTS", list(security_utils.HEALTH_ENDPOINTS)
+        )
         return
 
     def test_mlflow_uses_what_is_ours(self, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,6 +114,20 @@ class TestProtect:
         monkeypatch.delattr(auth, name)
         with pytest.raises(AccessError, match=f"has no mlflow.server.auth.{name}"):
             access.protect("flask")
+
+    def test_what_mlflow_leaves_open_is_closed(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(auth, "create_app", lambda flask: flask)
+        assert (EXAMPLES, "POST") in auth.BEFORE_REQUEST_VALIDATORS
+        assert "/version" in security_utils.HEALTH_ENDPOINTS
+        assert auth._experiment_id_from_canonical_proxy_path("01/x") == "01"
+        access.protect("flask")
+        validators = auth.BEFORE_REQUEST_VALIDATORS
+        assert validators[EXAMPLES, "POST"] is auth.validate_can_create_experiment
+        assert security_utils.HEALTH_ENDPOINTS == ["/health"]
+        assert not asyncio.run(access.refuse("ana", "a call"))
+        assert auth._get_require_authentication_validator() is access.refuse
+        for path, number in (("1/x", "1"), ("10/x", "10"), ("01/x", None), ("\u0661/x", None)):
+            assert auth._experiment_id_from_canonical_proxy_path(path) == number
 
     def test_mlflow_asks_it_for_all_that_is_new(self) -> None:
         """Otherwise a change of ours would change nothing."""
@@ -135,3 +159,35 @@ def test_who_may_make_what_is_new(
         store.add_role_permission(role.id, *grant)
     assert may_create(auth, "ana") == expected
     store.engine.dispose()
+
+
+@pytest.mark.parametrize(
+    ("header", "asked"),
+    [
+        ("Basic YW5hOng=", True),
+        ("basic YW5hOng=", True),
+        ("Bearer abc", False),
+        ("Basic \xff%%%", False),
+        ("Basic", True),
+        ("", False),
+    ],
+)
+def test_a_header_that_is_no_login_is_none(header: str, asked: bool) -> None:
+    with Flask("test").test_request_context(headers={"Authorization": header}):
+        answer = authenticate(auth, lambda: "asked")
+        assert answer == "asked" if asked else answer.status_code == 401
+
+
+class TestNamedRun:
+    @pytest.mark.parametrize("query", ["run_id=a", "run_uuid=a", "run_id=a&run_uuid=a"])
+    def test_one_is_found_by_either_word(self, query: str) -> None:
+        with Flask("test").test_request_context(f"/?{query}"):
+            assert named_run(auth) == "a"
+
+    @pytest.mark.parametrize("query", ["", "run_id=", "run_id=a&run_uuid=b"])
+    def test_none_and_two_are_refused(self, query: str) -> None:
+        with (
+            Flask("test").test_request_context(f"/?{query}"),
+            pytest.raises(MlflowException, match="Name one run"),
+        ):
+            named_run(auth)

@@ -115,6 +115,8 @@ class TestOrigin:
             (b"https://mlflow.bank:5000.evil.test", 403),
             (b"null", 403),
             (b"", 403),
+            (b"http://[", 403),
+            (b"https://mlflow.bank:5000\xff", 400),
         ],
     )
     def test_only_pages_of_this_server_may_call_it(
@@ -124,6 +126,43 @@ class TestOrigin:
         headers = [(b"host", b"mlflow.bank:5000")]
         headers += [(b"origin", origin)] if origin is not None else []
         assert ask(entrance, "/api/x", headers)[0] == status
+
+    @pytest.mark.parametrize(
+        ("hosts", "status"),
+        [
+            ([b"mlflow.bank:5000"], 401),
+            ([b"evil.test"], 403),
+            ([], 403),
+            ([b"mlflow.bank:5000", b"mlflow.bank:5000"], 400),
+            ([b"evil.test", b"mlflow.bank:5000"], 400),
+            ([b"mlflow.bank:5000@evil.test"], 400),
+            ([b"mlflow.bank:evil.test"], 400),
+            ([b"mlflow.bank:5000, evil.test"], 400),
+            ([b"\xff"], 400),
+            ([b"[::1]:5000"], 403),
+        ],
+    )
+    def test_a_call_names_one_host(
+        self, hosts: list[bytes], status: int, database: Database
+    ) -> None:
+        application = Application("mlflow.bank:5000")
+        headers = [(b"host", host) for host in hosts]
+        assert ask(Entrance(application, [], database), "/api/x", headers)[0] == status
+        assert len(application.asked) == (status != 400)
+
+    @pytest.mark.parametrize(
+        ("path", "workspace", "status"),
+        [
+            ("/api/x", b"default", 400),
+            ("/api/x", b" ", 401),
+            ("/api/3.0/mlflow/server-info", b"default", 401),
+        ],
+    )
+    def test_there_are_no_workspaces(
+        self, path: str, workspace: bytes, status: int, database: Database
+    ) -> None:
+        headers = [(b"host", b"a"), (b"x-mlflow-workspace", workspace)]
+        assert ask(Entrance(Application("a"), [], database), path, headers)[0] == status
 
     def test_other_than_http_is_mlflows(self, database: Database) -> None:
         origin = [(b"origin", b"http://evil.test")]
