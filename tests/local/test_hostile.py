@@ -109,12 +109,14 @@ class Server:
     def memory(self) -> list[int]:
         """MiB of each process that answers."""
         running = processes_naming(str(self.platform.state.path))
-        workers = [pid for pid, words in running.items() if "spawn_main" in words]
+        servers = {pid for pid, words in running.items() if "tracking_server.workers" in words}
+        statuses = [(Path("/proc") / str(pid) / "status").read_text() for pid in servers]
         found = []
-        for pid in workers:
-            status = (Path("/proc") / str(pid) / "status").read_text()
-            (line,) = [line for line in status.splitlines() if line.startswith("VmRSS:")]
-            found.append(int(line.split()[1]) // 1024)
+        for status in statuses:
+            said = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
+            # The first of them answers nobody: it forks the others.
+            if int(said["PPid"]) in servers:
+                found.append(int(said["VmRSS"].split()[0]) // 1024)
         return sorted(found)
 
     @contextmanager
