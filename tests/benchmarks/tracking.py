@@ -218,7 +218,7 @@ def _machine(folder: Path) -> Iterator[Machine]:
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     emulator = Process(
-        [sys.executable, "-m", "local.emulator", str(folder / "aws"), str(port)],
+        [sys.executable, "-m", "local.emulator", str(folder / "aws"), str(port), "0" * 12, "1"],
         logs / "emulator.log",
         {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(folder), "LOG_LEVEL": "WARNING"},
         ROOT,

@@ -54,7 +54,7 @@ class Storage:
         self._held: Asked | None = None
         self._waits, self._goes_on = threading.Event(), threading.Event()
         self._emulator = Process(
-            [sys.executable, "-m", "local.emulator", str(folder / "aws"), str(port)],
+            [sys.executable, "-m", "local.emulator", str(folder / "aws"), str(port), "0" * 12, "1"],
             folder / "emulator.log",
             {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(folder), "LOG_LEVEL": "WARNING"},
             ROOT,
