@@ -8,6 +8,7 @@ from constructs import Construct
 from mlops_constructs.async_plan import AsyncPlaces
 from mlops_constructs.component_endpoint import ComponentEndpoint
 from mlops_constructs.component_plan import Fleet
+from mlops_constructs.data_capture import DataCapture
 from mlops_constructs.endpoint_alarms import Limits
 from mlops_constructs.model_endpoint import ModelEndpoint
 from stacks.config import Environment
@@ -93,6 +94,9 @@ class EndpointStack(PlatformStack):
             variants=list(variants(settings, release, repositories)),
             scaling=settings.scaling.plan if settings.scaling else None,
             asynchronous=queue(settings),
+            capture=(
+                DataCapture(data.artifacts, settings.capture.plan) if settings.capture else None
+            ),
             **common,
         )
         if settings.kind == "serverless":

@@ -382,6 +382,7 @@ def _shape(path: str, settings: Settings, parts: Parts) -> Shape | None:
         containers=max(map(len, containers)),
         unpacked=any(not model.endswith(ARCHIVE) for model in models),
         scaled=f"{path}.scaling" in parts.written,
+        captured=f"{path}.capture" in parts.written,
     )
 
 

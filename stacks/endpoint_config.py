@@ -1,12 +1,13 @@
 """The configuration of the endpoints: what each serves, on what, and how it is updated."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from mlops_constructs.async_plan import AsyncPlan
 from mlops_constructs.component_plan import Share
+from mlops_constructs.data_capture import CapturePlan, Mode
 from mlops_constructs.deployment import Deployment
 from mlops_constructs.scaling_plan import Scaling, Scheduled
 from mlops_constructs.serverless_capacity import Serverless
@@ -77,6 +78,27 @@ AlarmArn = Annotated[
         fix="Copy it whole, such as 'arn:aws:cloudwatch:eu-west-1:111111111111:alarm:orders'.",
     ),
 ]
+
+ContentTypes = Annotated[
+    list[
+        Annotated[
+            str,
+            # https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CaptureContentTypeHeader.html
+            text(
+                r"[a-zA-Z0-9](?:-*[a-zA-Z0-9])*/[a-zA-Z0-9](?:-*[a-zA-Z0-9.])*",
+                allowed="a content type",
+                fix="Write it such as 'text/csv'.",
+            ),
+        ]
+    ],
+    Field(max_length=10, description="What is kept as text; all else is in base64."),
+]
+MODES: Mapping[str, Sequence[Mode]] = {
+    "both": ("Input", "Output"),
+    "requests": ("Input",),
+    "answers": ("Output",),
+}
+"""What SageMaker calls what is kept."""
 
 
 class SparkColumn(Section):
@@ -318,6 +340,25 @@ class FleetSettings(Section):
     models: Annotated[dict[Name, ComponentSettings], Field(min_length=1)]
 
 
+class CaptureSettings(Section):
+    """What of requests and answers is kept in the artifact bucket."""
+
+    percent: Annotated[int, quantity({"%": 1.0}, minimum="1 %", maximum="100 %")] = 20
+    what: Literal["both", "requests", "answers"] = "both"
+    csv_types: ContentTypes = ["text/csv"]
+    json_types: ContentTypes = ["application/json"]
+
+    @property
+    def plan(self) -> CapturePlan:
+        """The same for the construct."""
+        return CapturePlan(
+            percent=self.percent,
+            modes=MODES[self.what],
+            csv_types=self.csv_types,
+            json_types=self.json_types,
+        )
+
+
 class Endpoint(Served):
     """One SageMaker endpoint."""
 
@@ -336,6 +377,7 @@ class Endpoint(Served):
     deployment: DeploymentSettings = DeploymentSettings()
     limits: LimitSettings = LimitSettings()
     scaling: ScalingSettings | None = None
+    capture: CaptureSettings | None = None
 
     @property
     def serving(self) -> Mapping[str, Served]:

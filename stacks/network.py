@@ -5,6 +5,7 @@ from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
+from mlops_constructs.data_capture import DataCapture
 from mlops_constructs.data_perimeter import DataPerimeter
 from mlops_constructs.dns_firewall import DnsFirewall
 from mlops_constructs.encryption_key import EncryptionKey
@@ -31,7 +32,12 @@ TRACKING_CALLS = {
     "sagemaker_app": ManagedTracking.CALLS,
 }
 """What each kind of MLflow calls, or is called by."""
-OTHER_CALLS = (*ModelEndpoint.CALLS, *ModelInvoker.CALLS, *InferenceApi.CALLS)
+OTHER_CALLS = (
+    *ModelEndpoint.CALLS,
+    *DataCapture.CALLS,
+    *ModelInvoker.CALLS,
+    *InferenceApi.CALLS,
+)
 """What the rest of the platform calls."""
 
 

@@ -21,6 +21,7 @@ from mlops_constructs.content_name import content_name
 from mlops_constructs.deployment import GUARDED, STEPS, Deployment, alarm_faults
 from mlops_constructs.endpoint_alarms import LIMITS, OF_MODELS, Limits
 from mlops_constructs.faults import Fault, raise_faults
+from mlops_constructs.local_storage import acknowledge_local_storage, volume_key
 from mlops_constructs.log_settings import LogSettings
 from mlops_constructs.model_container import ModelContainer, grant_what_is_read
 from mlops_constructs.model_endpoint import execution_role, grant_invoke
@@ -197,7 +198,7 @@ class ComponentEndpoint(Construct):
     ) -> sagemaker.CfnEndpointConfig:
         of = sagemaker.CfnEndpointConfig
         properties: dict[str, Any] = {
-            "kms_key_id": key.key_arn,
+            **volume_key(key, [fleet.instance_type]),
             "execution_role_arn": self.role.role_arn,
             "enable_network_isolation": True,
             "vpc_config": of.VpcConfigProperty(subnets=subnets, security_group_ids=[group]),
@@ -217,12 +218,14 @@ class ComponentEndpoint(Construct):
                 )
             ],
         }
-        return of(
+        config = of(
             self,
             "Config",
             endpoint_config_name=content_name(self, self.endpoint_name, properties),
             **properties,
         )
+        acknowledge_local_storage(config)
+        return config
 
     def _serve(
         self, place: Construct, each: str, share: Share, model_name: str

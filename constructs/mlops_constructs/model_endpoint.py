@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any
 
 from aws_cdk import Stack
 from aws_cdk import aws_ec2 as ec2
@@ -18,12 +18,14 @@ from mlops_constructs.async_inference import AsyncChannel, AsyncScaling
 from mlops_constructs.async_plan import AsyncPlan
 from mlops_constructs.aws_images import AwsImage
 from mlops_constructs.content_name import content_name
+from mlops_constructs.data_capture import DataCapture
 from mlops_constructs.deployment import GUARDED, Deployment
 from mlops_constructs.deployment_guards import deployment_config
 from mlops_constructs.endpoint_alarms import LIMITS, EndpointAlarms, Limits
 from mlops_constructs.endpoint_scaling import EndpointScaling
 from mlops_constructs.endpoint_variants import Variant, variant_faults
 from mlops_constructs.faults import Fault, raise_faults
+from mlops_constructs.local_storage import acknowledge_local_storage, volume_key
 from mlops_constructs.log_settings import LogSettings
 from mlops_constructs.model_container import grant_what_is_read
 from mlops_constructs.naming import Naming
@@ -56,18 +58,6 @@ _MANAGE_ENDPOINT = (
 )
 
 
-class Capture(Protocol):
-    """What is kept of an endpoint's requests and answers."""
-
-    def property(self) -> sagemaker.CfnEndpointConfig.DataCaptureConfigProperty:
-        """The same for the endpoint's configuration."""
-        ...
-
-    def grant(self, role: iam.IGrantable) -> iam.Grant:
-        """Let the execution role write what is kept."""
-        ...
-
-
 class ModelEndpoint(Construct):
     """A SageMaker endpoint, read straight from where MLflow keeps its models.
 
@@ -90,7 +80,7 @@ class ModelEndpoint(Construct):
     variants
         What serves. Mostly one.
     key
-        Encrypts the volumes of the instances.
+        Encrypts the volumes of the instances, but those that the hardware encrypts.
     log_settings
         How logs are kept.
     alarms
@@ -156,7 +146,7 @@ class ModelEndpoint(Construct):
         rollback_alarms: Sequence[str] = (),
         scaling: Scaling | None = None,
         asynchronous: AsyncPlan | None = None,
-        capture: Capture | None = None,
+        capture: DataCapture | None = None,
     ) -> None:
         super().__init__(scope, construct_id)
         raise_faults(
@@ -203,7 +193,7 @@ class ModelEndpoint(Construct):
         ]
         shadows = [definition for shadow, definition in definitions if shadow]
         config_properties: dict[str, Any] = {
-            "kms_key_id": key.key_arn,
+            **volume_key(key, [variant.instance_type for variant in variants]),
             "production_variants": [it for shadow, it in definitions if not shadow],
             **({"shadow_production_variants": shadows} if shadows else {}),
         }
@@ -220,6 +210,7 @@ class ModelEndpoint(Construct):
             )
             config_properties["async_inference_config"] = channel.config
         if capture:
+            network.require(self, capture.CALLS)
             capture.grant(self.role)
             config_properties["data_capture_config"] = capture.property()
         contents = [model.content for model in models.values()]
@@ -231,6 +222,7 @@ class ModelEndpoint(Construct):
             ),
             **config_properties,
         )
+        acknowledge_local_storage(config)
         watching = EndpointAlarms(
             self,
             "Alarms",
@@ -288,12 +280,14 @@ class ModelEndpoint(Construct):
         deployment: Deployment,
         scaling: Scaling | None,
         asynchronous: AsyncPlan | None,
-        capture: Capture | None,
+        capture: DataCapture | None,
     ) -> Iterator[Fault]:
         yield from variant_faults("variants", variants)
         yield from deployment.faults("deployment", _instances(variants))
         shape = _shape(variants, deployment, scaling, asynchronous)
         yield from exclusion_faults("", replace(shape, captured=capture is not None))
+        if capture:
+            yield from capture.plan.faults()
         if asynchronous:
             yield from asynchronous.faults("asynchronous", _instances(variants))
         for variant in variants:

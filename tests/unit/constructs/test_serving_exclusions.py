@@ -20,6 +20,7 @@ EXCLUDED = [
     Shape(kind="async", variants=2),
     Shape(kind="async", scaled=True),
     Shape(kind="components", strategy="canary"),
+    Shape(kind="async", captured=True),
     Shape(kind="components", strategy="rolling", scaled=True),
     replace(SHADOW, variants=2),
     replace(SHADOW, kind="async"),

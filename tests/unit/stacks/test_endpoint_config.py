@@ -6,6 +6,7 @@ import pytest
 
 from mlops_constructs.async_plan import AsyncPlan
 from mlops_constructs.component_plan import Share
+from mlops_constructs.data_capture import CapturePlan
 from mlops_constructs.deployment import Deployment
 from mlops_constructs.scaling_plan import Scaling, Scheduled
 from stacks.config import Environment, load_environment
@@ -416,3 +417,35 @@ class TestReleased:
         assert unreleased(endpoint, Release(other)) == ["output"]
         without = {**fits, "output": output.model_copy(update={"image": None})}
         assert unreleased(endpoint, Release(without)) == ["output"]
+
+
+class TestCapture:
+    def test_some_of_both_in_text_is_kept(self, tmp_path: Path) -> None:
+        endpoint = loaded(tmp_path, GOOD + IRIS + "    capture: {}\n").endpoints["iris"]
+        assert endpoint.capture
+        assert endpoint.capture.plan == CapturePlan(
+            csv_types=["text/csv"], json_types=["application/json"]
+        )
+
+    def test_it_may_be_answers_alone(self, tmp_path: Path) -> None:
+        text = IRIS + "    capture: {percent: 5 %, what: answers, csv_types: []}\n"
+        endpoint = loaded(tmp_path, GOOD + text).endpoints["iris"]
+        assert endpoint.capture
+        assert endpoint.capture.plan == CapturePlan(
+            percent=5, modes=("Output",), csv_types=[], json_types=["application/json"]
+        )
+
+    def test_every_fault_at_once(self, tmp_path: Path) -> None:
+        types = ", ".join(f"application/v{number}" for number in range(11))
+        text = (
+            f"    capture: {{percent: 0 %, what: all, csv_types: [csv], json_types: [{types}]}}\n"
+        )
+        found = faults(tmp_path, GOOD + IRIS + text + "    kind: async\n")
+        assert set(found) == {
+            "endpoints.iris.capture",
+            "endpoints.iris.capture.percent",
+            "endpoints.iris.capture.what",
+            "endpoints.iris.capture.csv_types.0",
+            "endpoints.iris.capture.json_types",
+        }
+        assert "real-time endpoints" in found["endpoints.iris.capture"]
