@@ -1,6 +1,7 @@
 """Rules that span fields of the endpoints' configuration."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from mlops_constructs.async_plan import AsyncPlan
@@ -12,7 +13,7 @@ from mlops_constructs.naming import Naming
 from mlops_constructs.scaling_plan import Scaling, Scheduled
 from mlops_constructs.serverless_capacity import Serverless
 from mlops_constructs.serving_exclusions import MOST_VARIANTS, Shape, exclusion_faults
-from stacks.endpoint_config import AWS, Container, Served, SparkSchema
+from stacks.endpoint_config import AWS, BatchSettings, Container, Served, SparkSchema
 from stacks.endpoint_containers import aws_image, container_settings
 from stacks.validation import Check, Parts
 
@@ -22,8 +23,20 @@ SHORT = ("image", "model", "environment", "spark_schema")
 REALTIME = "realtime"
 COMPONENTS = "components"
 ALARMS_OF_A_COMPONENT = 3
-SECTIONS = ("serverless", "async", COMPONENTS)
+BATCH = "batch"
+SECTIONS = ("serverless", "async", COMPONENTS, BATCH)
 """The sections that are for a kind of their name."""
+
+ANSWERING = (
+    "instances",
+    "invocation",
+    "variants",
+    "deployment",
+    "limits",
+    "scaling",
+    "capture",
+)
+"""What an endpoint has, and a batch has not."""
 
 LEAST_INSTANCES = 2
 """Instances over two zones: with one, the endpoint is down while it is replaced."""
@@ -267,7 +280,7 @@ def _deployment_faults(parts: Parts) -> Iterator[Fault]:
 def _instances(parts: Parts, path: str, settings: Settings) -> tuple[bool, int | None]:
     """Whether it is known how many instances the smallest variant has, and how many."""
     counts = [it.get("instances") for _, it in serving(parts, path, settings)]
-    if settings.get("kind") in ("serverless", COMPONENTS):
+    if settings.get("kind") in ("serverless", COMPONENTS, BATCH):
         return True, None
     known = bool(counts) and None not in counts and "kind" in settings
     return known, min(filter(None, counts), default=None)
@@ -386,12 +399,41 @@ def _shape(path: str, settings: Settings, parts: Parts) -> Shape | None:
     )
 
 
+def _batch_faults(parts: Parts) -> Iterator[Fault]:
+    for path, settings in endpoints(parts):
+        if settings.get("kind") != BATCH:
+            continue
+        if f"{path}.batch" not in parts.written:
+            yield Fault(
+                f"{path}.batch",
+                "nothing, with kind 'batch'",
+                "what is read and where answers are written",
+                "Add 'batch:' with its 'input:' and 'output:'.",
+            )
+        for key in ANSWERING:
+            if f"{path}.{key}" in parts.written:
+                yield Fault(
+                    f"{path}.{key}",
+                    f"'{key}' of a batch",
+                    "'batch', which has what a job is told",
+                    "Remove it: a batch has no endpoint.",
+                )
+        of_job: dict[str, Any] = {
+            key: settings.get(f"batch.{key}") for key in BatchSettings.model_fields
+        }
+        known = all(f"batch.{key}" in settings for key in of_job)
+        if known and "instance" in settings:
+            job = BatchSettings.model_construct(**of_job).job(settings["instance"])
+            yield from (replace(fault, path=f"{path}.{fault.path}") for fault in job.faults())
+
+
 ENDPOINT_CHECKS: tuple[Check, ...] = (
     _form_faults,
     _container_faults,
     _image_faults,
     _place_faults,
     _kind_faults,
+    _batch_faults,
     _variant_faults,
     _deployment_faults,
     _scaling_faults,

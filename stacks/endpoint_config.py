@@ -12,6 +12,7 @@ from mlops_constructs.deployment import Deployment
 from mlops_constructs.scaling_plan import Scaling, Scheduled
 from mlops_constructs.serverless_capacity import Serverless
 from mlops_constructs.serving_exclusions import MAIN
+from mlops_constructs.transform_job import Assemble, Compression, Join, Split, TransformJob
 from stacks.fields import Name, Section
 from stacks.forms import quantity, text, whole_number
 
@@ -79,19 +80,27 @@ AlarmArn = Annotated[
     ),
 ]
 
+ContentType = Annotated[
+    str,
+    # https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CaptureContentTypeHeader.html
+    text(
+        r"[a-zA-Z0-9](?:-*[a-zA-Z0-9])*/[a-zA-Z0-9](?:-*[a-zA-Z0-9.])*",
+        allowed="a content type",
+        fix="Write it such as 'text/csv'.",
+    ),
+]
 ContentTypes = Annotated[
-    list[
-        Annotated[
-            str,
-            # https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CaptureContentTypeHeader.html
-            text(
-                r"[a-zA-Z0-9](?:-*[a-zA-Z0-9])*/[a-zA-Z0-9](?:-*[a-zA-Z0-9.])*",
-                allowed="a content type",
-                fix="Write it such as 'text/csv'.",
-            ),
-        ]
-    ],
+    list[ContentType],
     Field(max_length=10, description="What is kept as text; all else is in base64."),
+]
+FOLDERS = r"(?:[\w!.'()-]+/)+"
+Filter = Annotated[
+    str,
+    text(
+        r"\$[^\n]{0,62}",
+        allowed="a JSONPath of at most 63 letters that starts with $",
+        fix="Write it such as '$[1:]' for rows, and '$.features' for objects.",
+    ),
 ]
 MODES: Mapping[str, Sequence[Mode]] = {
     "both": ("Input", "Output"),
@@ -359,16 +368,78 @@ class CaptureSettings(Section):
         )
 
 
+class BatchSettings(Section):
+    """What a state machine has the model asked about, where nobody asks it at once."""
+
+    input: Annotated[
+        str,
+        text(
+            FOLDERS,
+            allowed="folders of the artifact bucket",
+            fix="Write it such as 'batch/abalone/in/'.",
+        ),
+    ]
+    output: Annotated[
+        str,
+        text(
+            f"batch/{FOLDERS}",
+            allowed="folders below 'batch/' of the artifact bucket",
+            fix="Write it such as 'batch/abalone/out/'.",
+        ),
+    ]
+    content_type: ContentType | None = None
+    accept: ContentType | None = None
+    split: Split = "none"
+    assemble: Assemble = "none"
+    compression: Compression = "none"
+    strategy: Literal["single", "multi"] | None = None
+    payload: Annotated[int, quantity({"MB": 1.0}, minimum="0 MB", maximum="100 MB")] = 6
+    parallel: Annotated[int, whole_number(0, 100)] = 0
+    join: Join = "none"
+    input_filter: Filter = "$"
+    output_filter: Filter = "$"
+    instances: Annotated[int, whole_number(1, 100)] = 1
+    timeout: Annotated[int, quantity({"h": 1.0}, minimum="1 h", maximum="120 h")] = 24
+
+    def job(self, instance: str) -> TransformJob:
+        """The same for the construct.
+
+        Parameters
+        ----------
+        instance
+            SageMaker instance type.
+        """
+        return TransformJob(
+            self.input,
+            self.output,
+            content_type=self.content_type or "",
+            accept=self.accept or "",
+            split=self.split,
+            compression=self.compression,
+            assemble=self.assemble,
+            strategy=self.strategy or "",
+            payload_mb=self.payload,
+            parallel=self.parallel,
+            input_filter=self.input_filter,
+            output_filter=self.output_filter,
+            join=self.join,
+            instance=instance,
+            instances=self.instances,
+            hours=self.timeout,
+        )
+
+
 class Endpoint(Served):
     """One SageMaker endpoint."""
 
     kind: Annotated[
-        Literal["realtime", "serverless", "async", "components"],
+        Literal["realtime", "serverless", "async", "components", "batch"],
         Field(description="How it is provided with capacity, and asked."),
     ] = "realtime"
     serverless: ServerlessSettings | None = None
     queue: Annotated[AsyncSettings | None, Field(alias="async")] = None
     components: FleetSettings | None = None
+    batch: BatchSettings | None = None
 
     variants: Annotated[
         dict[Name, VariantSettings],

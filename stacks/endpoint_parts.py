@@ -62,10 +62,7 @@ def variants(
         parts = served.named_parts(name if settings.variants else "")
         one = served if isinstance(served, config.VariantSettings) else config.VariantSettings()
         yield Variant(
-            [
-                container(part, release.containers[key], repositories, named=len(parts) > 1)
-                for key, part in parts.items()
-            ],
+            containers(parts, release, repositories),
             name=name,
             invocation=served.invocation,
             instance_type=served.instance,
@@ -74,6 +71,28 @@ def variants(
             shadow=one.shadow,
             serverless=serverless,
         )
+
+
+def containers(
+    parts: Mapping[str, config.Container],
+    release: Release,
+    repositories: Mapping[str, ecr.IRepository],
+) -> list[ModelContainer]:
+    """The containers of one model.
+
+    Parameters
+    ----------
+    parts
+        The containers, by their names in a release.
+    release
+        What was released for the endpoint.
+    repositories
+        The repository of each image of ours.
+    """
+    return [
+        container(part, release.containers[key], repositories, named=len(parts) > 1)
+        for key, part in parts.items()
+    ]
 
 
 def components(

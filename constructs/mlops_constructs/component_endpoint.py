@@ -27,7 +27,7 @@ from mlops_constructs.model_container import ModelContainer, grant_what_is_read
 from mlops_constructs.model_endpoint import execution_role, grant_invoke
 from mlops_constructs.naming import Naming
 from mlops_constructs.private_network import PrivateNetwork
-from mlops_constructs.sagemaker_model import SageMakerModel
+from mlops_constructs.sagemaker_model import SageMakerModel, place_models
 from mlops_constructs.scaling_from_none import ScalingFromNone
 from mlops_constructs.serving_exclusions import MAIN, Shape, exclusion_faults
 
@@ -149,9 +149,7 @@ class ComponentEndpoint(Construct):
         )
         containers = [component.container for component in components.values()]
         grant_what_is_read(self, self.role, containers, artifacts)
-        network.grant_attach(self.role, lend=True)
-        group = network.security_group(self, "ModelGroup", "Model containers")
-        network.connect_to_s3(group)
+        group = place_models(self, network, self.role)
         subnets = [subnet.subnet_id for subnet in network.vpc.isolated_subnets]
         config = self._config(fleet, key, subnets, group.security_group_id)
         endpoint = sagemaker.CfnEndpoint(

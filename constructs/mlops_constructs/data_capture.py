@@ -101,7 +101,7 @@ class DataCapture:
 
     # SageMaker writes what it captures through the network that the model stands in.
     CALLS: ClassVar[tuple[ServiceCall, ...]] = (
-        ServiceCall(S3, "model", "keeps what it was asked and answered", ArtifactStore.WRITE),
+        ServiceCall(S3, "data capture", "keeps requests and answers", ArtifactStore.WRITE),
     )
 
     artifacts: ArtifactStore

@@ -32,7 +32,7 @@ from mlops_constructs.naming import Naming
 from mlops_constructs.platform_role import PlatformRole
 from mlops_constructs.private_network import PrivateNetwork
 from mlops_constructs.sagemaker_in_vpc import CREATE_MODEL, deny_elsewhere, only_in
-from mlops_constructs.sagemaker_model import SageMakerModel
+from mlops_constructs.sagemaker_model import SageMakerModel, place_models
 from mlops_constructs.scaling_plan import Scaling
 from mlops_constructs.service_call import S3, ServiceCall
 from mlops_constructs.serving_exclusions import MAIN, Shape, exclusion_faults
@@ -170,7 +170,7 @@ class ModelEndpoint(Construct):
         )
         containers = [container for variant in variants for container in variant.containers]
         grant_what_is_read(self, self.role, containers, artifacts)
-        group = None if serverless else self._place(network)
+        group = None if serverless else place_models(self, network, self.role)
         models = {
             variant.name: SageMakerModel(
                 self,
@@ -266,13 +266,6 @@ class ModelEndpoint(Construct):
                     variant=variant.name,
                     plan=scaling,
                 )
-
-    def _place(self, network: PrivateNetwork) -> ec2.ISecurityGroup:
-        """Let the models stand in the network: their security group."""
-        network.grant_attach(self.role, lend=True)
-        group = network.security_group(self, "ModelGroup", "Model containers")
-        network.connect_to_s3(group)
-        return group
 
     def _faults(
         self,

@@ -10,7 +10,7 @@ from typing import Literal
 
 from mlops_constructs.faults import Fault
 
-Kind = Literal["realtime", "serverless", "async", "components"]
+Kind = Literal["realtime", "serverless", "async", "components", "batch"]
 
 GUIDE = "https://docs.aws.amazon.com/sagemaker/latest/dg"
 API = "https://docs.aws.amazon.com/sagemaker/latest/APIReference"
@@ -168,6 +168,15 @@ EXCLUSIONS: Sequence[Exclusion] = (
         "Pack the files into a .tar.gz of the artifact bucket, and name that as the model.",
         FILES,
         lambda it: it.kind == "serverless" and it.unpacked,
+    ),
+    Exclusion(
+        "batch",
+        "files below a prefix",
+        "kind",
+        "Batch transform takes archives alone.",
+        "Pack the files into a .tar.gz of the artifact bucket, and name that as the model.",
+        FILES,
+        lambda it: it.kind == "batch" and it.unpacked,
     ),
     Exclusion(
         "serverless",

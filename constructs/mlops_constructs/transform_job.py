@@ -201,7 +201,7 @@ class TransformJob:
         if self.payload_mb < 0 or self.parallel < 0 or together > PAYLOAD_MB:
             faults.append(
                 Fault(
-                    "batch.payload_mb",
+                    "batch.payload",
                     f"{self.payload_mb} MB, {self.parallel} at once",
                     f"0 to {PAYLOAD_MB} MB, for all requests at once together",
                     "Send less at once.",

@@ -16,6 +16,7 @@ EXCLUDED = [
     replace(SERVERLESS, variants=2),
     replace(SERVERLESS, captured=True),
     replace(SERVERLESS, unpacked=True),
+    Shape(kind="batch", unpacked=True),
     replace(SERVERLESS, scaled=True),
     Shape(kind="async", variants=2),
     Shape(kind="async", scaled=True),

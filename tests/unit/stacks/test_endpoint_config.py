@@ -9,6 +9,7 @@ from mlops_constructs.component_plan import Share
 from mlops_constructs.data_capture import CapturePlan
 from mlops_constructs.deployment import Deployment
 from mlops_constructs.scaling_plan import Scaling, Scheduled
+from mlops_constructs.transform_job import TransformJob
 from stacks.config import Environment, load_environment
 from stacks.endpoint_parts import queue, unreleased
 from stacks.releases import Release, Released
@@ -449,3 +450,73 @@ class TestCapture:
             "endpoints.iris.capture.json_types",
         }
         assert "real-time endpoints" in found["endpoints.iris.capture"]
+
+
+BATCH = (
+    ARCHIVE
+    + """\
+    kind: batch
+    batch:
+      input: batch/iris/in/
+      output: batch/iris/out/
+      content_type: text/csv
+      accept: text/csv
+      split: line
+      assemble: line
+      join: input
+      input_filter: "$[1:]"
+      payload: 2 MB
+      timeout: 2 h
+"""
+)
+
+
+class TestBatch:
+    def test_the_job_is_what_is_written(self, tmp_path: Path) -> None:
+        endpoint = loaded(tmp_path, GOOD + BATCH + "    instance: ml.c5.large\n").endpoints["iris"]
+        assert endpoint.batch
+        assert endpoint.batch.job(endpoint.instance) == TransformJob(
+            "batch/iris/in/",
+            "batch/iris/out/",
+            content_type="text/csv",
+            accept="text/csv",
+            split="line",
+            assemble="line",
+            join="input",
+            input_filter="$[1:]",
+            payload_mb=2,
+            instance="ml.c5.large",
+            hours=2,
+        )
+
+    def test_every_fault_at_once(self, tmp_path: Path) -> None:
+        text = (
+            BATCH.replace(f"s3://{BUCKET}/iris.tar.gz", "models:/iris@champion")
+            .replace("split: line", "strategy: multi")
+            .replace("batch/iris/in/", "batch/iris/")
+            + "      parallel: 51\n    instances: 1\n    capture: {}\n"
+            + "    deployment: {bake: 5 min}\n    scaling: {min: 2, max: 3, concurrency: 1}\n"
+        )
+        found = faults(tmp_path, GOOD + text)
+        assert set(found) == {
+            "endpoints.iris.kind",
+            "endpoints.iris.batch.output",
+            "endpoints.iris.batch.strategy",
+            "endpoints.iris.batch.payload",
+            "endpoints.iris.batch.split",
+            "endpoints.iris.instances",
+            "endpoints.iris.capture",
+            "endpoints.iris.deployment",
+            "endpoints.iris.scaling",
+        }
+        assert "archives alone" in found["endpoints.iris.kind"]
+
+    def test_answers_stand_below_a_folder_of_their_own(self, tmp_path: Path) -> None:
+        found = faults(tmp_path, GOOD + BATCH.replace("batch/iris/out/", "mlflow/1/"))
+        assert set(found) == {"endpoints.iris.batch.output"}
+
+    def test_the_section_and_the_kind_come_together(self, tmp_path: Path) -> None:
+        found = faults(tmp_path, GOOD + ARCHIVE + "    kind: batch\n")
+        assert set(found) == {"endpoints.iris.batch"}
+        found = faults(tmp_path, GOOD + BATCH.replace("kind: batch", "kind: async"))
+        assert set(found) == {"endpoints.iris.batch"}
