@@ -13,10 +13,11 @@ from mlops_constructs.data_capture import DataCapture
 from mlops_constructs.endpoint_alarms import Limits
 from mlops_constructs.endpoint_dashboard import EndpointDashboard
 from mlops_constructs.model_endpoint import ModelEndpoint
+from mlops_constructs.monitoring_schedule import MonitoringSchedule
 from stacks.config import Environment
 from stacks.data import DataStack
 from stacks.endpoint_checks import INSTANCES, LEAST_INSTANCES, SERVERLESS
-from stacks.endpoint_parts import components, containers, queue, variants
+from stacks.endpoint_parts import components, containers, qualities, queue, variants
 from stacks.network import NetworkStack
 from stacks.platform_stack import PlatformStack
 from stacks.releases import Release
@@ -109,24 +110,40 @@ class EndpointStack(PlatformStack):
             CfnOutput(self, "EndpointName", value=fleet.endpoint_name)
             CfnOutput(self, "Components", value=",".join(fleet.component_names.values()))
             return
+        capture = DataCapture(data.artifacts, settings.capture.plan) if settings.capture else None
         endpoint = ModelEndpoint(
             self,
             "Endpoint",
             variants=list(variants(settings, release, repositories)),
             scaling=settings.scaling.plan if settings.scaling else None,
             asynchronous=queue(settings),
-            capture=(
-                DataCapture(data.artifacts, settings.capture.plan) if settings.capture else None
-            ),
+            capture=capture,
             **common,
         )
+        schedules = {
+            title: MonitoringSchedule(
+                self,
+                title.title().replace(" ", ""),
+                naming=environment.naming,
+                name=name,
+                endpoint=endpoint.endpoint,
+                capture=capture,
+                network=network.network,
+                artifacts=data.artifacts,
+                quality=quality,
+                alarms=data.alarms,
+            )
+            for title, quality in qualities(settings, release).items()
+            if capture  # a check asks for it
+        }
         EndpointDashboard(
             self,
             "Dashboard",
             endpoint=endpoint.endpoint_name,
             variants=list(settings.serving),
             instances=settings.kind != "serverless",
-            alarms=endpoint.alarms,
+            alarms=[*endpoint.alarms, *(it for each in schedules.values() for it in each.all)],
+            monitoring={title: schedule.metrics for title, schedule in schedules.items()},
         )
         if settings.kind == "serverless":
             self.opt_out(SERVERLESS, endpoint)

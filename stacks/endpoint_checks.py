@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from mlops_constructs.async_plan import AsyncPlan
 from mlops_constructs.component_plan import Fleet, Share
@@ -13,8 +13,19 @@ from mlops_constructs.naming import Naming
 from mlops_constructs.scaling_plan import Scaling, Scheduled
 from mlops_constructs.serverless_capacity import Serverless
 from mlops_constructs.serving_exclusions import MOST_VARIANTS, Shape, exclusion_faults
-from stacks.endpoint_config import AWS, BatchSettings, Container, Served, SparkSchema
+from stacks.endpoint_config import (
+    AWS,
+    BatchSettings,
+    CaptureSettings,
+    Container,
+    DataQualitySettings,
+    ModelQualitySettings,
+    QualitySettings,
+    Served,
+    SparkSchema,
+)
 from stacks.endpoint_containers import aws_image, container_settings
+from stacks.fields import Section
 from stacks.validation import Check, Parts
 
 SHORT = ("image", "model", "environment", "spark_schema")
@@ -35,6 +46,7 @@ ANSWERING = (
     "limits",
     "scaling",
     "capture",
+    "monitoring",
 )
 """What an endpoint has, and a batch has not."""
 
@@ -45,6 +57,13 @@ INSTANCES = "endpoints.instances"
 SERVERLESS = "endpoints.serverless"
 UNSAFE_ENDPOINTS = (INSTANCES, SERVERLESS)
 """What endpoints may do only with a reason, one for all of an environment."""
+
+SomeSection = TypeVar("SomeSection", bound=Section)
+QUALITIES: Mapping[str, type[DataQualitySettings | ModelQualitySettings]] = {
+    "data_quality": DataQualitySettings,
+    "model_quality": ModelQualitySettings,
+}
+"""The kinds of monitoring."""
 
 Settings = Mapping[str, Any]
 """What of an endpoint is valid by itself, by dotted path."""
@@ -418,13 +437,67 @@ def _batch_faults(parts: Parts) -> Iterator[Fault]:
                     "'batch', which has what a job is told",
                     "Remove it: a batch has no endpoint.",
                 )
-        of_job: dict[str, Any] = {
-            key: settings.get(f"batch.{key}") for key in BatchSettings.model_fields
-        }
-        known = all(f"batch.{key}" in settings for key in of_job)
-        if known and "instance" in settings:
-            job = BatchSettings.model_construct(**of_job).job(settings["instance"])
-            yield from (replace(fault, path=f"{path}.{fault.path}") for fault in job.faults())
+        batch = _section(BatchSettings, settings, BATCH)
+        if batch and "instance" in settings:
+            faults = batch.job(settings["instance"]).faults()
+            yield from (replace(fault, path=f"{path}.{fault.path}") for fault in faults)
+
+
+def _monitoring_faults(parts: Parts) -> Iterator[Fault]:
+    for path, settings in endpoints(parts):
+        if f"{path}.monitoring" not in parts.written:
+            continue
+        for key, of_one in (("variants", ""), ("invocation", "serial")):
+            if f"{path}.{key}" in parts.written and settings.get(key) != of_one:
+                yield Fault(
+                    f"{path}.monitoring",
+                    f"with '{key}'",
+                    "an endpoint of one model, or of a pipeline as a whole",
+                    "Remove it: SageMaker monitors no others."
+                    " https://docs.aws.amazon.com/sagemaker/latest/dg/model-monitor.html",
+                )
+        if f"{path}.capture" not in parts.written:
+            yield Fault(
+                f"{path}.monitoring",
+                "without 'capture'",
+                "an endpoint whose traffic is kept",
+                "Add 'capture:', or remove it.",
+            )
+        capture = _section(CaptureSettings, settings, "capture") or CaptureSettings()
+        for name, kind in QUALITIES.items():
+            quality = _section(kind, settings, f"monitoring.{name}")
+            if not quality or "kind" not in settings:
+                continue
+            below = f"{path}.monitoring.{name}"
+            yield from _baseline_faults(f"{below}.baseline", path, settings, parts, quality)
+            for fault in quality.plan("baseline/").faults(capture.plan, settings["kind"]):
+                key = fault.path.removeprefix("monitoring").removeprefix(f".{name}")
+                yield replace(fault, path=f"{below}{key}")
+
+
+def _baseline_faults(
+    below: str, path: str, settings: Settings, parts: Parts, quality: QualitySettings
+) -> Iterator[Fault]:
+    """The baseline stands in the folder of a model of the endpoint."""
+    known = [it for _, it in served(path, settings, parts)]
+    if quality.baseline:
+        known = [it for it in known if it.name == quality.baseline]
+    model = (known[0].model or "") if known else ""
+    if not model or model.endswith(ARCHIVE):
+        yield Fault(
+            below,
+            f"'{quality.baseline or 'the first container'}', with {model or 'no model'}",
+            "a container whose model is a folder",
+            "Name one that has a folder 'baseline'.",
+        )
+
+
+def _section(kind: type[SomeSection], settings: Settings, path: str) -> SomeSection | None:
+    """A section of an endpoint that is valid as a whole."""
+    values = {key: settings.get(f"{path}.{key}") for key in kind.model_fields}
+    if any(f"{path}.{key}" not in settings for key in values):
+        return None
+    return cast("SomeSection", kind.model_construct(**values))
 
 
 ENDPOINT_CHECKS: tuple[Check, ...] = (
@@ -437,5 +510,6 @@ ENDPOINT_CHECKS: tuple[Check, ...] = (
     _variant_faults,
     _deployment_faults,
     _scaling_faults,
+    _monitoring_faults,
     _excluded,
 )

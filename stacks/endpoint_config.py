@@ -9,6 +9,7 @@ from mlops_constructs.async_plan import AsyncPlan
 from mlops_constructs.component_plan import Share
 from mlops_constructs.data_capture import CapturePlan, Mode
 from mlops_constructs.deployment import Deployment
+from mlops_constructs.monitoring_job import DataQuality, ModelQuality, Problem
 from mlops_constructs.scaling_plan import Scaling, Scheduled
 from mlops_constructs.serverless_capacity import Serverless
 from mlops_constructs.serving_exclusions import MAIN
@@ -92,6 +93,14 @@ ContentType = Annotated[
 ContentTypes = Annotated[
     list[ContentType],
     Field(max_length=10, description="What is kept as text; all else is in base64."),
+]
+Offset = Annotated[
+    str,
+    text(
+        r"-P(?:T\d+H|\d+D)",
+        allowed="hours or days before, such as -PT6H or -P1D",
+        fix="Write it so.",
+    ),
 ]
 FOLDERS = r"(?:[\w!.'()-]+/)+"
 Filter = Annotated[
@@ -368,6 +377,103 @@ class CaptureSettings(Section):
         )
 
 
+class QualitySettings(Section):
+    """What every kind of monitoring is told."""
+
+    baseline: Annotated[
+        Name | None,
+        Field(description="The container whose model has the folder 'baseline': the first."),
+    ] = None
+    schedule: Annotated[
+        str,
+        text(
+            r"cron\(.+\)",
+            allowed="cron(0 * ? * * *), cron(0 <hour> ? * * *), cron(0 <hour>/<hours> ? * * *)",
+            fix="Write it so, in UTC: SageMaker knows no other forms.",
+        ),
+    ] = "cron(0 0 ? * * *)"
+    instance: InstanceType = "ml.m5.xlarge"
+
+
+class DataQualitySettings(QualitySettings):
+    """Whether questions are like those of the training."""
+
+    features: Annotated[
+        list[str], Field(description="Features whose drift has an alarm of its own.")
+    ] = []
+    drift: float = 0.1
+
+    def plan(self, baseline: str) -> DataQuality:
+        """The same for the construct.
+
+        Parameters
+        ----------
+        baseline
+            Prefix of the baseline's files.
+        """
+        return DataQuality(
+            baseline,
+            schedule=self.schedule,
+            instance=self.instance,
+            features=self.features,
+            drift=self.drift,
+        )
+
+
+class ModelQualitySettings(QualitySettings):
+    """Whether answers are as good as they were, once labels are known."""
+
+    problem: Problem = "Regression"
+    truth: Annotated[
+        str,
+        text(
+            FOLDERS,
+            allowed="folders of the artifact bucket",
+            fix="Write it such as 'truth/abalone/'.",
+        ),
+    ]
+    inference: Annotated[
+        str | None, Field(description="What of an answer is the prediction, such as '0'.")
+    ] = None
+    probability: str | None = None
+    threshold: float | None = None
+    start: Offset = "-P1D"
+    end: Offset = "-PT0H"
+    limits: Annotated[
+        dict[str, float],
+        Field(description="Metrics that have an alarm, and the last value that is good enough."),
+    ] = {}
+
+    def plan(self, baseline: str) -> ModelQuality:
+        """The same for the construct.
+
+        Parameters
+        ----------
+        baseline
+            Prefix of the baseline's files.
+        """
+        return ModelQuality(
+            baseline,
+            schedule=self.schedule,
+            instance=self.instance,
+            problem=self.problem,
+            truth=self.truth,
+            inference=self.inference or "",
+            probability=self.probability or "",
+            threshold=self.threshold,
+            start=self.start,
+            end=self.end,
+            limits=self.limits,
+        )
+
+
+class MonitoringSettings(Section):
+    """What is compared with the training, by the clock."""
+
+    data_quality: DataQualitySettings | None = None
+    model_quality: ModelQualitySettings | None = None
+
+
 class BatchSettings(Section):
     """What a state machine has the model asked about, where nobody asks it at once."""
 
@@ -449,6 +555,7 @@ class Endpoint(Served):
     limits: LimitSettings = LimitSettings()
     scaling: ScalingSettings | None = None
     capture: CaptureSettings | None = None
+    monitoring: MonitoringSettings | None = None
 
     @property
     def serving(self) -> Mapping[str, Served]:

@@ -9,9 +9,13 @@ from mlops_constructs.aws_images import AwsImage
 from mlops_constructs.component_endpoint import Component
 from mlops_constructs.endpoint_variants import Variant
 from mlops_constructs.model_container import ModelContainer, ModelFiles, OwnImage
+from mlops_constructs.monitoring_job import DataQuality, ModelQuality
 from stacks import endpoint_config as config
 from stacks.endpoint_containers import aws_image, spark_schema
 from stacks.releases import Release, Released
+
+BASELINE = "baseline/"
+"""The folder of a model with what its training was like: `operations.baseline` writes it."""
 
 
 def unreleased(settings: config.Endpoint, release: Release) -> list[str]:
@@ -144,6 +148,28 @@ def container(
         environment=part.environment,
         spark_schema=spark_schema(part.spark_schema),
     )
+
+
+def qualities(settings: config.Endpoint, release: Release) -> dict[str, DataQuality | ModelQuality]:
+    """What is monitored of an endpoint, by the title of its graph.
+
+    The baseline stands in the folder of a model that was released.
+
+    Parameters
+    ----------
+    settings
+        The endpoint.
+    release
+        What was released for it.
+    """
+    monitoring = settings.monitoring or config.MonitoringSettings()
+    found = {"Data quality": monitoring.data_quality, "Model quality": monitoring.model_quality}
+    first = next(iter(settings.parts))
+    return {
+        title: it.plan(f"{release.containers[it.baseline or first].key}{BASELINE}")
+        for title, it in found.items()
+        if it
+    }
 
 
 def queue(settings: config.Endpoint) -> AsyncPlan | None:

@@ -108,6 +108,8 @@ class ModelEndpoint(Construct):
         Where an asynchronous endpoint tells of successes and failures.
     role : aws_cdk.aws_iam.IRole
         The execution role.
+    endpoint : aws_cdk.aws_sagemaker.CfnEndpoint
+        The endpoint itself.
 
     Raises
     ------
@@ -234,7 +236,7 @@ class ModelEndpoint(Construct):
         )
         self.alarms = watching.all
         self.topics = channel.topics if channel else {}
-        endpoint = sagemaker.CfnEndpoint(
+        endpoint = self.endpoint = sagemaker.CfnEndpoint(
             self,
             "Endpoint",
             endpoint_name=self.endpoint_name,

@@ -8,10 +8,11 @@ from mlops_constructs.async_plan import AsyncPlan
 from mlops_constructs.component_plan import Share
 from mlops_constructs.data_capture import CapturePlan
 from mlops_constructs.deployment import Deployment
+from mlops_constructs.monitoring_job import DataQuality, ModelQuality
 from mlops_constructs.scaling_plan import Scaling, Scheduled
 from mlops_constructs.transform_job import TransformJob
 from stacks.config import Environment, load_environment
-from stacks.endpoint_parts import queue, unreleased
+from stacks.endpoint_parts import qualities, queue, unreleased
 from stacks.releases import Release, Released
 from tests.unit.stacks.test_config import GOOD, faults
 
@@ -520,3 +521,67 @@ class TestBatch:
         assert set(found) == {"endpoints.iris.batch"}
         found = faults(tmp_path, GOOD + BATCH.replace("kind: batch", "kind: async"))
         assert set(found) == {"endpoints.iris.batch"}
+
+
+MONITORED = (
+    IRIS
+    + """\
+    capture: {}
+    monitoring:
+      data_quality: {features: [length], drift: 0.2}
+      model_quality: {truth: truth/iris/, inference: "0", limits: {rmse: 2.2}}
+"""
+)
+
+
+class TestMonitoring:
+    def test_the_baseline_is_the_released_models(self, tmp_path: Path) -> None:
+        endpoint = loaded(tmp_path, GOOD + MONITORED).endpoints["iris"]
+        source = f"s3://{BUCKET}/mlflow/1/models/m-1/artifacts/"
+        release = Release({"model": Released(model="iris", version=1, source=source)})
+        baseline = "mlflow/1/models/m-1/artifacts/baseline/"
+        assert qualities(endpoint, release) == {
+            "Data quality": DataQuality(baseline, features=["length"], drift=0.2),
+            "Model quality": ModelQuality(
+                baseline, truth="truth/iris/", inference="0", limits={"rmse": 2.2}
+            ),
+        }
+
+    def test_every_fault_at_once(self, tmp_path: Path) -> None:
+        text = (
+            MONITORED.replace("capture: {}", "capture: {what: requests, csv_types: [csv]}")
+            .replace("drift: 0.2", "drift: 2, schedule: cron(5 0 ? * * *)")
+            .replace("rmse", "recall")
+        )
+        found = faults(tmp_path, GOOD + text.replace("truth/iris/", "/truth"))
+        assert set(found) == {
+            "endpoints.iris.capture.csv_types.0",
+            "endpoints.iris.monitoring.data_quality.drift",
+            "endpoints.iris.monitoring.data_quality.schedule",
+            "endpoints.iris.monitoring.model_quality.truth",
+        }
+        found = faults(tmp_path, GOOD + text.replace("[csv]", "[text/csv]"))
+        assert set(found) == {
+            "endpoints.iris.monitoring.data_quality.drift",
+            "endpoints.iris.monitoring.data_quality.schedule",
+            "endpoints.iris.monitoring.model_quality",
+            "endpoints.iris.monitoring.model_quality.limits",
+        }
+
+    def test_it_needs_capture(self, tmp_path: Path) -> None:
+        found = faults(tmp_path, GOOD + MONITORED.replace("    capture: {}\n", ""))
+        assert set(found) == {"endpoints.iris.monitoring"}
+
+    def test_an_archive_has_no_folder(self, tmp_path: Path) -> None:
+        text = MONITORED.replace("models:/iris@champion", f"s3://{BUCKET}/iris.tar.gz")
+        assert set(faults(tmp_path, GOOD + text)) == {
+            "endpoints.iris.monitoring.data_quality.baseline",
+            "endpoints.iris.monitoring.model_quality.baseline",
+        }
+
+    def test_one_model_is_monitored(self, tmp_path: Path) -> None:
+        variants = MONITORED.replace(
+            "    image: iris\n    model: models:/iris@champion\n",
+            VARIANTS.partition("  iris:\n")[2],
+        )
+        assert "endpoints.iris.monitoring" in faults(tmp_path, GOOD + variants)
