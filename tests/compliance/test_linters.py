@@ -27,7 +27,7 @@ CHECKOV: Mapping[tuple[str, str], str] = {
         ("CKV_AWS_32", f"Data/{image}Image/Repository"): (
             "its policy only denies: everybody, from elsewhere; checkov reads the star alone"
         )
-        for image in ("Iris", "Mlflow")
+        for image in ("Iris", "Mlflow", "ModelServer")
     },
     ("CKV_AWS_73", "Api/Api/RestApi/DeploymentStage.v1"): (
         "the access log and the metrics say who called and how long it took, without X-Ray"

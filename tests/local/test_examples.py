@@ -16,6 +16,7 @@ from local.platform import LocalPlatform
 from operations.errors import OperationError
 from tests.conftest import ROOT
 from tests.local.conftest import Deployed
+from tests.local.serving import until
 
 LINES = (ROOT / "examples" / "abalone" / "request.csv").read_text().split()
 """The first is the article's."""
@@ -200,6 +201,36 @@ def test_a_batch_answers_as_the_endpoint_does(
     )
     out = s3.get_object(Bucket=bucket, Key=f"batch/{job}/out/lines.csv.out")["Body"].read()
     assert out.decode().split() == [served.ask(endpoint, line).strip() for line in LINES]
+
+
+BATCH = "abalone-batch"
+
+
+def test_the_deployed_state_machine_answers_the_lines_as_the_endpoint_does(
+    served: Examples,
+) -> None:
+    platform = served.platform
+    s3, states = platform.client("s3"), platform.client("stepfunctions")
+    bucket = platform.environment.naming.artifact_bucket(platform.environment.account)
+    for archive in pack(served.models, served.models.parent / BATCH):
+        s3.upload_file(str(archive), bucket, f"batch/abalone/{archive.name}")
+    release(platform, BATCH)
+    platform.deploy(f"Endpoint-{BATCH}")
+    s3.put_object(Bucket=bucket, Key="batch/abalone/in/lines.csv", Body="\n".join(LINES).encode())
+    begun = states.start_execution(
+        stateMachineArn=platform.outputs(f"Endpoint-{BATCH}")["StateMachineArn"]
+    )
+    ended = until(
+        lambda: states.describe_execution(executionArn=begun["executionArn"]),
+        lambda it: it["status"] != "RUNNING",
+    )
+    assert ended["status"] == "SUCCEEDED", ended
+    out = s3.get_object(Bucket=bucket, Key="batch/abalone/out/lines.csv.out")["Body"].read()
+    said = [served.ask(SHORT_PIPELINE, line).strip() for line in LINES]
+    # Joined to its input, the prediction is the last column.
+    assert out.decode().split() == [
+        f"{line},{answer}" for line, answer in zip(LINES, said, strict=True)
+    ]
 
 
 def _model_of(platform: LocalPlatform, endpoint: str) -> dict[str, Any]:
