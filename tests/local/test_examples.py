@@ -233,6 +233,24 @@ def test_the_deployed_state_machine_answers_the_lines_as_the_endpoint_does(
     ]
 
 
+def test_what_a_deployed_endpoint_is_asked_is_captured(served: Examples) -> None:
+    platform = served.platform
+    s3 = platform.client("s3")
+    bucket = platform.environment.naming.artifact_bucket(platform.environment.account)
+    prefix = f"capture/{platform.endpoint_name(SHORT_PIPELINE)}/main/"
+    answer = served.ask(SHORT_PIPELINE, LINE).strip()
+
+    def captured() -> list[tuple[str, str]]:
+        keys = [
+            it["Key"] for it in s3.list_objects_v2(Bucket=bucket, Prefix=prefix).get("Contents", [])
+        ]
+        bodies = [s3.get_object(Bucket=bucket, Key=key)["Body"].read().decode() for key in keys]
+        found = [json.loads(line)["captureData"] for it in bodies for line in it.splitlines()]
+        return [(it["endpointInput"]["data"], it["endpointOutput"]["data"].strip()) for it in found]
+
+    assert (LINE, answer) in until(captured, lambda found: (LINE, answer) in found)
+
+
 def _model_of(platform: LocalPlatform, endpoint: str) -> dict[str, Any]:
     """The model of an endpoint, as SageMaker describes it."""
     client = platform.client("sagemaker")
