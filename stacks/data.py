@@ -9,7 +9,7 @@ from constructs import Construct
 
 from mlops_constructs.alarms import AlarmTopic
 from mlops_constructs.artifact_store import ArtifactStore
-from mlops_constructs.data_capture import CAPTURE_PREFIX
+from mlops_constructs.capture_plan import CAPTURE_PREFIX
 from mlops_constructs.data_perimeter import DataPerimeter
 from mlops_constructs.database_backup import DatabaseBackup
 from mlops_constructs.database_class import memory

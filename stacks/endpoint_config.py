@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from mlops_constructs.async_plan import AsyncPlan
+from mlops_constructs.capture_plan import CapturePlan, Mode
 from mlops_constructs.component_plan import Share
-from mlops_constructs.data_capture import CapturePlan, Mode
 from mlops_constructs.deployment import Deployment
 from mlops_constructs.monitoring_job import DataQuality, ModelQuality, Problem
 from mlops_constructs.scaling_plan import Scaling, Scheduled

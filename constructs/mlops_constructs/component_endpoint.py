@@ -21,7 +21,6 @@ from mlops_constructs.content_name import content_name
 from mlops_constructs.deployment import GUARDED, STEPS, Deployment, alarm_faults
 from mlops_constructs.endpoint_alarms import LIMITS, OF_MODELS, Limits
 from mlops_constructs.faults import Fault, raise_faults
-from mlops_constructs.local_storage import acknowledge_local_storage, volume_key
 from mlops_constructs.log_settings import LogSettings
 from mlops_constructs.model_container import ModelContainer, grant_what_is_read
 from mlops_constructs.model_endpoint import execution_role, grant_invoke
@@ -30,6 +29,7 @@ from mlops_constructs.private_network import PrivateNetwork
 from mlops_constructs.sagemaker_model import SageMakerModel, place_models
 from mlops_constructs.scaling_from_none import ScalingFromNone
 from mlops_constructs.serving_exclusions import MAIN, Shape, exclusion_faults
+from mlops_constructs.volume_key import acknowledge_local_storage, volume_key
 
 COPIES = "sagemaker:inference-component:DesiredCopyCount"
 INVOCATIONS_PER_COPY = "SageMakerInferenceComponentInvocationsPerCopy"

@@ -25,7 +25,6 @@ from mlops_constructs.endpoint_alarms import LIMITS, EndpointAlarms, Limits
 from mlops_constructs.endpoint_scaling import EndpointScaling
 from mlops_constructs.endpoint_variants import Variant, variant_faults
 from mlops_constructs.faults import Fault, raise_faults
-from mlops_constructs.local_storage import acknowledge_local_storage, volume_key
 from mlops_constructs.log_settings import LogSettings
 from mlops_constructs.model_container import grant_what_is_read
 from mlops_constructs.naming import Naming
@@ -36,6 +35,7 @@ from mlops_constructs.sagemaker_model import SageMakerModel, place_models
 from mlops_constructs.scaling_plan import Scaling
 from mlops_constructs.service_call import S3, ServiceCall
 from mlops_constructs.serving_exclusions import MAIN, Shape, exclusion_faults
+from mlops_constructs.volume_key import acknowledge_local_storage, volume_key
 
 KINDS = ("endpoint", "endpoint-config", "model")
 """What an endpoint consists of, as SageMaker's ARNs name it."""

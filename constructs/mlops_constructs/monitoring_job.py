@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
-from mlops_constructs.data_capture import CapturePlan
+from mlops_constructs.capture_plan import CapturePlan
 from mlops_constructs.faults import Fault
 from mlops_constructs.prefixes import prefix_faults
 

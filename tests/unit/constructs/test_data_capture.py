@@ -5,7 +5,8 @@ import pytest
 from aws_cdk import aws_sagemaker as sagemaker
 from aws_cdk.assertions import Match, Template
 
-from mlops_constructs.data_capture import CapturePlan, DataCapture
+from mlops_constructs.capture_plan import CapturePlan
+from mlops_constructs.data_capture import DataCapture
 from tests.unit.constructs.conftest import Bench
 
 Statements = Callable[[Template], list[dict[str, object]]]

@@ -7,7 +7,8 @@ from aws_cdk.assertions import Match, Template
 
 from mlops_constructs.async_plan import AsyncPlan
 from mlops_constructs.aws_images import AwsImage
-from mlops_constructs.data_capture import CapturePlan, DataCapture
+from mlops_constructs.capture_plan import CapturePlan
+from mlops_constructs.data_capture import DataCapture
 from mlops_constructs.deployment import Deployment, Strategy
 from mlops_constructs.endpoint_variants import Variant
 from mlops_constructs.faults import FaultsError

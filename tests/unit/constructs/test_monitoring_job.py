@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from mlops_constructs.data_capture import CapturePlan
+from mlops_constructs.capture_plan import CapturePlan
 from mlops_constructs.monitor_images import ACCOUNTS, monitor_image
 from mlops_constructs.monitoring_job import DataQuality, ModelQuality
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from mlops_constructs.async_plan import AsyncPlan
+from mlops_constructs.capture_plan import CapturePlan
 from mlops_constructs.component_plan import Share
-from mlops_constructs.data_capture import CapturePlan
 from mlops_constructs.deployment import Deployment
 from mlops_constructs.monitoring_job import DataQuality, ModelQuality
 from mlops_constructs.scaling_plan import Scaling, Scheduled
