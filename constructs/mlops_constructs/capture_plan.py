@@ -68,3 +68,7 @@ class CapturePlan:
                     "at most 10 content types, such as text/csv",
                     "Name the types that clients send.",
                 )
+
+
+DEFAULT = CapturePlan()
+"""What is kept where nothing else is said."""

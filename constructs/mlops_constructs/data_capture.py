@@ -7,7 +7,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_sagemaker as sagemaker
 
 from mlops_constructs.artifact_store import ArtifactStore
-from mlops_constructs.capture_plan import CapturePlan
+from mlops_constructs.capture_plan import DEFAULT, CapturePlan
 from mlops_constructs.service_call import S3, ServiceCall
 
 
@@ -41,7 +41,7 @@ class DataCapture:
     )
 
     artifacts: ArtifactStore
-    plan: CapturePlan = CapturePlan()
+    plan: CapturePlan = DEFAULT
 
     def property(self) -> sagemaker.CfnEndpointConfig.DataCaptureConfigProperty:
         """What the endpoint configuration says of it."""
