@@ -9,6 +9,7 @@ from constructs import Construct
 
 from mlops_constructs.alarms import AlarmTopic
 from mlops_constructs.artifact_store import ArtifactStore
+from mlops_constructs.capture_plan import CAPTURE_PREFIX
 from mlops_constructs.data_perimeter import DataPerimeter
 from mlops_constructs.database_backup import DatabaseBackup
 from mlops_constructs.database_class import memory
@@ -85,6 +86,7 @@ class DataStack(PlatformStack):
             naming=environment.naming,
             key=self.key,
             log_days=environment.log_retention,
+            expiring={CAPTURE_PREFIX: environment.data.capture_retention},
             removal_policy=self.removal_policy,
         )
         self.images = {

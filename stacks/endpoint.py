@@ -6,13 +6,17 @@ from aws_cdk import CfnOutput
 from constructs import Construct
 
 from mlops_constructs.async_plan import AsyncPlaces
+from mlops_constructs.batch_model import BatchModel
 from mlops_constructs.component_endpoint import ComponentEndpoint
 from mlops_constructs.component_plan import Fleet
+from mlops_constructs.data_capture import DataCapture
 from mlops_constructs.endpoint_alarms import Limits
+from mlops_constructs.endpoint_dashboard import EndpointDashboard
 from mlops_constructs.model_endpoint import ModelEndpoint
+from mlops_constructs.monitoring_schedule import MonitoringSchedule
 from stacks.config import Environment
 from stacks.data import DataStack
-from stacks.endpoint_parts import components, queue, variants
+from stacks.endpoint_parts import components, containers, qualities, queue, variants
 from stacks.network import NetworkStack
 from stacks.platform_stack import PlatformStack
 from stacks.releases import Release
@@ -62,9 +66,21 @@ class EndpointStack(PlatformStack):
             "name": name,
             "network": network.network,
             "artifacts": data.artifacts,
-            "key": data.key,
             "log_settings": network.log_settings,
             "alarms": data.alarms,
+        }
+        if settings.batch:
+            model = BatchModel(
+                self,
+                "Batch",
+                containers=containers(settings.parts, release, repositories),
+                job=settings.batch.job(settings.instance),
+                **common,
+            )
+            CfnOutput(self, "StateMachineArn", value=model.batch.machine.state_machine_arn)
+            return
+        common |= {
+            "key": data.key,
             "limits": Limits(**settings.limits.model_dump()),
             "deployment": settings.deployment.plan,
             "rollback_alarms": [arn.split(":", 6)[6] for arn in settings.deployment.alarms],
@@ -84,16 +100,50 @@ class EndpointStack(PlatformStack):
                 components=components(settings.components, release, repositories),
                 **common,
             )
+            EndpointDashboard(
+                self,
+                "Dashboard",
+                endpoint=fleet.endpoint_name,
+                components=list(fleet.component_names.values()),
+                alarms=fleet.alarms,
+            )
             CfnOutput(self, "EndpointName", value=fleet.endpoint_name)
             CfnOutput(self, "Components", value=",".join(fleet.component_names.values()))
             return
+        capture = DataCapture(data.artifacts, settings.capture.plan) if settings.capture else None
         endpoint = ModelEndpoint(
             self,
             "Endpoint",
             variants=list(variants(settings, release, repositories)),
             scaling=settings.scaling.plan if settings.scaling else None,
             asynchronous=queue(settings),
+            capture=capture,
             **common,
+        )
+        schedules = {
+            title: MonitoringSchedule(
+                self,
+                title.title().replace(" ", ""),
+                naming=environment.naming,
+                name=name,
+                endpoint=endpoint.endpoint,
+                capture=capture,
+                network=network.network,
+                artifacts=data.artifacts,
+                quality=quality,
+                alarms=data.alarms,
+            )
+            for title, quality in qualities(settings, release).items()
+            if capture  # a check asks for it
+        }
+        EndpointDashboard(
+            self,
+            "Dashboard",
+            endpoint=endpoint.endpoint_name,
+            variants=list(settings.serving),
+            instances=settings.kind != "serverless",
+            alarms=[*endpoint.alarms, *(it for each in schedules.values() for it in each.all)],
+            monitoring={title: schedule.metrics for title, schedule in schedules.items()},
         )
         if settings.kind == "serverless":
             self.opt_out(SERVERLESS, endpoint)

@@ -8,6 +8,7 @@ from mlops_constructs.naming import Naming
 from stacks.endpoint_config import AWS, Served
 from stacks.endpoint_containers import aws_image, container_settings
 from stacks.endpoint_views import all_served, all_serving, endpoints, served
+from stacks.observation_checks import OBSERVATION_CHECKS
 from stacks.serving_checks import SERVING_CHECKS
 from stacks.validation import Check, Parts
 
@@ -103,4 +104,5 @@ ENDPOINT_CHECKS: tuple[Check, ...] = (
     _image_faults,
     _place_faults,
     *SERVING_CHECKS,
+    *OBSERVATION_CHECKS,
 )

@@ -1,16 +1,19 @@
 """The configuration of the endpoints: what each serves, on what, and how it is updated."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from mlops_constructs.async_plan import AsyncPlan
+from mlops_constructs.capture_plan import CapturePlan, Mode
 from mlops_constructs.component_plan import Share
 from mlops_constructs.deployment import Deployment
+from mlops_constructs.monitoring_job import DataQuality, ModelQuality, Problem
 from mlops_constructs.scaling_plan import Scaling, Scheduled
 from mlops_constructs.serverless_capacity import Serverless
 from mlops_constructs.serving_exclusions import MAIN
+from mlops_constructs.transform_job import Assemble, Compression, Join, Split, TransformJob
 from stacks.fields import Name, Section
 from stacks.forms import quantity, text, whole_number
 
@@ -77,6 +80,43 @@ AlarmArn = Annotated[
         fix="Copy it whole, such as 'arn:aws:cloudwatch:eu-west-1:111111111111:alarm:orders'.",
     ),
 ]
+
+ContentType = Annotated[
+    str,
+    # https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CaptureContentTypeHeader.html
+    text(
+        r"[a-zA-Z0-9](?:-*[a-zA-Z0-9])*/[a-zA-Z0-9](?:-*[a-zA-Z0-9.])*",
+        allowed="a content type",
+        fix="Write it such as 'text/csv'.",
+    ),
+]
+ContentTypes = Annotated[
+    list[ContentType],
+    Field(max_length=10, description="What is kept as text; all else is in base64."),
+]
+Offset = Annotated[
+    str,
+    text(
+        r"-P(?:T\d+H|\d+D)",
+        allowed="hours or days before, such as -PT6H or -P1D",
+        fix="Write it so.",
+    ),
+]
+FOLDERS = r"(?:[\w!.'()-]+/)+"
+Filter = Annotated[
+    str,
+    text(
+        r"\$[^\n]{0,62}",
+        allowed="a JSONPath of at most 63 letters that starts with $",
+        fix="Write it such as '$[1:]' for rows, and '$.features' for objects.",
+    ),
+]
+MODES: Mapping[str, Sequence[Mode]] = {
+    "both": ("Input", "Output"),
+    "requests": ("Input",),
+    "answers": ("Output",),
+}
+"""What SageMaker calls what is kept."""
 
 
 class SparkColumn(Section):
@@ -318,16 +358,194 @@ class FleetSettings(Section):
     models: Annotated[dict[Name, ComponentSettings], Field(min_length=1)]
 
 
+class CaptureSettings(Section):
+    """What of requests and answers is kept in the artifact bucket."""
+
+    percent: Annotated[int, quantity({"%": 1.0}, minimum="1 %", maximum="100 %")] = 20
+    what: Literal["both", "requests", "answers"] = "both"
+    csv_types: ContentTypes = ["text/csv"]
+    json_types: ContentTypes = ["application/json"]
+
+    @property
+    def plan(self) -> CapturePlan:
+        """The same for the construct."""
+        return CapturePlan(
+            percent=self.percent,
+            modes=MODES[self.what],
+            csv_types=self.csv_types,
+            json_types=self.json_types,
+        )
+
+
+class QualitySettings(Section):
+    """What every kind of monitoring is told."""
+
+    baseline: Annotated[
+        Name | None,
+        Field(description="The container whose model has the folder 'baseline': the first."),
+    ] = None
+    schedule: Annotated[
+        str,
+        text(
+            r"cron\(.+\)",
+            allowed="cron(0 * ? * * *), cron(0 <hour> ? * * *), cron(0 <hour>/<hours> ? * * *)",
+            fix="Write it so, in UTC: SageMaker knows no other forms.",
+        ),
+    ] = "cron(0 0 ? * * *)"
+    instance: InstanceType = "ml.m5.xlarge"
+
+
+class DataQualitySettings(QualitySettings):
+    """Whether questions are like those of the training."""
+
+    features: Annotated[
+        list[str], Field(description="Features whose drift has an alarm of its own.")
+    ] = []
+    drift: float = 0.1
+
+    def plan(self, baseline: str) -> DataQuality:
+        """The same for the construct.
+
+        Parameters
+        ----------
+        baseline
+            Prefix of the baseline's files.
+        """
+        return DataQuality(
+            baseline,
+            schedule=self.schedule,
+            instance=self.instance,
+            features=self.features,
+            drift=self.drift,
+        )
+
+
+class ModelQualitySettings(QualitySettings):
+    """Whether answers are as good as they were, once labels are known."""
+
+    problem: Problem = "Regression"
+    truth: Annotated[
+        str,
+        text(
+            FOLDERS,
+            allowed="folders of the artifact bucket",
+            fix="Write it such as 'truth/abalone/'.",
+        ),
+    ]
+    inference: Annotated[
+        str | None, Field(description="What of an answer is the prediction, such as '0'.")
+    ] = None
+    probability: str | None = None
+    threshold: float | None = None
+    start: Offset = "-P1D"
+    end: Offset = "-PT0H"
+    limits: Annotated[
+        dict[str, float],
+        Field(description="Metrics that have an alarm, and the last value that is good enough."),
+    ] = {}
+
+    def plan(self, baseline: str) -> ModelQuality:
+        """The same for the construct.
+
+        Parameters
+        ----------
+        baseline
+            Prefix of the baseline's files.
+        """
+        return ModelQuality(
+            baseline,
+            schedule=self.schedule,
+            instance=self.instance,
+            problem=self.problem,
+            truth=self.truth,
+            inference=self.inference or "",
+            probability=self.probability or "",
+            threshold=self.threshold,
+            start=self.start,
+            end=self.end,
+            limits=self.limits,
+        )
+
+
+class MonitoringSettings(Section):
+    """What is compared with the training, by the clock."""
+
+    data_quality: DataQualitySettings | None = None
+    model_quality: ModelQualitySettings | None = None
+
+
+class BatchSettings(Section):
+    """What a state machine has the model asked about, where nobody asks it at once."""
+
+    input: Annotated[
+        str,
+        text(
+            FOLDERS,
+            allowed="folders of the artifact bucket",
+            fix="Write it such as 'batch/abalone/in/'.",
+        ),
+    ]
+    output: Annotated[
+        str,
+        text(
+            f"batch/{FOLDERS}",
+            allowed="folders below 'batch/' of the artifact bucket",
+            fix="Write it such as 'batch/abalone/out/'.",
+        ),
+    ]
+    content_type: ContentType | None = None
+    accept: ContentType | None = None
+    split: Split = "none"
+    assemble: Assemble = "none"
+    compression: Compression = "none"
+    strategy: Literal["single", "multi"] | None = None
+    payload: Annotated[int, quantity({"MB": 1.0}, minimum="0 MB", maximum="100 MB")] = 6
+    parallel: Annotated[int, whole_number(0, 100)] = 0
+    join: Join = "none"
+    input_filter: Filter = "$"
+    output_filter: Filter = "$"
+    instances: Annotated[int, whole_number(1, 100)] = 1
+    timeout: Annotated[int, quantity({"h": 1.0}, minimum="1 h", maximum="120 h")] = 24
+
+    def job(self, instance: str) -> TransformJob:
+        """The same for the construct.
+
+        Parameters
+        ----------
+        instance
+            SageMaker instance type.
+        """
+        return TransformJob(
+            self.input,
+            self.output,
+            content_type=self.content_type or "",
+            accept=self.accept or "",
+            split=self.split,
+            compression=self.compression,
+            assemble=self.assemble,
+            strategy=self.strategy or "",
+            payload_mb=self.payload,
+            parallel=self.parallel,
+            input_filter=self.input_filter,
+            output_filter=self.output_filter,
+            join=self.join,
+            instance=instance,
+            instances=self.instances,
+            hours=self.timeout,
+        )
+
+
 class Endpoint(Served):
     """One SageMaker endpoint."""
 
     kind: Annotated[
-        Literal["realtime", "serverless", "async", "components"],
+        Literal["realtime", "serverless", "async", "components", "batch"],
         Field(description="How it is provided with capacity, and asked."),
     ] = "realtime"
     serverless: ServerlessSettings | None = None
     queue: Annotated[AsyncSettings | None, Field(alias="async")] = None
     components: FleetSettings | None = None
+    batch: BatchSettings | None = None
 
     variants: Annotated[
         dict[Name, VariantSettings],
@@ -336,6 +554,8 @@ class Endpoint(Served):
     deployment: DeploymentSettings = DeploymentSettings()
     limits: LimitSettings = LimitSettings()
     scaling: ScalingSettings | None = None
+    capture: CaptureSettings | None = None
+    monitoring: MonitoringSettings | None = None
 
     @property
     def serving(self) -> Mapping[str, Served]:

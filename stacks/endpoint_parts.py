@@ -9,9 +9,13 @@ from mlops_constructs.aws_images import AwsImage
 from mlops_constructs.component_endpoint import Component
 from mlops_constructs.endpoint_variants import Variant
 from mlops_constructs.model_container import ModelContainer, ModelFiles, OwnImage
+from mlops_constructs.monitoring_job import DataQuality, ModelQuality
 from stacks import endpoint_config as config
 from stacks.endpoint_containers import aws_image, spark_schema
 from stacks.releases import Release, Released
+
+BASELINE = "baseline/"
+"""The folder of a model with what its training was like: `operations.baseline` writes it."""
 
 
 def unreleased(settings: config.Endpoint, release: Release) -> list[str]:
@@ -62,10 +66,7 @@ def variants(
         parts = served.named_parts(name if settings.variants else "")
         one = served if isinstance(served, config.VariantSettings) else config.VariantSettings()
         yield Variant(
-            [
-                container(part, release.containers[key], repositories, named=len(parts) > 1)
-                for key, part in parts.items()
-            ],
+            containers(parts, release, repositories),
             name=name,
             invocation=served.invocation,
             instance_type=served.instance,
@@ -74,6 +75,28 @@ def variants(
             shadow=one.shadow,
             serverless=serverless,
         )
+
+
+def containers(
+    parts: Mapping[str, config.Container],
+    release: Release,
+    repositories: Mapping[str, ecr.IRepository],
+) -> list[ModelContainer]:
+    """The containers of one model.
+
+    Parameters
+    ----------
+    parts
+        The containers, by their names in a release.
+    release
+        What was released for the endpoint.
+    repositories
+        The repository of each image of ours.
+    """
+    return [
+        container(part, release.containers[key], repositories, named=len(parts) > 1)
+        for key, part in parts.items()
+    ]
 
 
 def components(
@@ -125,6 +148,28 @@ def container(
         environment=part.environment,
         spark_schema=spark_schema(part.spark_schema),
     )
+
+
+def qualities(settings: config.Endpoint, release: Release) -> dict[str, DataQuality | ModelQuality]:
+    """What is monitored of an endpoint, by the title of its graph.
+
+    The baseline stands in the folder of a model that was released.
+
+    Parameters
+    ----------
+    settings
+        The endpoint.
+    release
+        What was released for it.
+    """
+    monitoring = settings.monitoring or config.MonitoringSettings()
+    found = {"Data quality": monitoring.data_quality, "Model quality": monitoring.model_quality}
+    first = next(iter(settings.parts))
+    return {
+        title: it.plan(f"{release.containers[it.baseline or first].key}{BASELINE}")
+        for title, it in found.items()
+        if it
+    }
 
 
 def queue(settings: config.Endpoint) -> AsyncPlan | None:

@@ -5,6 +5,8 @@ from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
+from mlops_constructs.batch_transform import BatchTransform
+from mlops_constructs.data_capture import DataCapture
 from mlops_constructs.data_perimeter import DataPerimeter
 from mlops_constructs.dns_firewall import DnsFirewall
 from mlops_constructs.encryption_key import EncryptionKey
@@ -15,6 +17,7 @@ from mlops_constructs.log_settings import LogSettings
 from mlops_constructs.managed_tracking import ManagedTracking
 from mlops_constructs.model_endpoint import ModelEndpoint
 from mlops_constructs.model_invoker import ModelInvoker
+from mlops_constructs.monitoring_schedule import MonitoringSchedule
 from mlops_constructs.private_network import PrivateNetwork
 from mlops_constructs.secret_rotation import SecretRotation
 from mlops_constructs.shared_endpoints import HubConnection, SharedEndpoints
@@ -31,7 +34,14 @@ TRACKING_CALLS = {
     "sagemaker_app": ManagedTracking.CALLS,
 }
 """What each kind of MLflow calls, or is called by."""
-OTHER_CALLS = (*ModelEndpoint.CALLS, *ModelInvoker.CALLS, *InferenceApi.CALLS)
+OTHER_CALLS = (
+    *ModelEndpoint.CALLS,
+    *DataCapture.CALLS,
+    *BatchTransform.CALLS,
+    *MonitoringSchedule.CALLS,
+    *ModelInvoker.CALLS,
+    *InferenceApi.CALLS,
+)
 """What the rest of the platform calls."""
 
 

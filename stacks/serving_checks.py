@@ -16,7 +16,8 @@ from stacks.validation import Check, Parts
 REALTIME = "realtime"
 COMPONENTS = "components"
 ALARMS_OF_A_COMPONENT = 3
-SECTIONS = ("serverless", "async", COMPONENTS)
+BATCH = "batch"
+SECTIONS = ("serverless", "async", COMPONENTS, BATCH)
 """The sections that are for a kind of their name."""
 
 LEAST_INSTANCES = 2
@@ -159,7 +160,7 @@ def _deployment_faults(parts: Parts) -> Iterator[Fault]:
 def _instances(parts: Parts, path: str, settings: Settings) -> tuple[bool, int | None]:
     """Whether it is known how many instances the smallest variant has, and how many."""
     counts = [it.get("instances") for _, it in serving(parts, path, settings)]
-    if settings.get("kind") in ("serverless", COMPONENTS):
+    if settings.get("kind") in ("serverless", COMPONENTS, BATCH):
         return True, None
     known = bool(counts) and None not in counts and "kind" in settings
     return known, min(filter(None, counts), default=None)
@@ -214,6 +215,7 @@ def _shape(path: str, settings: Settings, parts: Parts) -> Shape | None:
         containers=max(map(len, containers)),
         unpacked=any(not model.endswith(ARCHIVE) for model in models),
         scaled=f"{path}.scaling" in parts.written,
+        captured=f"{path}.capture" in parts.written,
     )
 
 

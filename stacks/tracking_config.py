@@ -52,6 +52,11 @@ class Data(Section):
     deletion_protection: bool = True
     database: Database = Database()
     backup: Backup = Backup()
+    capture_retention: Annotated[
+        int,
+        quantity(DAYS, minimum="1 days", maximum="3650 days"),
+        Field(description="How long what is captured of endpoints is kept."),
+    ] = 30
 
 
 class TlsListener(Section):

@@ -26,9 +26,10 @@ from mlops_constructs.model_container import ModelContainer, grant_what_is_read
 from mlops_constructs.model_endpoint import execution_role, grant_invoke
 from mlops_constructs.naming import Naming
 from mlops_constructs.private_network import PrivateNetwork
-from mlops_constructs.sagemaker_model import SageMakerModel
+from mlops_constructs.sagemaker_model import SageMakerModel, place_models
 from mlops_constructs.scaling_from_none import ScalingFromNone
 from mlops_constructs.serving_exclusions import MAIN, Shape, exclusion_faults
+from mlops_constructs.volume_key import acknowledge_local_storage, volume_key
 
 COPIES = "sagemaker:inference-component:DesiredCopyCount"
 INVOCATIONS_PER_COPY = "SageMakerInferenceComponentInvocationsPerCopy"
@@ -148,9 +149,7 @@ class ComponentEndpoint(Construct):
         )
         containers = [component.container for component in components.values()]
         grant_what_is_read(self, self.role, containers, artifacts)
-        network.grant_attach(self.role, lend=True)
-        group = network.security_group(self, "ModelGroup", "Model containers")
-        network.connect_to_s3(group)
+        group = place_models(self, network, self.role)
         subnets = [subnet.subnet_id for subnet in network.vpc.isolated_subnets]
         config = self._config(fleet, key, subnets, group.security_group_id)
         endpoint = sagemaker.CfnEndpoint(
@@ -197,7 +196,7 @@ class ComponentEndpoint(Construct):
     ) -> sagemaker.CfnEndpointConfig:
         of = sagemaker.CfnEndpointConfig
         properties: dict[str, Any] = {
-            "kms_key_id": key.key_arn,
+            **volume_key(key, [fleet.instance_type]),
             "execution_role_arn": self.role.role_arn,
             "enable_network_isolation": True,
             "vpc_config": of.VpcConfigProperty(subnets=subnets, security_group_ids=[group]),
@@ -217,12 +216,14 @@ class ComponentEndpoint(Construct):
                 )
             ],
         }
-        return of(
+        config = of(
             self,
             "Config",
             endpoint_config_name=content_name(self, self.endpoint_name, properties),
             **properties,
         )
+        acknowledge_local_storage(config)
+        return config
 
     def _serve(
         self, place: Construct, each: str, share: Share, model_name: str

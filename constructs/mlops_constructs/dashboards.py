@@ -8,6 +8,9 @@ from constructs import Construct
 Graphs = Mapping[str, Sequence[cloudwatch.IMetric]]
 """Metrics by the title of their graph."""
 
+MOST_ALARMS = 100
+"""https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/CloudWatch-Dashboard-Body-Structure.html"""
+
 
 def dashboard(
     scope: Construct, construct_id: str, *, alarms: Sequence[cloudwatch.IAlarm], graphs: Graphs
@@ -29,9 +32,10 @@ def dashboard(
     ...     self, "Dashboard", alarms=[alarm], graphs={"Requests in a minute": [requests]})
     """
     made = cloudwatch.Dashboard(scope, construct_id)
-    if alarms:
+    for first in range(0, len(alarms), MOST_ALARMS):
+        shown = list(alarms[first : first + MOST_ALARMS])
         made.add_widgets(
-            cloudwatch.AlarmStatusWidget(title="Alarms", alarms=list(alarms), width=24, height=3)
+            cloudwatch.AlarmStatusWidget(title="Alarms", alarms=shown, width=24, height=3)
         )
     made.add_widgets(
         *(

@@ -26,6 +26,8 @@ class EndpointDashboard(Construct):
         Name of the endpoint.
     variants
         Names of its production variants.
+    components
+        Names of inference components, where models share a fleet: requests are counted by them.
     instances
         Whether the variants have instances of their own: serverless ones have not.
     alarms
@@ -52,13 +54,18 @@ class EndpointDashboard(Construct):
         *,
         endpoint: str,
         variants: Sequence[str] = ("main",),
+        components: Sequence[str] = (),
         instances: bool = True,
         alarms: Sequence[cloudwatch.IAlarm] = (),
         monitoring: Mapping[str, Mapping[str, cloudwatch.IMetric]] | None = None,
     ) -> None:
         super().__init__(scope, construct_id)
-        self._endpoint = endpoint
-        self._variants = variants
+        self._of_instances = {
+            variant: {"EndpointName": endpoint, "VariantName": variant} for variant in variants
+        }
+        self._of_requests: Mapping[str, Mapping[str, str]] = {
+            component: {"InferenceComponentName": component} for component in components
+        } or self._of_instances
         graphs = self._requests()
         if instances:
             graphs |= self._instances()
@@ -96,17 +103,18 @@ class EndpointDashboard(Construct):
         }
 
     def _each(
-        self, name: str, statistic: str, share: str = "", space: str = INVOCATIONS
+        self, metric: str, statistic: str, share: str = "", space: str = INVOCATIONS
     ) -> list[cloudwatch.IMetric]:
-        """A metric of each variant."""
+        """A metric of each variant, or of each component."""
+        lines = self._of_instances if space == INSTANCES else self._of_requests
         return [
             cloudwatch.Metric(
                 namespace=space,
-                metric_name=name,
-                dimensions_map={"EndpointName": self._endpoint, "VariantName": variant},
+                metric_name=metric,
+                dimensions_map=dict(dimensions),
                 statistic=statistic,
                 period=MINUTE,
-                label=f"{variant}, {share}" if share else variant,
+                label=f"{name}, {share}" if share else name,
             )
-            for variant in self._variants
+            for name, dimensions in lines.items()
         ]

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any
 
 from aws_cdk import Stack
 from aws_cdk import aws_ec2 as ec2
@@ -18,6 +18,7 @@ from mlops_constructs.async_inference import AsyncChannel, AsyncScaling
 from mlops_constructs.async_plan import AsyncPlan
 from mlops_constructs.aws_images import AwsImage
 from mlops_constructs.content_name import content_name
+from mlops_constructs.data_capture import DataCapture
 from mlops_constructs.deployment import GUARDED, Deployment
 from mlops_constructs.deployment_guards import deployment_config
 from mlops_constructs.endpoint_alarms import LIMITS, EndpointAlarms, Limits
@@ -30,10 +31,11 @@ from mlops_constructs.naming import Naming
 from mlops_constructs.platform_role import PlatformRole
 from mlops_constructs.private_network import PrivateNetwork
 from mlops_constructs.sagemaker_in_vpc import CREATE_MODEL, deny_elsewhere, only_in
-from mlops_constructs.sagemaker_model import SageMakerModel
+from mlops_constructs.sagemaker_model import SageMakerModel, place_models
 from mlops_constructs.scaling_plan import Scaling
 from mlops_constructs.service_call import S3, ServiceCall
 from mlops_constructs.serving_exclusions import MAIN, Shape, exclusion_faults
+from mlops_constructs.volume_key import acknowledge_local_storage, volume_key
 
 KINDS = ("endpoint", "endpoint-config", "model")
 """What an endpoint consists of, as SageMaker's ARNs name it."""
@@ -54,18 +56,6 @@ _MANAGE_ENDPOINT = (
     "sagemaker:DescribeModel",
     "sagemaker:UpdateEndpoint",
 )
-
-
-class Capture(Protocol):
-    """What is kept of an endpoint's requests and answers."""
-
-    def property(self) -> sagemaker.CfnEndpointConfig.DataCaptureConfigProperty:
-        """The same for the endpoint's configuration."""
-        ...
-
-    def grant(self, role: iam.IGrantable) -> iam.Grant:
-        """Let the execution role write what is kept."""
-        ...
 
 
 class ModelEndpoint(Construct):
@@ -90,7 +80,7 @@ class ModelEndpoint(Construct):
     variants
         What serves. Mostly one.
     key
-        Encrypts the volumes of the instances.
+        Encrypts the volumes of the instances, but those that the hardware encrypts.
     log_settings
         How logs are kept.
     alarms
@@ -118,6 +108,8 @@ class ModelEndpoint(Construct):
         Where an asynchronous endpoint tells of successes and failures.
     role : aws_cdk.aws_iam.IRole
         The execution role.
+    endpoint : aws_cdk.aws_sagemaker.CfnEndpoint
+        The endpoint itself.
 
     Raises
     ------
@@ -156,7 +148,7 @@ class ModelEndpoint(Construct):
         rollback_alarms: Sequence[str] = (),
         scaling: Scaling | None = None,
         asynchronous: AsyncPlan | None = None,
-        capture: Capture | None = None,
+        capture: DataCapture | None = None,
     ) -> None:
         super().__init__(scope, construct_id)
         raise_faults(
@@ -180,7 +172,7 @@ class ModelEndpoint(Construct):
         )
         containers = [container for variant in variants for container in variant.containers]
         grant_what_is_read(self, self.role, containers, artifacts)
-        group = None if serverless else self._place(network)
+        group = None if serverless else place_models(self, network, self.role)
         models = {
             variant.name: SageMakerModel(
                 self,
@@ -203,7 +195,7 @@ class ModelEndpoint(Construct):
         ]
         shadows = [definition for shadow, definition in definitions if shadow]
         config_properties: dict[str, Any] = {
-            "kms_key_id": key.key_arn,
+            **volume_key(key, [variant.instance_type for variant in variants]),
             "production_variants": [it for shadow, it in definitions if not shadow],
             **({"shadow_production_variants": shadows} if shadows else {}),
         }
@@ -220,6 +212,7 @@ class ModelEndpoint(Construct):
             )
             config_properties["async_inference_config"] = channel.config
         if capture:
+            network.require(self, capture.CALLS)
             capture.grant(self.role)
             config_properties["data_capture_config"] = capture.property()
         contents = [model.content for model in models.values()]
@@ -231,6 +224,7 @@ class ModelEndpoint(Construct):
             ),
             **config_properties,
         )
+        acknowledge_local_storage(config)
         watching = EndpointAlarms(
             self,
             "Alarms",
@@ -242,7 +236,7 @@ class ModelEndpoint(Construct):
         )
         self.alarms = watching.all
         self.topics = channel.topics if channel else {}
-        endpoint = sagemaker.CfnEndpoint(
+        endpoint = self.endpoint = sagemaker.CfnEndpoint(
             self,
             "Endpoint",
             endpoint_name=self.endpoint_name,
@@ -275,25 +269,20 @@ class ModelEndpoint(Construct):
                     plan=scaling,
                 )
 
-    def _place(self, network: PrivateNetwork) -> ec2.ISecurityGroup:
-        """Let the models stand in the network: their security group."""
-        network.grant_attach(self.role, lend=True)
-        group = network.security_group(self, "ModelGroup", "Model containers")
-        network.connect_to_s3(group)
-        return group
-
     def _faults(
         self,
         variants: Sequence[Variant],
         deployment: Deployment,
         scaling: Scaling | None,
         asynchronous: AsyncPlan | None,
-        capture: Capture | None,
+        capture: DataCapture | None,
     ) -> Iterator[Fault]:
         yield from variant_faults("variants", variants)
         yield from deployment.faults("deployment", _instances(variants))
         shape = _shape(variants, deployment, scaling, asynchronous)
         yield from exclusion_faults("", replace(shape, captured=capture is not None))
+        if capture:
+            yield from capture.plan.faults()
         if asynchronous:
             yield from asynchronous.faults("asynchronous", _instances(variants))
         for variant in variants:

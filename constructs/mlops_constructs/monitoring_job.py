@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
-from mlops_constructs.data_capture import DataCapture
+from mlops_constructs.capture_plan import CapturePlan
 from mlops_constructs.faults import Fault
 from mlops_constructs.prefixes import prefix_faults
 
@@ -117,7 +117,7 @@ class Monitoring:
         """The seconds that a job may take."""
         return self.seconds or self.longest
 
-    def faults(self, capture: DataCapture, kind: str = "realtime") -> list[Fault]:
+    def faults(self, capture: CapturePlan, kind: str = "realtime") -> list[Fault]:
         """What is wrong with it, and with what it is to monitor.
 
         Parameters
@@ -200,7 +200,7 @@ class DataQuality(Monitoring):
     features: Sequence[str] = ()
     drift: float = 0.1
 
-    def faults(self, capture: DataCapture, kind: str = "realtime") -> list[Fault]:
+    def faults(self, capture: CapturePlan, kind: str = "realtime") -> list[Fault]:
         """What is wrong with it, and with what it is to monitor.
 
         Parameters
@@ -273,7 +273,7 @@ class ModelQuality(Monitoring):
 
     PARTS: ClassVar[int] = 2
 
-    def faults(self, capture: DataCapture, kind: str = "realtime") -> list[Fault]:
+    def faults(self, capture: CapturePlan, kind: str = "realtime") -> list[Fault]:
         """What is wrong with it, and with what it is to monitor.
 
         Parameters

@@ -125,7 +125,7 @@ class MonitoringSchedule(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         region = Stack.of(self).region
-        raise_faults(self.node.path, [*quality.faults(capture, kind), *_region_faults(region)])
+        raise_faults(self.node.path, [*quality.faults(capture.plan, kind), *_region_faults(region)])
         network.require(self, self.CALLS)
         self._quality = quality
         self._artifacts = artifacts

@@ -12,6 +12,7 @@ from mlops_constructs.artifact_store import ArtifactStore
 from mlops_constructs.container_settings import Invocation
 from mlops_constructs.content_name import content_name
 from mlops_constructs.model_container import ModelContainer
+from mlops_constructs.private_network import PrivateNetwork
 
 
 class SageMakerModel(sagemaker.CfnModel):
@@ -94,3 +95,21 @@ class SageMakerModel(sagemaker.CfnModel):
         )
         # SageMaker reads the images and the files with the role while it creates the model.
         self.node.add_dependency(role)
+
+
+def place_models(scope: Construct, network: PrivateNetwork, role: iam.IRole) -> ec2.ISecurityGroup:
+    """Let models stand in the network: their security group.
+
+    Parameters
+    ----------
+    scope
+        Whose models they are.
+    network
+        The network.
+    role
+        Their execution role.
+    """
+    network.grant_attach(role, lend=True)
+    group = network.security_group(scope, "ModelGroup", "Model containers")
+    network.connect_to_s3(group)
+    return group

@@ -10,7 +10,7 @@ from typing import Literal
 
 from mlops_constructs.faults import Fault
 
-Kind = Literal["realtime", "serverless", "async", "components"]
+Kind = Literal["realtime", "serverless", "async", "components", "batch"]
 
 GUIDE = "https://docs.aws.amazon.com/sagemaker/latest/dg"
 API = "https://docs.aws.amazon.com/sagemaker/latest/APIReference"
@@ -103,6 +103,7 @@ COMPONENTS = f"{API}/API_InferenceComponentDeploymentConfig.html"
 ZERO = f"{GUIDE}/endpoint-auto-scaling-zero-instances.html"
 FILES = f"{API}/API_ContainerDefinition.html"
 CONFIG = f"{API}/API_CreateEndpointConfig.html"
+CAPTURE = f"{GUIDE}/model-monitor-data-capture.html"
 
 EXCLUSIONS: Sequence[Exclusion] = (
     Exclusion(
@@ -153,9 +154,9 @@ EXCLUSIONS: Sequence[Exclusion] = (
     Exclusion(
         "serverless",
         "data capture",
-        "kind",
+        "capture",
         "Serverless endpoints capture nothing.",
-        "Choose 'realtime'.",
+        "Remove it, or choose 'realtime'.",
         SERVERLESS,
         lambda it: it.kind == "serverless" and it.captured,
     ),
@@ -167,6 +168,15 @@ EXCLUSIONS: Sequence[Exclusion] = (
         "Pack the files into a .tar.gz of the artifact bucket, and name that as the model.",
         FILES,
         lambda it: it.kind == "serverless" and it.unpacked,
+    ),
+    Exclusion(
+        "batch",
+        "files below a prefix",
+        "kind",
+        "Batch transform takes archives alone.",
+        "Pack the files into a .tar.gz of the artifact bucket, and name that as the model.",
+        FILES,
+        lambda it: it.kind == "batch" and it.unpacked,
     ),
     Exclusion(
         "serverless",
@@ -203,6 +213,15 @@ EXCLUSIONS: Sequence[Exclusion] = (
         "Choose 'rolling', or leave it out.",
         COMPONENTS,
         lambda it: it.kind == "components" and it.strategy != "rolling",
+    ),
+    Exclusion(
+        "asynchronous or inference components",
+        "data capture",
+        "capture",
+        "AWS documents capture for real-time endpoints that serve one model.",
+        "Remove it, or choose 'realtime'.",
+        CAPTURE,
+        lambda it: it.kind in ("async", "components") and it.captured,
     ),
     Exclusion(
         "inference components",

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from mlops_constructs.faults import Fault
+from mlops_constructs.local_storage import has_local_storage
 from mlops_constructs.prefixes import prefix_faults
 
 Split = Literal["none", "line", "recordio", "tfrecord"]
@@ -36,12 +37,6 @@ PAYLOAD_MB = 100
 
 FILTER_LETTERS = 63
 VARIABLES = 16
-
-LOCAL_STORAGE = ("ml.g4dn.", "ml.g5.", "ml.g6.", "ml.g6e.", "ml.trn1.")
-"""Types whose volumes are encrypted by their hardware, and with no key of anybody's.
-
-https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_TransformResources.html
-"""
 
 # A row of CSV is an array: there is nothing but indexes to name.
 _ROW_FILTER = re.compile(r"\$(\[(-?\d+|-?\d*:-?\d*)(,(-?\d+|-?\d*:-?\d*))*\])?")
@@ -132,7 +127,8 @@ class TransformJob:
             "InstanceType": self.instance,
             "InstanceCount": self.instances,
         }
-        if not self.instance.startswith(LOCAL_STORAGE):
+        # https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_TransformResources.html
+        if not has_local_storage(self.instance):
             resources["VolumeKmsKeyId"] = key
         request: dict[str, Any] = {
             **name,
@@ -205,7 +201,7 @@ class TransformJob:
         if self.payload_mb < 0 or self.parallel < 0 or together > PAYLOAD_MB:
             faults.append(
                 Fault(
-                    "batch.payload_mb",
+                    "batch.payload",
                     f"{self.payload_mb} MB, {self.parallel} at once",
                     f"0 to {PAYLOAD_MB} MB, for all requests at once together",
                     "Send less at once.",

@@ -99,11 +99,13 @@ def test_the_example_networks_are_valid(tmp_path: Path) -> None:
 
 
 SERVING = ROOT / "docs" / "serving.md"
+ENDPOINTS = (SERVING, ROOT / "docs" / "monitoring.md", ROOT / "docs" / "batch.md")
+"""The pages with examples of endpoints."""
 
 
 def test_the_example_endpoints_are_valid(tmp_path: Path) -> None:
     small = blocks(ROOT / "docs" / "configuration.md", "yaml")[0].partition("endpoints:")[0]
-    examples = blocks(SERVING, "yaml")
+    examples = [text for page in ENDPOINTS for text in blocks(page, "yaml")]
     assert len(examples) >= 2
     for example in examples:
         (tmp_path / "small.yaml").write_text(small + example)

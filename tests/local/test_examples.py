@@ -16,6 +16,7 @@ from local.platform import LocalPlatform
 from operations.errors import OperationError
 from tests.conftest import ROOT
 from tests.local.conftest import Deployed
+from tests.local.serving import until
 
 LINES = (ROOT / "examples" / "abalone" / "request.csv").read_text().split()
 """The first is the article's."""
@@ -200,6 +201,54 @@ def test_a_batch_answers_as_the_endpoint_does(
     )
     out = s3.get_object(Bucket=bucket, Key=f"batch/{job}/out/lines.csv.out")["Body"].read()
     assert out.decode().split() == [served.ask(endpoint, line).strip() for line in LINES]
+
+
+BATCH = "abalone-batch"
+
+
+def test_the_deployed_state_machine_answers_the_lines_as_the_endpoint_does(
+    served: Examples,
+) -> None:
+    platform = served.platform
+    s3, states = platform.client("s3"), platform.client("stepfunctions")
+    bucket = platform.environment.naming.artifact_bucket(platform.environment.account)
+    for archive in pack(served.models, served.models.parent / BATCH):
+        s3.upload_file(str(archive), bucket, f"batch/abalone/{archive.name}")
+    release(platform, BATCH)
+    platform.deploy(f"Endpoint-{BATCH}")
+    s3.put_object(Bucket=bucket, Key="batch/abalone/in/lines.csv", Body="\n".join(LINES).encode())
+    begun = states.start_execution(
+        stateMachineArn=platform.outputs(f"Endpoint-{BATCH}")["StateMachineArn"]
+    )
+    ended = until(
+        lambda: states.describe_execution(executionArn=begun["executionArn"]),
+        lambda it: it["status"] != "RUNNING",
+    )
+    assert ended["status"] == "SUCCEEDED", ended
+    out = s3.get_object(Bucket=bucket, Key="batch/abalone/out/lines.csv.out")["Body"].read()
+    said = [served.ask(SHORT_PIPELINE, line).strip() for line in LINES]
+    # Joined to its input, the prediction is the last column.
+    assert out.decode().split() == [
+        f"{line},{answer}" for line, answer in zip(LINES, said, strict=True)
+    ]
+
+
+def test_what_a_deployed_endpoint_is_asked_is_captured(served: Examples) -> None:
+    platform = served.platform
+    s3 = platform.client("s3")
+    bucket = platform.environment.naming.artifact_bucket(platform.environment.account)
+    prefix = f"capture/{platform.endpoint_name(SHORT_PIPELINE)}/main/"
+    answer = served.ask(SHORT_PIPELINE, LINE).strip()
+
+    def captured() -> list[tuple[str, str]]:
+        keys = [
+            it["Key"] for it in s3.list_objects_v2(Bucket=bucket, Prefix=prefix).get("Contents", [])
+        ]
+        bodies = [s3.get_object(Bucket=bucket, Key=key)["Body"].read().decode() for key in keys]
+        found = [json.loads(line)["captureData"] for it in bodies for line in it.splitlines()]
+        return [(it["endpointInput"]["data"], it["endpointOutput"]["data"].strip()) for it in found]
+
+    assert (LINE, answer) in until(captured, lambda found: (LINE, answer) in found)
 
 
 def _model_of(platform: LocalPlatform, endpoint: str) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from aws_cdk.assertions import Template
 from mlops_constructs.alarms import Alarms
 from mlops_constructs.artifact_store import ArtifactStore
 from mlops_constructs.batch_transform import BatchTransform
+from mlops_constructs.data_capture import DataCapture
 from mlops_constructs.endpoint_policies import Principals
 from mlops_constructs.inference_api import InferenceApi
 from mlops_constructs.isolated_vpc import IsolatedVpc
@@ -49,6 +50,7 @@ class Bench:
         self.key = kms.Key(self.neighbours, "Key")
         self.log_settings = LogSettings(self.key, logs.RetentionDays.ONE_MONTH)
         self._network: PrivateNetwork | None = None
+        self._artifacts: ArtifactStore | None = None
         self._images: ecr.IRepository | None = None
 
     @property
@@ -60,6 +62,7 @@ class Bench:
                 vpc=self.vpc(self.neighbours),
                 calls=[
                     *BatchTransform.CALLS,
+                    *DataCapture.CALLS,
                     *InferenceApi.CALLS,
                     *ModelEndpoint.CALLS,
                     *ModelInvoker.CALLS,
@@ -86,7 +89,11 @@ class Bench:
         return ecr.Repository(self.neighbours, "Repository")
 
     def artifacts(self) -> ArtifactStore:
-        return ArtifactStore(self.neighbours, "Artifacts", naming=self.naming, key=self.key)
+        if self._artifacts is None:
+            self._artifacts = ArtifactStore(
+                self.neighbours, "Artifacts", naming=self.naming, key=self.key
+            )
+        return self._artifacts
 
     def container(self, **changes: Any) -> ModelContainer:
         """A container of a model, in an image of ours."""

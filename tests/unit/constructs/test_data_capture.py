@@ -5,6 +5,7 @@ import pytest
 from aws_cdk import aws_sagemaker as sagemaker
 from aws_cdk.assertions import Match, Template
 
+from mlops_constructs.capture_plan import CapturePlan
 from mlops_constructs.data_capture import DataCapture
 from tests.unit.constructs.conftest import Bench
 
@@ -13,7 +14,7 @@ BUCKET = "arn:aws:s3:::mlops-blue-artifacts-123456789012"
 
 
 def endpoint_config(bench: Bench, **changes: Any) -> DataCapture:
-    capture = DataCapture(bench.artifacts(), **changes)
+    capture = DataCapture(bench.artifacts(), CapturePlan(**changes))
     sagemaker.CfnEndpointConfig(
         bench.stack,
         "Config",
@@ -69,8 +70,8 @@ class TestDefault:
             "StringEquals": {"kms:ViaService": "s3.eu-west-1.amazonaws.com"}
         }
 
-    def test_has_no_fault(self, bench: Bench) -> None:
-        assert DataCapture(bench.artifacts()).faults() == []
+    def test_has_no_fault(self) -> None:
+        assert list(CapturePlan().faults()) == []
 
 
 class TestCustom:
@@ -88,22 +89,23 @@ class TestCustom:
         }
 
     def test_each_endpoint_has_a_folder(self, bench: Bench) -> None:
-        assert DataCapture(bench.artifacts(), "kept/").folder("mlops-iris") == "kept/mlops-iris/"
+        assert (
+            DataCapture(bench.artifacts(), CapturePlan("kept/")).folder("mlops-iris")
+            == "kept/mlops-iris/"
+        )
 
 
 class TestBadInput:
-    def test_reports_every_fault_at_once(self, bench: Bench) -> None:
-        capture = DataCapture(
-            bench.artifacts(),
+    def test_reports_every_fault_at_once(self) -> None:
+        plan = CapturePlan(
             "/capture",
             percent=0,
             modes=["Input", "Input"],
             csv_types=["csv"],
             json_types=[f"application/{number}" for number in range(11)],
         )
-        assert [fault.path for fault in capture.faults("serverless")] == [
+        assert [fault.path for fault in plan.faults()] == [
             "capture.prefix",
-            "capture",
             "capture.percent",
             "capture.modes",
             "capture.csv_types",
@@ -111,5 +113,5 @@ class TestBadInput:
         ]
 
     @pytest.mark.parametrize("prefix", ["", "/", "a", "a//b/", "a/*/", "../a/", "a b/"])
-    def test_a_prefix_is_a_folder(self, bench: Bench, prefix: str) -> None:
-        assert DataCapture(bench.artifacts(), prefix).faults()
+    def test_a_prefix_is_a_folder(self, prefix: str) -> None:
+        assert list(CapturePlan(prefix).faults())

@@ -60,6 +60,22 @@ class TestCustom:
         found = shown(widgets(bench, variants=["old", "new"]))
         assert {variant for _, _, variant, _ in found} == {"old", "new"}
 
+    def test_requests_of_components_are_counted_by_them(self, bench: Bench) -> None:
+        found = widgets(bench, components=["mlops-blue-iris-roses"])
+        lines = [line for it in found for line in it["properties"].get("metrics", [])]
+        by_component = {line[1] for line in lines if "InferenceComponentName" in line}
+        assert by_component >= {"Invocations", "Invocation5XXErrors", "ModelLatency"}
+        assert {space for space, *_ in shown(found)} == {"/aws/sagemaker/Endpoints"}
+
+    def test_more_alarms_than_a_widget_takes_are_in_several(self, bench: Bench) -> None:
+        metric = cloudwatch.Metric(namespace="n", metric_name="m")
+        alarms = [
+            metric.create_alarm(bench.stack, f"Alarm{number}", threshold=1, evaluation_periods=1)
+            for number in range(101)
+        ]
+        found = [it for it in widgets(bench, alarms=alarms) if it["type"] == "alarm"]
+        assert [len(it["properties"]["alarms"]) for it in found] == [100, 1]
+
     def test_a_serverless_endpoint_has_no_instances(self, bench: Bench) -> None:
         found = shown(widgets(bench, instances=False))
         assert {space for space, *_ in found} == {"AWS/SageMaker"}

@@ -7,6 +7,8 @@ from aws_cdk.assertions import Match, Template
 
 from mlops_constructs.async_plan import AsyncPlan
 from mlops_constructs.aws_images import AwsImage
+from mlops_constructs.capture_plan import CapturePlan
+from mlops_constructs.data_capture import DataCapture
 from mlops_constructs.deployment import Deployment, Strategy
 from mlops_constructs.endpoint_variants import Variant
 from mlops_constructs.faults import FaultsError
@@ -118,6 +120,27 @@ class TestDefault:
         objects = [s["Resource"] for s in statements(template) if s["Action"] == "s3:GetObject"]
         bucket = "arn:aws:s3:::mlops-blue-artifacts-123456789012"
         assert objects == [f"{bucket}/mlflow/1/models/m-1/artifacts/*"]
+
+
+class TestCapture:
+    def test_the_configuration_says_what_is_kept_and_the_role_may_write_it(
+        self, bench: Bench, statements: Callable[[Template], list[dict[str, object]]]
+    ) -> None:
+        endpoint(bench, capture=DataCapture(bench.artifacts(), CapturePlan(percent=5)))
+        template = bench.template()
+        template.has_resource_properties(
+            "AWS::SageMaker::EndpointConfig",
+            {"DataCaptureConfig": Match.object_like({"InitialSamplingPercentage": 5})},
+        )
+        written = [it["Resource"] for it in statements(template) if "s3:PutObject" in it["Action"]]  # type: ignore[operator]
+        assert written == ["arn:aws:s3:::mlops-blue-artifacts-123456789012/capture/*"]
+
+    def test_its_faults_are_told_with_the_others(self, bench: Bench) -> None:
+        capture = DataCapture(bench.artifacts(), CapturePlan(percent=0))
+        with pytest.raises(FaultsError) as error:
+            endpoint(bench, capture=capture, asynchronous=AsyncPlan(most=0))
+        paths = [fault.path for fault in error.value.faults]
+        assert paths == ["capture", "capture.percent", "asynchronous.max_instances"]
 
 
 class TestNames:

@@ -2,18 +2,11 @@ from typing import Any
 
 import pytest
 
-from mlops_constructs.artifact_store import ArtifactStore
-from mlops_constructs.data_capture import DataCapture
+from mlops_constructs.capture_plan import CapturePlan
 from mlops_constructs.monitor_images import ACCOUNTS, monitor_image
 from mlops_constructs.monitoring_job import DataQuality, ModelQuality
-from tests.unit.constructs.conftest import Bench
 
 BASELINE = "mlflow/1/models/m-1/artifacts/baseline/"
-
-
-@pytest.fixture
-def artifacts(bench: Bench) -> ArtifactStore:
-    return bench.artifacts()
 
 
 def model_quality(**changes: Any) -> ModelQuality:
@@ -53,8 +46,8 @@ class TestSchedule:
 
 
 class TestDefault:
-    def test_has_no_fault(self, artifacts: ArtifactStore) -> None:
-        capture = DataCapture(artifacts)
+    def test_has_no_fault(self) -> None:
+        capture = CapturePlan()
         assert DataQuality(BASELINE).faults(capture) == []
         assert model_quality().faults(capture) == []
 
@@ -74,11 +67,9 @@ class TestBadInput:
             ({"drift": 0}, ["monitoring.data_quality.drift"]),
         ],
     )
-    def test_of_data_quality(
-        self, artifacts: ArtifactStore, changes: dict[str, Any], expected: list[str]
-    ) -> None:
+    def test_of_data_quality(self, changes: dict[str, Any], expected: list[str]) -> None:
         quality = DataQuality(**{"baseline": BASELINE, **changes})
-        assert [fault.path for fault in quality.faults(DataCapture(artifacts))] == expected
+        assert [fault.path for fault in quality.faults(CapturePlan())] == expected
 
     @pytest.mark.parametrize(
         ("changes", "expected"),
@@ -93,32 +84,28 @@ class TestBadInput:
             ({"problem": "Ranking"}, ["model_quality.problem"]),
         ],
     )
-    def test_of_model_quality(
-        self, artifacts: ArtifactStore, changes: dict[str, Any], expected: list[str]
-    ) -> None:
-        faults = model_quality(**changes).faults(DataCapture(artifacts))
+    def test_of_model_quality(self, changes: dict[str, Any], expected: list[str]) -> None:
+        faults = model_quality(**changes).faults(CapturePlan())
         assert [fault.path.removeprefix("monitoring.") for fault in faults] == expected
 
-    def test_a_probability_is_a_binary_answer(self, artifacts: ArtifactStore) -> None:
+    def test_a_probability_is_a_binary_answer(self) -> None:
         quality = model_quality(
             problem="BinaryClassification", inference="", probability="0", threshold=0.5
         )
-        assert quality.faults(DataCapture(artifacts)) == []
+        assert quality.faults(CapturePlan()) == []
 
     @pytest.mark.parametrize("kind", ["serverless", "async", "components", "batch"])
-    def test_endpoints_of_other_kinds_are_not_monitored(
-        self, artifacts: ArtifactStore, kind: str
-    ) -> None:
-        (fault,) = DataQuality(BASELINE).faults(DataCapture(artifacts), kind)
+    def test_endpoints_of_other_kinds_are_not_monitored(self, kind: str) -> None:
+        (fault,) = DataQuality(BASELINE).faults(CapturePlan(), kind)
         assert fault.given == f"for an endpoint of the kind '{kind}'"
 
-    def test_what_is_not_captured_is_not_monitored(self, artifacts: ArtifactStore) -> None:
-        answers = DataCapture(artifacts, modes=["Output"], csv_types=[], json_types=[])
+    def test_what_is_not_captured_is_not_monitored(self) -> None:
+        answers = CapturePlan(modes=["Output"], csv_types=[], json_types=[])
         assert [fault.path for fault in DataQuality(BASELINE).faults(answers)] == [
             "monitoring",
             "monitoring.data_quality",
         ]
-        asked = DataCapture(artifacts, modes=["Input"])
+        asked = CapturePlan(modes=["Input"])
         assert [fault.path for fault in model_quality().faults(asked)] == [
             "monitoring.model_quality"
         ]

@@ -10,7 +10,8 @@ from aws_cdk import aws_sagemaker as sagemaker
 from mlops_constructs.alarms import AlarmTopic
 from mlops_constructs.artifact_store import ArtifactStore
 from mlops_constructs.batch_transform import BatchTransform
-from mlops_constructs.data_capture import CAPTURE_PREFIX, DataCapture
+from mlops_constructs.capture_plan import CAPTURE_PREFIX
+from mlops_constructs.data_capture import DataCapture
 from mlops_constructs.encryption_key import EncryptionKey
 from mlops_constructs.endpoint_dashboard import EndpointDashboard
 from mlops_constructs.endpoint_policies import Principals

@@ -5,11 +5,14 @@ from pathlib import Path
 import pytest
 
 from mlops_constructs.async_plan import AsyncPlan
+from mlops_constructs.capture_plan import CapturePlan
 from mlops_constructs.component_plan import Share
 from mlops_constructs.deployment import Deployment
+from mlops_constructs.monitoring_job import DataQuality, ModelQuality
 from mlops_constructs.scaling_plan import Scaling, Scheduled
+from mlops_constructs.transform_job import TransformJob
 from stacks.config import Environment, load_environment
-from stacks.endpoint_parts import queue, unreleased
+from stacks.endpoint_parts import qualities, queue, unreleased
 from stacks.releases import Release, Released
 from tests.unit.stacks.test_config import GOOD, faults
 
@@ -416,3 +419,169 @@ class TestReleased:
         assert unreleased(endpoint, Release(other)) == ["output"]
         without = {**fits, "output": output.model_copy(update={"image": None})}
         assert unreleased(endpoint, Release(without)) == ["output"]
+
+
+class TestCapture:
+    def test_some_of_both_in_text_is_kept(self, tmp_path: Path) -> None:
+        endpoint = loaded(tmp_path, GOOD + IRIS + "    capture: {}\n").endpoints["iris"]
+        assert endpoint.capture
+        assert endpoint.capture.plan == CapturePlan(
+            csv_types=["text/csv"], json_types=["application/json"]
+        )
+
+    def test_it_may_be_answers_alone(self, tmp_path: Path) -> None:
+        text = IRIS + "    capture: {percent: 5 %, what: answers, csv_types: []}\n"
+        endpoint = loaded(tmp_path, GOOD + text).endpoints["iris"]
+        assert endpoint.capture
+        assert endpoint.capture.plan == CapturePlan(
+            percent=5, modes=("Output",), csv_types=[], json_types=["application/json"]
+        )
+
+    def test_every_fault_at_once(self, tmp_path: Path) -> None:
+        types = ", ".join(f"application/v{number}" for number in range(11))
+        text = (
+            f"    capture: {{percent: 0 %, what: all, csv_types: [csv], json_types: [{types}]}}\n"
+        )
+        found = faults(tmp_path, GOOD + IRIS + text + "    kind: async\n")
+        assert set(found) == {
+            "endpoints.iris.capture",
+            "endpoints.iris.capture.percent",
+            "endpoints.iris.capture.what",
+            "endpoints.iris.capture.csv_types.0",
+            "endpoints.iris.capture.json_types",
+        }
+        assert "real-time endpoints" in found["endpoints.iris.capture"]
+
+
+BATCH = (
+    ARCHIVE
+    + """\
+    kind: batch
+    batch:
+      input: batch/iris/in/
+      output: batch/iris/out/
+      content_type: text/csv
+      accept: text/csv
+      split: line
+      assemble: line
+      join: input
+      input_filter: "$[1:]"
+      payload: 2 MB
+      timeout: 2 h
+"""
+)
+
+
+class TestBatch:
+    def test_the_job_is_what_is_written(self, tmp_path: Path) -> None:
+        endpoint = loaded(tmp_path, GOOD + BATCH + "    instance: ml.c5.large\n").endpoints["iris"]
+        assert endpoint.batch
+        assert endpoint.batch.job(endpoint.instance) == TransformJob(
+            "batch/iris/in/",
+            "batch/iris/out/",
+            content_type="text/csv",
+            accept="text/csv",
+            split="line",
+            assemble="line",
+            join="input",
+            input_filter="$[1:]",
+            payload_mb=2,
+            instance="ml.c5.large",
+            hours=2,
+        )
+
+    def test_every_fault_at_once(self, tmp_path: Path) -> None:
+        text = (
+            BATCH.replace(f"s3://{BUCKET}/iris.tar.gz", "models:/iris@champion")
+            .replace("split: line", "strategy: multi")
+            .replace("batch/iris/in/", "batch/iris/")
+            + "      parallel: 51\n    instances: 1\n    capture: {}\n"
+            + "    deployment: {bake: 5 min}\n    scaling: {min: 2, max: 3, concurrency: 1}\n"
+        )
+        found = faults(tmp_path, GOOD + text)
+        assert set(found) == {
+            "endpoints.iris.kind",
+            "endpoints.iris.batch.output",
+            "endpoints.iris.batch.strategy",
+            "endpoints.iris.batch.payload",
+            "endpoints.iris.batch.split",
+            "endpoints.iris.instances",
+            "endpoints.iris.capture",
+            "endpoints.iris.deployment",
+            "endpoints.iris.scaling",
+        }
+        assert "archives alone" in found["endpoints.iris.kind"]
+
+    def test_answers_stand_below_a_folder_of_their_own(self, tmp_path: Path) -> None:
+        found = faults(tmp_path, GOOD + BATCH.replace("batch/iris/out/", "mlflow/1/"))
+        assert set(found) == {"endpoints.iris.batch.output"}
+
+    def test_the_section_and_the_kind_come_together(self, tmp_path: Path) -> None:
+        found = faults(tmp_path, GOOD + ARCHIVE + "    kind: batch\n")
+        assert set(found) == {"endpoints.iris.batch"}
+        found = faults(tmp_path, GOOD + BATCH.replace("kind: batch", "kind: async"))
+        assert set(found) == {"endpoints.iris.batch"}
+
+
+MONITORED = (
+    IRIS
+    + """\
+    capture: {}
+    monitoring:
+      data_quality: {features: [length], drift: 0.2}
+      model_quality: {truth: truth/iris/, inference: "0", limits: {rmse: 2.2}}
+"""
+)
+
+
+class TestMonitoring:
+    def test_the_baseline_is_the_released_models(self, tmp_path: Path) -> None:
+        endpoint = loaded(tmp_path, GOOD + MONITORED).endpoints["iris"]
+        source = f"s3://{BUCKET}/mlflow/1/models/m-1/artifacts/"
+        release = Release({"model": Released(model="iris", version=1, source=source)})
+        baseline = "mlflow/1/models/m-1/artifacts/baseline/"
+        assert qualities(endpoint, release) == {
+            "Data quality": DataQuality(baseline, features=["length"], drift=0.2),
+            "Model quality": ModelQuality(
+                baseline, truth="truth/iris/", inference="0", limits={"rmse": 2.2}
+            ),
+        }
+
+    def test_every_fault_at_once(self, tmp_path: Path) -> None:
+        text = (
+            MONITORED.replace("capture: {}", "capture: {what: requests, csv_types: [csv]}")
+            .replace("drift: 0.2", "drift: 2, schedule: cron(5 0 ? * * *)")
+            .replace("rmse", "recall")
+        )
+        found = faults(tmp_path, GOOD + text.replace("truth/iris/", "/truth"))
+        assert set(found) == {
+            "endpoints.iris.capture.csv_types.0",
+            "endpoints.iris.monitoring.data_quality.drift",
+            "endpoints.iris.monitoring.data_quality.schedule",
+            "endpoints.iris.monitoring.model_quality.truth",
+        }
+        found = faults(tmp_path, GOOD + text.replace("[csv]", "[text/csv]"))
+        assert set(found) == {
+            "endpoints.iris.monitoring.data_quality.drift",
+            "endpoints.iris.monitoring.data_quality.schedule",
+            "endpoints.iris.monitoring.model_quality",
+            "endpoints.iris.monitoring.model_quality.limits",
+        }
+
+    def test_it_needs_capture(self, tmp_path: Path) -> None:
+        found = faults(tmp_path, GOOD + MONITORED.replace("    capture: {}\n", ""))
+        assert set(found) == {"endpoints.iris.monitoring"}
+
+    def test_an_archive_has_no_folder(self, tmp_path: Path) -> None:
+        text = MONITORED.replace("models:/iris@champion", f"s3://{BUCKET}/iris.tar.gz")
+        assert set(faults(tmp_path, GOOD + text)) == {
+            "endpoints.iris.monitoring.data_quality.baseline",
+            "endpoints.iris.monitoring.model_quality.baseline",
+        }
+
+    def test_one_model_is_monitored(self, tmp_path: Path) -> None:
+        variants = MONITORED.replace(
+            "    image: iris\n    model: models:/iris@champion\n",
+            VARIANTS.partition("  iris:\n")[2],
+        )
+        assert "endpoints.iris.monitoring" in faults(tmp_path, GOOD + variants)

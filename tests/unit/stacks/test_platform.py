@@ -73,7 +73,7 @@ def masked(template: dict[str, Any]) -> dict[str, Any]:
     return copy
 
 
-SERVING = ("abalone", "choice", "compared", "iris", "reports", "small")
+SERVING = ("abalone", "choice", "compared", "iris", "nightly", "reports", "small")
 """The endpoints of an environment that serves in every way."""
 
 
