@@ -9,6 +9,7 @@ from constructs import Construct
 from mlops_constructs.inference_api import InferenceApi
 from mlops_constructs.model_invoker import ModelInvoker
 from stacks.config import Environment
+from stacks.data import DataStack
 from stacks.network import NetworkStack
 from stacks.platform_stack import PlatformStack
 
@@ -31,6 +32,8 @@ class ApiStack(PlatformStack):
         The environment it belongs to.
     network
         Where the invoker runs, and the endpoint that the API answers through.
+    data
+        Where requests are kept that are answered later, and their answers.
     """
 
     def __init__(
@@ -40,6 +43,7 @@ class ApiStack(PlatformStack):
         *,
         environment: Environment,
         network: NetworkStack,
+        data: DataStack,
     ) -> None:
         super().__init__(
             scope,
@@ -52,6 +56,7 @@ class ApiStack(PlatformStack):
             "Invoker",
             naming=environment.naming,
             network=network.network,
+            artifacts=data.artifacts,
             source=INVOKER_SOURCE,
             log_settings=network.log_settings,
             concurrency=environment.api.burst,
@@ -67,6 +72,7 @@ class ApiStack(PlatformStack):
             rate=environment.api.rate,
             burst=environment.api.burst,
         )
-        self.opt_out("api.authorization", api.method, "AwsSolutions-APIG4")
+        for method in api.methods:
+            self.opt_out("api.authorization", method, "AwsSolutions-APIG4")
         CfnOutput(self, "InvocationUrl", value=api.invocation_url)
         CfnOutput(self, "ApiKeyId", value=api.key.key_id)

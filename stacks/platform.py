@@ -79,7 +79,7 @@ def build_platform(app: App, environment: Environment, releases: Path) -> list[s
             left_out.append(
                 f"Endpoint-{name}: {why}; run 'make release ENV={environment.name} ENDPOINT={name}'"
             )
-    ApiStack(app, "Api", environment=environment, network=network)
+    ApiStack(app, "Api", environment=environment, network=network, data=data)
     for name, client in sorted(environment.clients.items()):
         if tracking:
             access = None

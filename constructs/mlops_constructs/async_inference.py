@@ -15,6 +15,8 @@ from mlops_constructs.async_plan import AsyncPlaces, AsyncPlan
 from mlops_constructs.encryption_key import grant_through
 from mlops_constructs.endpoint_scaling import INSTANCES
 from mlops_constructs.faults import raise_faults
+from mlops_constructs.invocation_rights import grant_on_any
+from mlops_constructs.naming import Naming
 from mlops_constructs.scaling_from_none import NAMESPACE, ScalingFromNone
 
 OLDEST_SECONDS = 3600
@@ -99,6 +101,27 @@ class AsyncChannel(Construct):
                 s3_failure_path=artifacts.uri(places.failures),
                 notification_config=told if self.topics else None,
             ),
+        )
+
+    @staticmethod
+    def grant_ask_any(grantee: iam.IRole, naming: Naming, artifacts: ArtifactStore) -> iam.Grant:
+        """Let `grantee` ask every asynchronous endpoint, and read what came of it.
+
+        Parameters
+        ----------
+        grantee
+            Who asks: something that serves all endpoints and is not deployed with each.
+        naming
+            What the names of the endpoints start with.
+        artifacts
+            The store of requests and answers.
+        """
+        places = AsyncPlaces("*")
+        ask = grant_on_any(grantee, naming, "endpoint", "sagemaker:InvokeEndpointAsync")
+        return (
+            ask.combine(artifacts.grant_write(grantee, places.requests))
+            .combine(artifacts.grant_read(grantee, places.answers))
+            .combine(artifacts.grant_read(grantee, places.failures))
         )
 
 

@@ -21,6 +21,7 @@ from mlops_constructs.content_name import content_name
 from mlops_constructs.deployment import GUARDED, STEPS, Deployment, alarm_faults
 from mlops_constructs.endpoint_alarms import LIMITS, OF_MODELS, Limits
 from mlops_constructs.faults import Fault, raise_faults
+from mlops_constructs.invocation_rights import grant_on_any
 from mlops_constructs.log_settings import LogSettings
 from mlops_constructs.model_container import ModelContainer, grant_what_is_read
 from mlops_constructs.model_endpoint import execution_role, grant_invoke
@@ -174,7 +175,7 @@ class ComponentEndpoint(Construct):
                 subnets=subnets,
                 group=group,
             )
-            self.component_names[each] = f"{self.endpoint_name}-{each}"
+            self.component_names[each] = naming.component(name, each)
             made = self._serve(place, each, component.share, model.attr_model_name)
             made.node.add_dependency(endpoint)
 
@@ -190,6 +191,21 @@ class ComponentEndpoint(Construct):
             grantee=grantee, actions=["sagemaker:InvokeEndpoint"], resource_arns=components
         )
         return grant_invoke(grantee, self, self.endpoint_name).combine(invoke)
+
+    @staticmethod
+    def grant_invoke_any(grantee: iam.IRole, naming: Naming) -> iam.Grant:
+        """Let `grantee` invoke the models of every endpoint of the environment, those to come too.
+
+        IAM asks for the endpoint besides: `ModelEndpoint.grant_invoke_any`.
+
+        Parameters
+        ----------
+        grantee
+            Who invokes: something that serves all endpoints and is not deployed with each.
+        naming
+            What the names of the endpoints start with.
+        """
+        return grant_on_any(grantee, naming, "inference-component", "sagemaker:InvokeEndpoint")
 
     def _config(
         self, fleet: Fleet, key: kms.IKey, subnets: list[str], group: str

@@ -14,11 +14,19 @@ from mlops_constructs.naming import Naming
 from mlops_constructs.platform_role import PlatformRole
 from mlops_constructs.service_call import ServiceCall
 
+BINARY = ("application/octet-stream", "application/vnd.apache.parquet", "application/x-npy")
+"""Content types whose bytes are passed on as they are; any other body is text.
+
+An answer is sent so where the caller names one of these first in ``Accept``:
+https://docs.aws.amazon.com/apigateway/latest/developerguide/lambda-proxy-binary-media.html
+"""
+
 
 class InferenceApi(Construct):
     """A private REST API: ``POST /endpoints/{endpoint}/invocations``, with a key.
 
-    It answers only through the given VPC endpoint. A new model endpoint needs no change here.
+    What an asynchronous endpoint answers is read at ``GET .../invocations/{invocation}``. The API
+    answers only through the given VPC endpoint. A new model endpoint needs no change here.
 
     Parameters
     ----------
@@ -44,8 +52,8 @@ class InferenceApi(Construct):
     ----------
     rest_api : aws_cdk.aws_apigateway.RestApi
         The API.
-    method : aws_cdk.aws_apigateway.Method
-        The method that invokes.
+    methods : list of aws_cdk.aws_apigateway.Method
+        The method that invokes, and the one that reads an answer.
     key : aws_cdk.aws_apigateway.IApiKey
         The first key. API Gateway makes its value.
 
@@ -86,6 +94,7 @@ class InferenceApi(Construct):
             "RestApi",
             rest_api_name=f"{naming.prefix}-inference",
             description="Invokes the model endpoints",
+            binary_media_types=list(BINARY),
             endpoint_configuration=apigateway.EndpointConfiguration(
                 types=[apigateway.EndpointType.PRIVATE], vpc_endpoints=[vpc_endpoint]
             ),
@@ -114,7 +123,7 @@ class InferenceApi(Construct):
         )
         self.rest_api.deployment_stage.node.add_dependency(self._account_that_logs())
         self._acknowledge_stage()
-        self.method = self._add_invocations(invoker, authorization)
+        self.methods = self._add_invocations(invoker, authorization)
         self.key = self._add_key(rate, burst)
 
     @property
@@ -133,7 +142,7 @@ class InferenceApi(Construct):
         )
         acknowledge(
             stage,
-            "Every method is a POST whose answer depends on its body: there is nothing to cache.",
+            "Answers depend on what is asked, and on whether it is answered yet: none is kept.",
             "APIGWCacheEnabledAndEncrypted",
         )
         acknowledge(
@@ -150,29 +159,37 @@ class InferenceApi(Construct):
 
     def _add_invocations(
         self, invoker: lambda_.IFunction, authorization: apigateway.AuthorizationType
-    ) -> apigateway.Method:
+    ) -> list[apigateway.Method]:
         endpoint = self.rest_api.root.add_resource("endpoints").add_resource("{endpoint}")
-        method = endpoint.add_resource("invocations").add_method(
-            "POST",
-            apigateway.LambdaIntegration(invoker, proxy=True),
-            api_key_required=True,
-            authorization_type=authorization,
-            request_parameters={"method.request.path.endpoint": True},
-            request_validator=apigateway.RequestValidator(
-                self,
-                "Validator",
-                rest_api=self.rest_api,
-                validate_request_parameters=True,
-                validate_request_body=True,
-            ),
+        invocations = endpoint.add_resource("invocations")
+        validator = apigateway.RequestValidator(
+            self,
+            "Validator",
+            rest_api=self.rest_api,
+            validate_request_parameters=True,
+            validate_request_body=True,
         )
-
-        acknowledge(
-            method,
-            "Callers are workloads of this network: they sign with their role, or show a key.",
-            "AwsSolutions-COG4",
-        )
-        return method
+        methods = [
+            resource.add_method(
+                verb,
+                apigateway.LambdaIntegration(invoker, proxy=True),
+                api_key_required=True,
+                authorization_type=authorization,
+                request_parameters={f"method.request.path.{name}": True for name in names},
+                request_validator=validator,
+            )
+            for verb, resource, names in (
+                ("POST", invocations, ("endpoint",)),
+                ("GET", invocations.add_resource("{invocation}"), ("endpoint", "invocation")),
+            )
+        ]
+        for method in methods:
+            acknowledge(
+                method,
+                "Callers are workloads of this network: they sign with their role, or show a key.",
+                "AwsSolutions-COG4",
+            )
+        return methods
 
     def _add_key(self, rate: int, burst: int) -> apigateway.IApiKey:
         key = self.rest_api.add_api_key("Key")

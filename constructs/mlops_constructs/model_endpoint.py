@@ -25,6 +25,7 @@ from mlops_constructs.endpoint_alarms import LIMITS, EndpointAlarms, Limits
 from mlops_constructs.endpoint_scaling import EndpointScaling
 from mlops_constructs.endpoint_variants import Variant, variant_faults
 from mlops_constructs.faults import Fault, raise_faults
+from mlops_constructs.invocation_rights import grant_on_any
 from mlops_constructs.log_settings import LogSettings
 from mlops_constructs.model_container import grant_what_is_read
 from mlops_constructs.naming import Naming
@@ -310,13 +311,7 @@ class ModelEndpoint(Construct):
         naming
             What the names of the endpoints start with.
         """
-        endpoints = naming.endpoint("*")
-        acknowledge_grant(
-            grantee,
-            "One API serves the endpoints of the environment, those to come too.",
-            f"AwsSolutions-IAM5[Resource::{_arn(grantee, 'endpoint', endpoints)}]",
-        )
-        return grant_invoke(grantee, grantee, endpoints)
+        return grant_on_any(grantee, naming, "endpoint", "sagemaker:InvokeEndpoint")
 
     @staticmethod
     def grant_manage_any(

@@ -7,13 +7,16 @@ from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from mlops_constructs.acknowledgment import acknowledge
+from mlops_constructs.artifact_store import ArtifactStore
+from mlops_constructs.async_inference import AsyncChannel
+from mlops_constructs.component_endpoint import ComponentEndpoint
 from mlops_constructs.faults import Fault, raise_faults
 from mlops_constructs.function_in_vpc import function_in_vpc
 from mlops_constructs.log_settings import LogSettings
 from mlops_constructs.model_endpoint import ModelEndpoint
 from mlops_constructs.naming import Naming
 from mlops_constructs.private_network import PrivateNetwork
-from mlops_constructs.service_call import ServiceCall
+from mlops_constructs.service_call import S3, ServiceCall
 
 # API Gateway waits 29 s; the function gives up a second before, so that the caller learns why.
 # https://docs.aws.amazon.com/apigateway/latest/developerguide/limits.html
@@ -23,6 +26,8 @@ TIMEOUT = Duration.seconds(28)
 class ModelInvoker(Construct):
     """A Lambda function in the VPC that invokes any endpoint of the environment by its name.
 
+    What is asked of an asynchronous endpoint it puts into the bucket, and reads the answer there.
+
     Parameters
     ----------
     scope, construct_id
@@ -31,6 +36,8 @@ class ModelInvoker(Construct):
         What the names of the endpoints start with: the function may invoke no other.
     network
         Where the function runs.
+    artifacts
+        The store of what asynchronous endpoints are asked and answer.
     source
         Folder of the function's code, which holds ``invoker/handler.py``.
     log_settings
@@ -51,14 +58,23 @@ class ModelInvoker(Construct):
     Examples
     --------
     >>> invoker = ModelInvoker(  # doctest: +SKIP
-    ...     stack, "Invoker", naming=naming, network=network, source=Path("lambda/invoker"),
-    ...     log_settings=settings)
+    ...     stack, "Invoker", naming=naming, network=network, artifacts=artifacts,
+    ...     source=Path("lambda/invoker"), log_settings=settings)
     """
 
     # Lambda writes the function's log over a network of its own.
     CALLS = (
         ServiceCall(
-            "sagemaker.runtime", "invoker", "invokes endpoints", ("sagemaker:InvokeEndpoint",)
+            "sagemaker.runtime",
+            "invoker",
+            "invokes endpoints",
+            ("sagemaker:InvokeEndpoint", "sagemaker:InvokeEndpointAsync"),
+        ),
+        ServiceCall(
+            S3,
+            "invoker",
+            "passes on what is answered later",
+            (*ArtifactStore.READ, *ArtifactStore.WRITE),
         ),
     )
 
@@ -69,6 +85,7 @@ class ModelInvoker(Construct):
         *,
         naming: Naming,
         network: PrivateNetwork,
+        artifacts: ArtifactStore,
         source: Path,
         log_settings: LogSettings,
         concurrency: int = 100,
@@ -86,6 +103,7 @@ class ModelInvoker(Construct):
             code=lambda_.Code.from_asset(str(source), exclude=["**/__pycache__", "**/*.pyc"]),
             handler="invoker.handler.handler",
             environment={
+                "BUCKET": artifacts.bucket.bucket_name,
                 "ENDPOINT_PREFIX": naming.endpoint(""),
                 "READ_SECONDS": str(int(TIMEOUT.to_seconds()) - 2),
             },
@@ -96,6 +114,8 @@ class ModelInvoker(Construct):
         )
         assert self.function.role is not None
         ModelEndpoint.grant_invoke_any(self.function.role, naming)
+        ComponentEndpoint.grant_invoke_any(self.function.role, naming)
+        AsyncChannel.grant_ask_any(self.function.role, naming, artifacts)
         acknowledge(
             self.function,
             "API Gateway calls it and waits: a call that fails is answered, and is never queued.",

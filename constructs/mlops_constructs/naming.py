@@ -76,6 +76,10 @@ class Naming:
         """The SageMaker endpoint called `name` in the configuration."""
         return f"{self.prefix}-{name}"
 
+    def component(self, endpoint: str, model: str) -> str:
+        """The inference component of `model` in an endpoint, as both are called there."""
+        return f"{self.endpoint(endpoint)}-{model}"
+
     def login(self, user: str) -> str:
         """Name of the secret with a user's login to MLflow."""
         return f"{self.prefix}/mlflow/{user}"

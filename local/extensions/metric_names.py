@@ -1,3 +1,4 @@
 """Namespaces of metrics."""
 
 SAGEMAKER = "AWS/SageMaker"
+SAGEMAKER_INSTANCES = "/aws/sagemaker/Endpoints"

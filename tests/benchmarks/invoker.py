@@ -48,6 +48,7 @@ def main() -> int:
         AWS_DEFAULT_REGION="ap-northeast-1",
         ENDPOINT_PREFIX="mlops-blue-",
         READ_SECONDS="26",
+        BUCKET="mlops-blue-artifacts-1",
     )
     # Imported late, as Lambda does once its environment stands.
     from invoker import handler

@@ -14,6 +14,8 @@ import pytest
 from mlflow import environment_variables
 from ruamel.yaml import YAML
 
+from invoker.headers import HEADERS
+from invoker.messages import read_invocation, read_request
 from mlops_constructs.aws_images import FRAMEWORKS
 from mlops_constructs.database_class import connections, memory
 from mlops_constructs.endpoint_alarms import WATCHED
@@ -158,6 +160,53 @@ def test_the_example_model_is_served(tmp_path: Path) -> None:
         answer = ask(flower, body, kind, accept="application/json")
         assert said(answer) == {"predictions": [21.0]}
     assert ask(flower, '{"inputs": [1]}').status == 400
+
+
+class TestCalling:
+    """What applications are told to send is read as it is meant."""
+
+    PAGE = ROOT / "docs" / "calling.md"
+
+    def events(self) -> list[dict[str, Any]]:
+        """The requests of the page, as API Gateway passes them on."""
+        found = []
+        for block in blocks(self.PAGE, "http"):
+            head, _, body = block.partition("\n\n")
+            first, *lines = head.splitlines()
+            verb, path = first.split()
+            _, stage, *parts = path.split("/")
+            assert (stage, parts[0], parts[2]) == ("v1", "endpoints", "invocations")
+            names = {"endpoint": parts[1], "invocation": "".join(parts[3:])}
+            headers = dict(line.split(": ", 1) for line in lines)
+            assert "x-api-key" in headers
+            found.append(
+                {"httpMethod": verb, "pathParameters": names, "headers": headers, "body": body}
+            )
+        return found
+
+    def test_every_request_is_one(self) -> None:
+        posts = [read_request(it) for it in self.events() if it["httpMethod"] == "POST"]
+        assert [(it.endpoint, dict(it.options), it.later) for it in posts] == [
+            ("iris", {}, False),
+            ("small", {"InferenceComponentName": "roses"}, False),
+            ("reports", {}, True),
+        ]
+        (get,) = [read_invocation(it) for it in self.events() if it["httpMethod"] == "GET"]
+        (answer,) = blocks(self.PAGE, "json")
+        assert get == ("reports", json.loads(answer)["id"])
+
+    def test_every_header_that_is_passed_on_is_explained_and_no_other(self) -> None:
+        named = re.findall(r"^\|.*`X-Amzn-SageMaker-([\w-]+)`", self.PAGE.read_text(), re.MULTILINE)
+        assert {name.lower() for name in named} == set(HEADERS)
+
+    def test_every_status_is_explained(self) -> None:
+        rows = re.findall(r"^\| (\d{3}) \|", self.PAGE.read_text(), re.MULTILINE)
+        sources = (ROOT / "lambda" / "invoker" / "invoker").glob("*.py")
+        text = "".join(path.read_text() for path in sources)
+        raised = set(re.findall(r"RequestError\(\s*(\d{3})", text))
+        assert len(raised) >= 5
+        # Without a key, API Gateway answers itself.
+        assert set(rows) == raised | {"403"}
 
 
 def test_the_codes_of_the_model_server_are_explained() -> None:

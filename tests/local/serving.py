@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +68,7 @@ class Serving:
             config=Config(retries={"total_max_attempts": 1}),
         )
         self.cloudformation = platform.client("cloudformation")
+        self._stacks: list[str] = []
         self.s3.create_bucket(
             Bucket=BUCKET,
             CreateBucketConfiguration={"LocationConstraint": platform.environment.region},
@@ -136,6 +138,47 @@ class Serving:
             }
         }
 
+    def fleet(self, endpoint: str, components: Mapping[str, str], **needs: int) -> dict[str, Any]:
+        """The template of an endpoint of inference components, each of which has a label.
+
+        Parameters
+        ----------
+        endpoint
+            Its name.
+        components
+            Names of the components, with their labels.
+        needs
+            What a copy asks of an instance.
+        """
+        template = self.template(endpoint, self.container("none"))
+        resources = template["Resources"]
+        settings = resources["Config"]["Properties"]
+        settings["ExecutionRoleArn"] = ROLE
+        del settings["ProductionVariants"][0]["ModelName"]
+        for name, label in components.items():
+            resources[f"Model{label}"] = {
+                "Type": "AWS::SageMaker::Model",
+                "Properties": {
+                    "ExecutionRoleArn": ROLE,
+                    "PrimaryContainer": self.container(label),
+                },
+            }
+            resources[f"Component{label}"] = {
+                "Type": "AWS::SageMaker::InferenceComponent",
+                "DependsOn": ["Endpoint"],
+                "Properties": {
+                    "InferenceComponentName": name,
+                    "EndpointName": endpoint,
+                    "VariantName": "main",
+                    "Specification": {
+                        "ModelName": {"Fn::GetAtt": f"Model{label}.ModelName"},
+                        **({"ComputeResourceRequirements": needs} if needs else {}),
+                    },
+                    "RuntimeConfig": {"CopyCount": 1},
+                },
+            }
+        return template
+
     def deploy(self, stack: str, template: Mapping[str, Any]) -> None:
         """Create or update a stack, and wait for its end.
 
@@ -145,6 +188,7 @@ class Serving:
             Where it is rolled back, with what CloudFormation says.
         """
         verb = "update" if self.status(stack) else "create"
+        self._stacks += [stack] if verb == "create" else []
         operation: Callable[..., Any] = getattr(self.cloudformation, f"{verb}_stack")
         operation(StackName=stack, TemplateBody=json.dumps(template))
         waiter = self.cloudformation.get_waiter(f"stack_{verb}_complete")
@@ -154,6 +198,18 @@ class Serving:
             events = self.cloudformation.describe_stack_events(StackName=stack)["StackEvents"]
             said = [event.get("ResourceStatusReason", "") for event in events]
             raise AssertionError("\n".join(filter(None, said))) from error
+
+    def delete(self) -> None:
+        """Delete every stack, and wait for the end of each."""
+        for stack in self._stacks:
+            self.cloudformation.delete_stack(StackName=stack)
+        waiter = self.cloudformation.get_waiter("stack_delete_complete")
+        for stack in self._stacks:
+            waiter.wait(StackName=stack, WaiterConfig={"Delay": 0.5, "MaxAttempts": 120})
+
+    def named(self, endpoint: str) -> str:
+        """The SageMaker name of an endpoint that the API knows by this one."""
+        return self.platform.endpoint_name(endpoint)
 
     def status(self, stack: str) -> str:
         """The status of a stack; empty where there is none."""
@@ -183,6 +239,20 @@ class Serving:
         )
         text: str = answer["Body"].read().decode()
         return text
+
+    def metric(self, namespace: str, name: str, of: Mapping[str, str], statistic: str) -> float:
+        """A statistic of a metric in the last minutes; 0 where nothing was measured."""
+        now = datetime.now(UTC)
+        found = self.platform.client("cloudwatch").get_metric_statistics(
+            Namespace=namespace,
+            MetricName=name,
+            Dimensions=[{"Name": each, "Value": value} for each, value in of.items()],
+            StartTime=now - timedelta(minutes=5),
+            EndTime=now + timedelta(minutes=1),
+            Period=3600,
+            Statistics=[statistic],
+        )
+        return float(sum(point[statistic] for point in found["Datapoints"]))
 
     def object(self, key: str) -> str | None:
         """What an object of the bucket holds; nothing where there is none."""

@@ -26,6 +26,7 @@ from operations.errors import OperationError
 from operations.release import resolve_release
 from stacks.releases import load_images, load_release
 from tests.conftest import ROOT
+from tests.local.application import Application
 from tests.local.conftest import (
     MASTER,
     SERVER,
@@ -48,13 +49,8 @@ def call(
     kind: str = "application/json",
 ) -> tuple[int, str]:
     """Post to the API; the status and the text that come back."""
-    headers = {"Content-Type": kind, "x-api-key": platform.api_key() if key is None else key}
-    request = urllib.request.Request(platform.invocation_url(endpoint), data=body, headers=headers)
-    try:
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            return answer.status, answer.read().decode()
-    except urllib.error.HTTPError as error:
-        return error.code, error.read().decode()
+    reply = Application(platform, key).post(endpoint, body, kind)
+    return reply.status, reply.text
 
 
 def ask_mlflow(

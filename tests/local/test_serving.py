@@ -1,4 +1,4 @@
-"""Endpoints on the emulator from outside: deployed by CloudFormation, asked by the SDK.
+"""Endpoints on the emulator from outside: deployed by CloudFormation, asked by SDK and by the API.
 
 The containers echo, so that what is tested is the platform and not a model.
 """
@@ -6,34 +6,45 @@ The containers echo, so that what is tested is the platform and not a model.
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
-from invoker.invocation import Invoker
-from invoker.messages import Request
-from local.pace import Pace
-from local.platform import running_platform
-from local.state import StateFolder
-from tests.local.conftest import processes_naming
+from mlops_constructs.async_plan import AsyncPlaces
+from tests.local.application import Application
+from tests.local.conftest import Deployed, processes_naming
 from tests.local.serving import BUCKET, ROLE, Client, Serving, echo_image, until
 
 ALARM_NAME = "canary-errors"
 
 
 @pytest.fixture(scope="module")
-def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
-    state = StateFolder(tmp_path_factory.mktemp("serving"))
+def serving(deployed: Deployed) -> Iterator[Serving]:
     with echo_image() as image:
-        with running_platform(state, pace=Pace(1)) as platform:
-            yield Serving(platform, image)
-        assert processes_naming(str(state.path)) == {}
+        made = Serving(deployed.platform, image)
+        yield made
+        made.delete()
+        until(lambda: echoing(made), lambda found: not found)
+
+
+def echoing(serving: Serving) -> dict[int, str]:
+    """The containers of these tests that run."""
+    running = processes_naming(str(serving.platform.state.path))
+    return {pid: command for pid, command in running.items() if "echo_container" in command}
+
+
+@pytest.fixture(scope="module")
+def application(serving: Serving) -> Application:
+    return Application(serving.platform)
 
 
 def alarm(endpoint: str, name: str = ALARM_NAME, **changes: Any) -> dict[str, Any]:
-    """An alarm of errors of the model."""
+    """An alarm of errors of the model.
+
+    One in a minute is enough: a minute is a second here, in which an application sends 17 requests,
+    and a canary of a tenth gets two of them.
+    """
     return {
         "Type": "AWS::CloudWatch::Alarm",
         "Properties": {
@@ -86,7 +97,7 @@ def test_the_containers_of_an_endpoint_are_asked_directly(serving: Serving) -> N
 
 
 class TestCanary:
-    """A bad version is rolled back by an alarm, while a client calls through the invoker."""
+    """A bad version is rolled back by an alarm, while applications call."""
 
     def deploy(self, serving: Serving, endpoint: str, **behaviour: Any) -> None:
         name = f"{endpoint}-errors"
@@ -100,24 +111,27 @@ class TestCanary:
         serving.deploy(endpoint, template)
 
     def test_a_bad_version_rolls_back_by_itself_and_no_caller_sees_it_fail(
-        self, serving: Serving
+        self, serving: Serving, application: Application
     ) -> None:
-        self.deploy(serving, "guarded", label="old")
-        before = serving.endpoint("guarded")
-        invoker = Invoker("", serving.runtime)
+        """Through API Gateway and the deployed function, with a key, as an application calls."""
+        guarded = serving.named("guarded")
+        self.deploy(serving, guarded, label="old")
+        before = serving.endpoint(guarded)
 
         def call() -> str:
-            return invoker.invoke(Request("guarded", b"x", "text/csv", "text/csv")).body.decode()
+            reply = application.post("guarded")
+            assert reply.status == 200, reply
+            return reply.text
 
         with Client(call) as client:
             until(lambda: client.answers["old(x)"] > 10)
             with pytest.raises(AssertionError) as raised:
-                self.deploy(serving, "guarded", label="bad", status=500)
-            assert serving.settled("guarded") == "UPDATE_ROLLBACK_COMPLETE"
+                self.deploy(serving, guarded, label="bad", status=500)
+            assert serving.settled(guarded) == "UPDATE_ROLLBACK_COMPLETE"
             seen = client.answers["old(x)"]
             until(lambda: client.answers["old(x)"] > seen + 10)
-        assert "in ALARM: guarded-errors" in str(raised.value)
-        after = serving.endpoint("guarded")
+        assert f"in ALARM: {guarded}-errors" in str(raised.value)
+        after = serving.endpoint(guarded)
         assert client.failures == []
         assert set(client.answers) == {"old(x)"}
         assert after["EndpointStatus"] == "InService"
@@ -125,7 +139,7 @@ class TestCanary:
         assert "in ALARM" in after["FailureReason"]
         # It was asked, and failed: the metrics that fired the alarm say so.
         history = serving.platform.client("cloudwatch").describe_alarm_history(
-            AlarmName="guarded-errors", HistoryItemType="StateUpdate"
+            AlarmName=f"{guarded}-errors", HistoryItemType="StateUpdate"
         )["AlarmHistoryItems"]
         assert any("to ALARM" in item["HistorySummary"] for item in history)
 
@@ -426,53 +440,37 @@ def test_a_shadow_variant_gets_copies_and_answers_nobody(serving: Serving) -> No
     ]
     serving.deploy("shadowed", template)
     assert {serving.ask("shadowed") for _ in range(10)} == {"a(x)"}
-    dimensions = [
-        {"Name": "EndpointName", "Value": "shadowed"},
-        {"Name": "VariantName", "Value": "shadow"},
-    ]
+    of = {"EndpointName": "shadowed", "VariantName": "shadow"}
+    until(
+        lambda: serving.metric("AWS/SageMaker", "Invocation5XXErrors", of, "Sum"),
+        lambda found: found == 10,
+    )
 
-    def errors() -> float:
-        now = datetime.now(UTC)
-        found = serving.platform.client("cloudwatch").get_metric_statistics(
-            Namespace="AWS/SageMaker",
-            MetricName="Invocation5XXErrors",
-            Dimensions=dimensions,
-            StartTime=now - timedelta(minutes=5),
-            EndTime=now + timedelta(minutes=1),
-            Period=3600,
-            Statistics=["Sum"],
-        )
-        return float(sum(point["Sum"] for point in found["Datapoints"]))
 
-    until(errors, lambda found: found == 10)
+def test_memory_is_that_of_the_processes(serving: Serving) -> None:
+    """A small program has some of the 8 GiB of an ml.m5.large, and not much."""
+    serving.deploy("measured", serving.template("measured", serving.container("a")))
+    of = {"EndpointName": "measured", "VariantName": "main"}
+    place = "/aws/sagemaker/Endpoints"
+    percent = until(lambda: serving.metric(place, "MemoryUtilization", of, "Maximum"))
+    assert 0.05 < percent < 5
 
 
 def test_components_share_an_endpoint(serving: Serving) -> None:
-    template = serving.template("shared", serving.container("a"))
-    resources = template["Resources"]
-    settings = resources["Config"]["Properties"]
-    settings["ExecutionRoleArn"] = ROLE
-    del settings["ProductionVariants"][0]["ModelName"]
-    for label in ("a", "b"):
-        resources[f"Model{label}"] = {
-            "Type": "AWS::SageMaker::Model",
-            "Properties": {"ExecutionRoleArn": ROLE, "PrimaryContainer": serving.container(label)},
-        }
-        resources[f"Component{label}"] = {
-            "Type": "AWS::SageMaker::InferenceComponent",
-            "DependsOn": ["Endpoint"],
-            "Properties": {
-                "InferenceComponentName": f"component-{label}",
-                "EndpointName": "shared",
-                "VariantName": "main",
-                "Specification": {"ModelName": {"Fn::GetAtt": f"Model{label}.ModelName"}},
-                "RuntimeConfig": {"CopyCount": 1},
-            },
-        }
-    serving.deploy("shared", template)
+    components = {f"component-{label}": label for label in ("a", "b")}
+    serving.deploy("shared", serving.fleet("shared", components))
     for label in ("a", "b"):
         answer = serving.ask("shared", InferenceComponentName=f"component-{label}")
         assert answer == f"{label}(x)"
+
+
+def test_a_component_without_room_fails_its_stack(serving: Serving) -> None:
+    """An ml.m5.large has 8 GiB: one copy of 5 GiB fits, and another does not."""
+    components = {"component-one": "one", "component-other": "other"}
+    template = serving.fleet("crowded", components, MinMemoryRequiredInMb=5120)
+    template["Resources"]["Componentother"]["DependsOn"] = ["Componentone"]
+    with pytest.raises(AssertionError, match="not enough capacity for component-other"):
+        serving.deploy("crowded", template)
 
 
 def test_an_alarm_of_metric_math_is_kept_and_evaluated(serving: Serving) -> None:
@@ -524,3 +522,104 @@ def test_an_answer_is_streamed(serving: Serving) -> None:
     assert b"".join(parts) == b"a(x)"
     assert answer["ContentType"] == "text/csv"
     assert answer["InvokedProductionVariant"] == "main"
+
+
+class TestApi:
+    """What an application can ask that knows the one API: every kind of endpoint."""
+
+    def test_a_container_of_several(self, serving: Serving, application: Application) -> None:
+        name = serving.named("chosen")
+        containers = [serving.container(label, hostname=label) for label in ("left", "right")]
+        serving.deploy(name, serving.template(name, *containers, mode="Direct"))
+        for label in ("left", "right"):
+            reply = application.post("chosen", X_Amzn_SageMaker_Target_Container_Hostname=label)
+            assert (reply.status, reply.text) == (200, f"{label}(x)")
+        unnamed = application.post("chosen")
+        assert unnamed.status == 400
+        assert "Target-Container-Hostname" in unnamed.said["error"]
+
+    def test_a_variant_of_several(self, serving: Serving, application: Application) -> None:
+        name = serving.named("compared")
+        template = serving.template(
+            name,
+            serving.container("current"),
+            variants=[{"VariantName": "current"}, {"VariantName": "next", "ModelName": "other"}],
+        )
+        other = {"ExecutionRoleArn": ROLE, "PrimaryContainer": serving.container("next")}
+        template["Resources"]["Other"] = {
+            "Type": "AWS::SageMaker::Model",
+            "Properties": {**other, "ModelName": "other"},
+        }
+        template["Resources"]["Config"]["DependsOn"] = ["Other"]
+        serving.deploy(name, template)
+        for variant in ("current", "next"):
+            reply = application.post("compared", X_Amzn_SageMaker_Target_Variant=variant)
+            assert (reply.status, reply.text) == (200, f"{variant}(x)")
+            assert reply.headers["x-amzn-invoked-production-variant"] == variant
+        missing = application.post("compared", X_Amzn_SageMaker_Target_Variant="former")
+        assert (missing.status, "no variant 'former'" in missing.said["error"]) == (404, True)
+
+    def test_a_model_of_a_fleet(self, serving: Serving, application: Application) -> None:
+        name = serving.named("small")
+        naming = serving.platform.environment.naming
+        components = {naming.component("small", label): label for label in ("iris", "roses")}
+        serving.deploy(name, serving.fleet(name, components))
+        for label in ("iris", "roses"):
+            reply = application.post("small", X_Amzn_SageMaker_Inference_Component=label)
+            assert (reply.status, reply.text) == (200, f"{label}(x)")
+        missing = application.post("small", X_Amzn_SageMaker_Inference_Component="tulips")
+        assert (missing.status, "no model 'tulips'" in missing.said["error"]) == (404, True)
+        unnamed = application.post("small")
+        assert (unnamed.status, "Inference-Component" in unnamed.said["error"]) == (400, True)
+
+    def test_attributes_and_bytes_go_to_the_model_and_back(
+        self, serving: Serving, application: Application
+    ) -> None:
+        name = serving.named("plain")
+        serving.deploy(name, serving.template(name, serving.container("a")))
+        reply = application.post("plain", X_Amzn_SageMaker_Custom_Attributes="trace=7")
+        assert reply.headers["x-amzn-sagemaker-custom-attributes"] == "trace=7"
+        refused = application.post("plain", X_Amzn_SageMaker_Target_Model="a")
+        assert refused.status == 400
+        kind = "application/x-npy"
+        reply = application.post("plain", b"\x93NUMPY\x00", kind, Accept=kind)
+        assert (reply.status, reply.body) == (200, b"a(\x93NUMPY\x00)")
+
+    def test_an_answer_that_comes_later(self, serving: Serving, application: Application) -> None:
+        name, bucket = serving.named("reports"), serving.platform.outputs("Data")["ArtifactBucket"]
+        places = AsyncPlaces("reports")
+        output = {
+            "S3OutputPath": f"s3://{bucket}/{places.answers}",
+            "S3FailurePath": f"s3://{bucket}/{places.failures}",
+        }
+        container = serving.container("a", fails_on="bad", seconds=1)
+        config = {"AsyncInferenceConfig": {"OutputConfig": output}}
+        serving.deploy(name, serving.template(name, container, config=config))
+        taken = application.post("reports", b"1,2", Prefer="respond-async", Accept="text/csv")
+        assert (taken.status, taken.headers["preference-applied"]) == (202, "respond-async")
+        location = taken.headers["location"]
+        pending = application.get("reports", location)
+        assert (pending.status, pending.said) == (
+            202,
+            {"id": taken.said["id"], "status": "pending"},
+        )
+        answered = until(
+            lambda: application.get("reports", location), lambda reply: reply.status != 202
+        )
+        assert (answered.status, answered.text) == (200, "a(1,2)")
+        assert answered.headers["content-type"] == "text/csv"
+        bad = application.post("reports", b"bad", Prefer="respond-async").headers["location"]
+        failed = until(lambda: application.get("reports", bad), lambda reply: reply.status != 202)
+        assert (failed.status, "a(bad)" in failed.said["error"]) == (400, True)
+        unknown = f"invocations/{'0' * 32}-{location.partition('-')[2]}"
+        assert application.get("reports", unknown).status == 404
+
+    def test_the_wrong_way_says_which_is_right(
+        self, serving: Serving, application: Application
+    ) -> None:
+        """The endpoints are those of the tests before."""
+        waiting = application.post("reports")
+        assert (waiting.status, "Prefer: respond-async" in waiting.said["error"]) == (400, True)
+        later = application.post("plain", Prefer="respond-async")
+        assert (later.status, "respond-async" in later.said["error"]) == (400, True)
+        assert Application(serving.platform, "wrong").get("reports", "invocations/x").status == 403

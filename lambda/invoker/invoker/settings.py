@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 ENDPOINT_PREFIX = "ENDPOINT_PREFIX"
 READ_SECONDS = "READ_SECONDS"
+BUCKET = "BUCKET"
 
 
 @dataclass(frozen=True)
@@ -18,10 +19,13 @@ class Settings:
         What the names of the SageMaker endpoints start with.
     read_seconds
         How long to wait for an endpoint's answer, in seconds.
+    bucket
+        Where requests that are answered later stand, and their answers.
     """
 
     endpoint_prefix: str
     read_seconds: float
+    bucket: str
 
     @classmethod
     def read(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
@@ -37,7 +41,10 @@ class Settings:
         ValueError
             Where one is missing or wrong: the function is not deployed as its stack says.
         """
-        missing = [name for name in (ENDPOINT_PREFIX, READ_SECONDS) if not environment.get(name)]
+        names = (ENDPOINT_PREFIX, READ_SECONDS, BUCKET)
+        missing = [name for name in names if not environment.get(name)]
         if missing:
             raise ValueError(f"{', '.join(missing)} must be set in the function's environment")
-        return cls(environment[ENDPOINT_PREFIX], float(environment[READ_SECONDS]))
+        return cls(
+            environment[ENDPOINT_PREFIX], float(environment[READ_SECONDS]), environment[BUCKET]
+        )

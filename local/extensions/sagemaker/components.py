@@ -1,28 +1,64 @@
 """Inference components: several models on the instances of one endpoint, each with its copies.
 
 https://docs.aws.amazon.com/sagemaker/latest/dg/realtime-endpoints-deploy-models.html
-How many copies fit on an instance is not asked for here: this machine is all instances.
 """
 
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from random import Random
+from typing import Any, NamedTuple
 
-from local.extensions.hooks import account_and_region
-from local.extensions.sagemaker.deployer import Launches, in_background
+from local.extensions.hooks import Scope, account_and_region
+from local.extensions.sagemaker.containers import Instance
+from local.extensions.sagemaker.deployer import Alarms, Launches, in_background
+from local.extensions.sagemaker.deployment import Clock, Deployment, Plan, plan_of_copies
 from local.extensions.sagemaker.errors import RefusedError, StartError, invalid
 from local.extensions.sagemaker.fleet import Fleet
+from local.extensions.sagemaker.instance_types import Capacity
 from local.extensions.sagemaker.metrics import Metrics
+from local.extensions.sagemaker.packing import needed
 from local.extensions.sagemaker.records import Records
-from local.extensions.sagemaker.variants import Endpoint, Record, Variant, containers_of
+from local.extensions.sagemaker.rooms import Rooms
+from local.extensions.sagemaker.variants import (
+    Endpoint,
+    Record,
+    Variant,
+    choose,
+    containers_of,
+    part,
+)
 
 HEADER = "x-amzn-sagemaker-inference-component"
 RESOURCE = "inference-component/"
 """What Application Auto Scaling's names of them begin with."""
 
+Routes = tuple[tuple[float, Variant], ...]
+"""What has a component's traffic, each with its share: one but while an update goes on."""
+
 log = logging.getLogger(__name__)
+
+
+class Running(NamedTuple):
+    """What runs of a component.
+
+    Parameters
+    ----------
+    name
+        Which component.
+    scope
+        Its account and region.
+    copies
+        Those that answer.
+    memory
+        How many MiB each is given; 0 where it was not said.
+    """
+
+    name: str
+    scope: Scope
+    copies: Sequence[Instance]
+    memory: float
 
 
 class Components:
@@ -36,13 +72,34 @@ class Components:
         What starts copies.
     metrics
         What is told of them.
+    rooms
+        What instances have room for.
+    clock
+        What updates wait by.
+    alarms
+        What turns them back.
+    random
+        What chances are taken from.
     """
 
-    def __init__(self, records: Records, launches: Launches, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        records: Records,
+        launches: Launches,
+        metrics: Metrics,
+        rooms: Rooms,
+        clock: Clock,
+        alarms: Alarms,
+        random: Random | None = None,
+    ) -> None:
         self._records = records
         self._launches = launches
         self._metrics = metrics
-        self._variants: dict[str, Variant] = {}
+        self._rooms = rooms
+        self._clock = clock
+        self._alarms = alarms
+        self._random = random or Random()  # noqa: S311 - which copy answers is no secret
+        self._routes: dict[str, Routes] = {}
         self._settled: dict[str, threading.Event] = {}
 
     def create(self, request: Mapping[str, Any]) -> Record:
@@ -58,13 +115,13 @@ class Components:
         record["InferenceComponentStatus"] = "Creating"
         count = int(request.get("RuntimeConfig", {}).get("CopyCount", 1))
         region = account_and_region()[1]
-        self._settle(record, "Failed", lambda: self._start(record, containers, count, region))
+        self._settle(record, "Failed", lambda: self._replace(record, containers, count, region))
         return {"InferenceComponentArn": record["InferenceComponentArn"]}
 
     def describe(self, request: Mapping[str, Any]) -> Record:
         """One, as it is."""
         record = self._record(request)
-        variant = self._variants.get(record["InferenceComponentName"])
+        variant = self._deployed(record["InferenceComponentName"])
         runtime = {
             "DesiredCopyCount": variant.desired if variant else 0,
             "CurrentCopyCount": variant.fleet.count if variant else 0,
@@ -80,22 +137,30 @@ class Components:
         }
 
     def update(self, request: Mapping[str, Any]) -> Record:
-        """Replace its model: new copies start before the old ones stop."""
+        """Replace its model, in the steps that it says; or have another number of copies."""
         record = self._idle(request)
-        name = record["InferenceComponentName"]
-        wanted = {**record, **request}
-        containers = self._containers(wanted)
-        before = self._variants.get(name)
+        name, scope = record["InferenceComponentName"], account_and_region()
+        before = self._deployed(name)
         copies = request.get("RuntimeConfig", {}).get("CopyCount")
         count = int(copies if copies is not None else before.desired if before else 1)
-        region = account_and_region()[1]
+        specification = request.get("Specification", record["Specification"])
+        if before and specification == record["Specification"]:
+            return self._change_copies(record, before, count)
+        containers = self._containers({**record, **request})
+        way = None
+        if request.get("DeploymentConfig") and before and count:
+            way = plan_of_copies(request["DeploymentConfig"], count)
+            missing = self._alarms.missing(scope, way.alarms)
+            if missing:
+                raise invalid(f"There is no alarm {', '.join(missing)} to turn the update back.")
+        changed = {**record, "Specification": specification}
 
         def work() -> None:
-            self._start(record, containers, count, region)
-            if "Specification" in request:
-                record["Specification"] = request["Specification"]
-            if before:
-                before.fleet.stop()
+            if way and before:
+                self._roll(changed, before, containers, count, way, scope)
+            else:
+                self._replace(changed, containers, count, scope[1])
+            record["Specification"] = specification
 
         record["InferenceComponentStatus"] = "Updating"
         self._settle(record, "InService" if before else "Failed", work)
@@ -104,15 +169,22 @@ class Components:
     def update_copies(self, request: Mapping[str, Any]) -> Record:
         """Have another number of copies."""
         record = self._idle(request)
+        variant = self._deployed(record["InferenceComponentName"])
+        if variant is None:
+            raise invalid("The inference component has never been in service: delete it.")
         count = int(request["DesiredRuntimeConfig"]["CopyCount"])
-        variant = self._variants[record["InferenceComponentName"]]
+        return self._change_copies(record, variant, count)
 
+    def _change_copies(self, record: Record, variant: Variant, count: int) -> Record:
         def work() -> None:
-            before, variant.desired = variant.desired, count
+            before = variant.desired
+            self._hold(record, [needed(record["Specification"])] * count)
+            variant.desired = count
             try:
                 variant.fleet.resize(count)
             except StartError:
                 variant.desired = before
+                self._hold(record, [needed(record["Specification"])] * before)
                 raise
 
         record["InferenceComponentStatus"] = "Updating"
@@ -123,9 +195,10 @@ class Components:
         """Stop one, and forget it."""
         record = self._idle(request)
         name = record["InferenceComponentName"]
+        routes = self._routes.pop(name, ())
         self._records.remove("InferenceComponent", name)
-        variant = self._variants.pop(name, None)
-        if variant:
+        self._rooms.leave(name)
+        for _, variant in routes:
             in_background(f"stop-{name}", variant.fleet.stop)
         return {}
 
@@ -142,10 +215,12 @@ class Components:
         RefusedError
             Where there is no such component, or it has no copy.
         """
-        variant = self._variants.get(name)
+        routes = self._routes.get(name, ())
+        variant = choose(routes, self._random.random())
         if variant is None or self._record_of(name)["EndpointName"] != endpoint.name:
             raise RefusedError("ValidationError", f"Inference Component {name} not found.")
         of = {"InferenceComponentName": name}
+        count = sum(each.fleet.count for _, each in routes)
         if not variant.fleet.count:
             self._metrics.add(endpoint.scope, "NoCapacityInvocationFailures", 1.0, "None", of)
             raise RefusedError(
@@ -154,26 +229,35 @@ class Components:
                 " ApplicationAutoScaling may be in-progress (if configured) or try to increase the"
                 " capacity by invoking UpdateInferenceComponentRuntimeConfig API.",
             )
-        per_copy = 1.0 / variant.fleet.count
-        self._metrics.add(endpoint.scope, "InvocationsPerCopy", per_copy, "None", of)
+        self._metrics.add(endpoint.scope, "InvocationsPerCopy", 1.0 / count, "None", of)
         return variant
 
     def measure(self) -> None:
         """Measure what each copy has to do."""
-        for name, variant in list(self._variants.items()):
-            of = {"InferenceComponentName": name}
-            # An ARN names account and region.
-            parts = self._record_of(name)["InferenceComponentArn"].split(":")
-            scope = (parts[4], parts[3])
-            self._metrics.add(scope, "InvocationsPerCopy", 0.0, "None", of)
-            for copy in variant.fleet.ready:
+        for it in self.running():
+            of = {"InferenceComponentName": it.name}
+            self._metrics.add(it.scope, "InvocationsPerCopy", 0.0, "None", of)
+            for copy in it.copies:
                 at_work = float(copy.in_flight)
-                self._metrics.add(scope, "ConcurrentRequestsPerCopy", at_work, "Count", of)
+                self._metrics.add(it.scope, "ConcurrentRequestsPerCopy", at_work, "Count", of)
+
+    def running(self) -> Sequence[Running]:
+        """What runs of each component."""
+        return [
+            self._running(name, [copy for _, variant in routes for copy in variant.fleet.ready])
+            for name, routes in list(self._routes.items())
+        ]
+
+    def _running(self, name: str, copies: Sequence[Instance]) -> Running:
+        record = self._record_of(name)
+        # An ARN names account and region.
+        parts = record["InferenceComponentArn"].split(":")
+        return Running(name, (parts[4], parts[3]), copies, needed(record["Specification"]).memory)
 
     def capacity(self, resource: str) -> int | None:
         """How many copies a component is to have; nothing while it is not settled."""
         name = resource.removeprefix(RESOURCE)
-        variant = self._variants.get(name)
+        variant = self._deployed(name)
         settled = variant and self._record_of(name)["InferenceComponentStatus"] == "InService"
         return variant.desired if variant and settled else None
 
@@ -192,14 +276,81 @@ class Components:
         if reason:
             raise StartError(reason)
 
-    def _start(
+    def _replace(
         self, record: Record, containers: list[Mapping[str, Any]], count: int, region: str
     ) -> None:
+        """Start all copies, and stop those that there were."""
         name = record["InferenceComponentName"]
-        fleet = Fleet(self._launches.prepare(name, region, containers))
-        fleet.resize(count)
+        old = self._routes.get(name, ())
+        held = self._rooms.held(name)
+        copies = [needed(record["Specification"])] * count
+        self._hold(record, [*held, *copies])
+        try:
+            new = self._prepared(record, containers, count, region)
+            new.fleet.resize(count)
+        except StartError:
+            self._hold(record, held)
+            raise
+        self._routes[name] = ((1.0, new),)
+        for _, variant in old:
+            variant.fleet.stop()
+        self._hold(record, copies)
+
+    def _roll(
+        self,
+        record: Record,
+        old: Variant,
+        containers: list[Mapping[str, Any]],
+        count: int,
+        way: Plan,
+        scope: Scope,
+    ) -> None:
+        """Replace copies batch after batch, each of which is watched."""
+        name = record["InferenceComponentName"]
+        new = self._prepared(record, containers, count, scope[1])
+        held = self._rooms.held(name)
+        each = held[0] if held else needed(record["Specification"])
+
+        def hold(olds: int, news: int) -> None:
+            self._hold(record, [each] * olds + [needed(record["Specification"])] * news)
+
+        def route(routes: Routes) -> None:
+            self._routes[name] = routes
+
+        def say(_: str, stage: str, message: str) -> None:
+            log.info("inference component %s: %s: %s", name, stage, message)
+
+        moves = _Moves(old, new, hold, route)
+        alarms = self._alarms
+        deployment = Deployment(
+            way, moves, self._clock, lambda names: alarms.in_alarm(scope, names), say
+        )
+        try:
+            deployment.run()
+        except Exception:
+            route(((1.0, old),))
+            new.fleet.stop()
+            self._hold(record, held)
+            old.fleet.resize(old.desired)
+            raise
+        route(((1.0, new),))
+        old.fleet.stop()
+
+    def _prepared(
+        self, record: Record, containers: list[Mapping[str, Any]], count: int, region: str
+    ) -> Variant:
+        """What is to run, and does not yet."""
+        fleet = Fleet(self._launches.prepare(record["InferenceComponentName"], region, containers))
         settings = {"VariantName": record["VariantName"], "InitialInstanceCount": count}
-        self._variants[name] = Variant(settings, {"Containers": containers}, fleet)
+        return Variant(settings, {"Containers": containers}, fleet)
+
+    def _hold(self, record: Record, copies: Sequence[Capacity]) -> None:
+        self._rooms.hold(record["InferenceComponentName"], record["EndpointName"], copies)
+
+    def _deployed(self, name: str) -> Variant | None:
+        """What a component is deployed as; nothing where it never was."""
+        routes = self._routes.get(name)
+        return routes[0][1] if routes else None
 
     def _containers(self, request: Mapping[str, Any]) -> list[Mapping[str, Any]]:
         """What a copy runs."""
@@ -247,3 +398,33 @@ class Components:
                 record["InferenceComponentStatus"] = otherwise
 
         self._settled[name] = in_background(f"component-{name}", run)
+
+
+class _Moves:
+    """What an update does to the copies of a component."""
+
+    def __init__(
+        self,
+        old: Variant,
+        new: Variant,
+        hold: Callable[[int, int], None],
+        route: Callable[[Routes], None],
+    ) -> None:
+        self._old = old
+        self._new = new
+        self._hold = hold
+        self._route = route
+
+    def provision(self, share: float) -> None:
+        count = part(self._new.desired, share)
+        self._hold(self._old.fleet.count, count)
+        self._new.fleet.resize(count)
+
+    def shift(self, share: float) -> None:
+        # What is deployed is the first: the old, until the update is done.
+        self._route(((1.0 - share, self._old), (share, self._new)))
+
+    def retire(self, share: float) -> None:
+        count = part(self._old.desired, 1.0 - share)
+        self._hold(count, self._new.fleet.count)
+        self._old.fleet.resize(count)

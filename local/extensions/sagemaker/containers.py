@@ -34,6 +34,11 @@ class Container(Protocol):
         """Where it listens, on 127.0.0.1; nothing while it is dead."""
         ...
 
+    @property
+    def pid(self) -> int:
+        """The id of its process, and of its session."""
+        ...
+
     def stop(self) -> None:
         """Stop it."""
         ...
@@ -186,6 +191,10 @@ class _Program:
     @property
     def port(self) -> int | None:
         return self._server.port
+
+    @property
+    def pid(self) -> int:
+        return self._server.pid
 
     def stop(self) -> None:
         self._running.discard(self)

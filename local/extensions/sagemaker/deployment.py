@@ -124,6 +124,33 @@ def plan(config: Config, instances: int) -> Plan:
     return made._replace(seconds=seconds, alarms=alarms)
 
 
+def plan_of_copies(config: Config, copies: int) -> Plan:
+    """The way that an update of an inference component takes: copies go in whole batches.
+
+    https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_InferenceComponentDeploymentConfig.html
+
+    Parameters
+    ----------
+    config
+        Its configuration, as ``UpdateInferenceComponent`` takes it.
+    copies
+        How many copies it has.
+
+    Raises
+    ------
+    RefusedError
+        Where a size or a time is not one that SageMaker takes.
+    """
+    if "RollingUpdatePolicy" not in config:
+        raise invalid("DeploymentConfig has no RollingUpdatePolicy: say how copies are replaced.")
+    made = plan(config, copies)
+    policy = config["RollingUpdatePolicy"]
+    batch = max(1, int(copies * _batch(policy, copies)))
+    wait = made.steps[-1].wait
+    steps = [Step(share, wait) for share in _linear(batch / copies)]
+    return made._replace(steps=[*steps, Step(1.0, wait)])
+
+
 def _blue_green(policy: Config, instances: int) -> Sequence[Step]:
     routing = policy.get("TrafficRoutingConfiguration", {"Type": "ALL_AT_ONCE"})
     wait = float(routing.get("WaitIntervalInSeconds", 0))
@@ -141,13 +168,17 @@ def _blue_green(policy: Config, instances: int) -> Sequence[Step]:
 
 
 def _rolling(policy: Config, instances: int) -> Plan:
-    size = _share(policy, "MaximumBatchSize", instances, SMALLEST_BATCH, LARGEST_BATCH)
+    size = _batch(policy, instances)
     wait = float(policy["WaitIntervalInSeconds"])
     steps = [*(Step(share, wait) for share in _linear(size)), Step(1.0, wait)]
     back = 1.0
     if "RollbackMaximumBatchSize" in policy:
         back = _share(policy, "RollbackMaximumBatchSize", instances, SMALLEST_BATCH, 1.0)
     return Plan(steps, rolling=True, back=back)
+
+
+def _batch(policy: Config, instances: int) -> float:
+    return _share(policy, "MaximumBatchSize", instances, SMALLEST_BATCH, LARGEST_BATCH)
 
 
 def _linear(size: float) -> Sequence[float]:
@@ -165,7 +196,8 @@ def _share(policy: Config, name: str, instances: int, smallest: float, largest: 
     if size is None:
         raise invalid(f"{name} is missing: say how much moves in a step.")
     value = size["Value"]
-    share = value / instances if size["Type"] == "INSTANCE_COUNT" else value / 100
+    counted = size["Type"] in ("INSTANCE_COUNT", "COPY_COUNT")
+    share = value / instances if counted else value / 100
     if not smallest <= share <= largest:
         raise invalid(
             f"{name} is {value} ({size['Type']}), {share:.0%} of {instances} instances: it must be"

@@ -14,7 +14,7 @@ DIGITS = 3
 """Significant digits that a latency is kept with, so that equal ones are one value."""
 
 Scope = tuple[str, str]
-Key = tuple[Scope, str, str, tuple[tuple[str, str], ...]]
+Key = tuple[Scope, str, str, str, tuple[tuple[str, str], ...]]
 Publish = Callable[[Scope, str, str, str, Mapping[str, str], Mapping[float, int]], None]
 
 
@@ -33,7 +33,13 @@ class Metrics:
         self._values: dict[Key, Counter[float]] = defaultdict(Counter)
 
     def add(
-        self, scope: Scope, name: str, value: float, unit: str, dimensions: Mapping[str, str]
+        self,
+        scope: Scope,
+        name: str,
+        value: float,
+        unit: str,
+        dimensions: Mapping[str, str],
+        namespace: str = SAGEMAKER,
     ) -> None:
         """Measure.
 
@@ -47,8 +53,10 @@ class Metrics:
             What was measured.
         dimensions
             Of what.
+        namespace
+            Where the metric is found.
         """
-        key = (scope, name, unit, tuple(sorted(dimensions.items())))
+        key = (scope, namespace, name, unit, tuple(sorted(dimensions.items())))
         with self._lock:
             self._values[key][rounded(value)] += 1
 
@@ -56,8 +64,8 @@ class Metrics:
         """Publish what has been measured."""
         with self._lock:
             values, self._values = self._values, defaultdict(Counter)
-        for (scope, name, unit, dimensions), counts in values.items():
-            self._publish(scope, SAGEMAKER, name, unit, dict(dimensions), counts)
+        for (scope, namespace, name, unit, dimensions), counts in values.items():
+            self._publish(scope, namespace, name, unit, dict(dimensions), counts)
 
 
 def rounded(value: float) -> float:

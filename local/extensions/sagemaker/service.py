@@ -10,7 +10,7 @@ from local.extensions.sagemaker.containers import Launcher
 from local.extensions.sagemaker.control_plane import SageMaker
 from local.extensions.sagemaker.deployer import Deployer, PacedClock
 from local.extensions.sagemaker.endpoints import Endpoints
-from local.extensions.sagemaker.gauges import measure, rest
+from local.extensions.sagemaker.gauges import MemoryGauge, measure, rest
 from local.extensions.sagemaker.metrics import Metrics
 from local.extensions.sagemaker.records import Records
 from local.extensions.sagemaker.resources import (
@@ -18,6 +18,7 @@ from local.extensions.sagemaker.resources import (
     EndpointResource,
     SageMakerResource,
 )
+from local.extensions.sagemaker.rooms import Rooms
 from local.extensions.sagemaker.router import Router
 from local.extensions.sagemaker.runtime import Runtime
 from local.extensions.sagemaker.transform import TransformJobs, run_from_state_machines
@@ -40,26 +41,22 @@ def make_sagemaker(host: Host, account: str, alarms: Alarms, heartbeat: Heartbea
     """
     records, metrics = Records(), Metrics(hooks.record_metric)
     launcher = Launcher(host, account)
-    deployer = Deployer(
-        records,
-        launcher,
-        PacedClock(host.pace),
-        alarms,
-        str(host.pace),
-    )
+    clock = PacedClock(host.pace)
+    deployer = Deployer(records, launcher, clock, alarms, str(host.pace))
     router, capture = Router(metrics), Capture(lambda region: host.client("s3", region))
     router.listeners.append(capture.listen)
     queues = AsyncInference(host.client, router, metrics, host.pace)
     jobs = TransformJobs(records, launcher, router, host.client)
     run_from_state_machines(jobs)
     hooks.let_state_machines_call("sagemaker", "SageMaker")
-    components = Components(records, launcher, metrics)
     endpoints = Endpoints(host, records, deployer)
+    components = Components(records, launcher, metrics, Rooms(endpoints.found), clock, alarms)
     runtime = Runtime(endpoints, router, queues, components)
     heartbeat.add(lambda: queues.work(endpoints.in_service()))
     heartbeat.add(lambda: measure(endpoints.in_service, metrics))
     heartbeat.add(lambda: rest(endpoints.in_service, host.pace))
     heartbeat.add(components.measure)
+    heartbeat.add(MemoryGauge(endpoints.in_service, components, metrics, host.pace).measure)
     heartbeat.add(metrics.flush)
     heartbeat.add(capture.flush)
     return SageMaker(records, endpoints, jobs, components, runtime)

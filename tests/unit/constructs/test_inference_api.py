@@ -5,6 +5,7 @@ from aws_cdk.assertions import Match, Template
 
 from mlops_constructs.faults import FaultsError
 from mlops_constructs.inference_api import InferenceApi
+from model_server.content import BYTES, NPY, PARQUET
 from tests.unit.constructs.conftest import Bench
 
 
@@ -46,6 +47,11 @@ class TestDefault:
             },
         )
 
+    def test_bytes_of_models_arrive_as_they_are(self, template: Template) -> None:
+        template.has_resource_properties(
+            "AWS::ApiGateway::RestApi", {"BinaryMediaTypes": [BYTES, PARQUET, NPY]}
+        )
+
     def test_asks_for_an_identity_and_a_key(self, template: Template) -> None:
         template.all_resources_properties(
             "AWS::ApiGateway::Method", {"AuthorizationType": "AWS_IAM", "ApiKeyRequired": True}
@@ -77,12 +83,17 @@ class TestDefault:
             "AWS::Logs::LogGroup", {"KmsKeyId": Match.any_value(), "RetentionInDays": 30}
         )
 
-    def test_has_one_route_for_every_endpoint(self, template: Template) -> None:
+    def test_has_two_routes_for_every_endpoint(self, template: Template) -> None:
         parts = {
             resource["Properties"]["PathPart"]
             for resource in template.find_resources("AWS::ApiGateway::Resource").values()
         }
-        assert parts == {"endpoints", "{endpoint}", "invocations"}
+        assert parts == {"endpoints", "{endpoint}", "invocations", "{invocation}"}
+        verbs = {
+            method["Properties"]["HttpMethod"]
+            for method in template.find_resources("AWS::ApiGateway::Method").values()
+        }
+        assert verbs == {"POST", "GET"}
 
 
 class TestCustom:

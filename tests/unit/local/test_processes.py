@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from local.memory import Memory
 from local.processes import Process, ProcessError
 from local.servers import Server, answers
 from tests.conftest import ROOT
@@ -34,6 +35,48 @@ def eventually(condition: Callable[[], bool], seconds: float = 10) -> bool:
             return True
         time.sleep(0.02)
     return condition()
+
+
+def test_memory_is_that_of_a_program_and_of_what_it_started(tmp_path: Path) -> None:
+    """Two processes of 32 MiB of their own, in one session; and nothing of others."""
+    held = "import time; held = bytearray(b'x' * (32 << 20)); print('held', flush=True); "
+    python = f'{sys.executable} -c "{held}time.sleep(60)"'
+    one, other = start(f"{python} & {python}", tmp_path), start("sleep 60", tmp_path / "other")
+    try:
+        assert eventually(lambda: one.log.read_text().count("held") == 2)
+        memory = Memory()
+        found = memory.of({one.pid, other.pid})
+        assert 64 << 20 < found[one.pid] < 160 << 20
+        assert 0 < found[other.pid] < 16 << 20
+        assert memory.of({one.pid}) == {one.pid: found[one.pid]}
+    finally:
+        one.stop()
+        other.stop()
+    assert memory.of({one.pid}) == {}
+
+
+def test_memory_that_grows_is_counted_anew(tmp_path: Path) -> None:
+    more = tmp_path / "more"
+    script = f"""
+import pathlib, time
+held = bytearray(b"x" * (32 << 20))
+print("held", flush=True)
+while not pathlib.Path({str(more)!r}).exists():
+    time.sleep(0.02)
+held += bytearray(b"x" * (64 << 20))
+print("more", flush=True)
+time.sleep(60)
+"""
+    process = Process([sys.executable, "-c", script], tmp_path / "log", ENVIRONMENT, tmp_path)
+    memory = Memory()
+    try:
+        assert eventually(lambda: "held" in process.log.read_text())
+        before = memory.of({process.pid})[process.pid]
+        more.touch()
+        assert eventually(lambda: "more" in process.log.read_text())
+        assert memory.of({process.pid})[process.pid] > before + (60 << 20)
+    finally:
+        process.stop()
 
 
 def start(script: str, folder: Path) -> Process:

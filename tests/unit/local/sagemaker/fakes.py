@@ -22,6 +22,7 @@ class FakeContainer:
     def __init__(self, image: str, port: int) -> None:
         self.image = image
         self.port: int | None = port
+        self.pid = port
         self.stopped = False
 
     def stop(self) -> None:

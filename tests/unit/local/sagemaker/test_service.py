@@ -22,14 +22,18 @@ from local.extensions.sagemaker.components import Components
 from local.extensions.sagemaker.control_plane import SageMaker
 from local.extensions.sagemaker.deployer import Deployer
 from local.extensions.sagemaker.endpoints import Endpoints
-from local.extensions.sagemaker.errors import RefusedError
+from local.extensions.sagemaker.errors import RefusedError, StartError
+from local.extensions.sagemaker.gauges import MemoryGauge
+from local.extensions.sagemaker.instance_types import Capacity, capacity
 from local.extensions.sagemaker.metrics import Metrics, rounded
+from local.extensions.sagemaker.packing import instances
 from local.extensions.sagemaker.records import Records
 from local.extensions.sagemaker.resources import (
     ComponentResource,
     EndpointResource,
     SageMakerResource,
 )
+from local.extensions.sagemaker.rooms import Rooms
 from local.extensions.sagemaker.router import Router
 from local.extensions.sagemaker.runtime import Runtime
 from local.extensions.sagemaker.transform import TransformJobs
@@ -46,6 +50,7 @@ from tests.unit.local.sagemaker.fakes import (
     failing,
 )
 
+NAME = "MemoryUtilization"
 ROLE = "arn:aws:iam::000000000000:role/mlops/sagemaker-role"
 
 
@@ -76,9 +81,11 @@ class Service:
             lambda service, region: self.stores, router, self.metrics, Pace(60)
         )
         self.jobs = TransformJobs(records, self.launcher, router, lambda *_: self.stores)
-        self.components = Components(records, self.launcher, self.metrics)
         self.router = router
         self.endpoints = Endpoints(self.host, records, deployer)
+        self.components = Components(
+            records, self.launcher, self.metrics, Rooms(self.endpoints.found), self.clock, self
+        )
         runtime = Runtime(self.endpoints, router, self.queues, self.components)
         self.sagemaker = SageMaker(records, self.endpoints, self.jobs, self.components, runtime)
 
@@ -939,6 +946,212 @@ class TestComponents:
         with pytest.raises(RefusedError, match="broken"):
             resource.update(made.physical_id, properties, more, "s", "B")
         assert self.ask(service, "b")[0] == 200
+
+
+NEEDS = {"MinMemoryRequiredInMb": 3000, "NumberOfCpuCoresRequired": 1}
+"""Of an ml.m5.large, which has two cores and 8 GiB, two copies fit on each."""
+
+
+def specified(model: str, **needs: Any) -> dict[str, Any]:
+    return {"ModelName": model, "ComputeResourceRequirements": {**NEEDS, **needs}}
+
+
+class TestRooms:
+    """Copies stand on instances, of which there are as many as they need and may have."""
+
+    def deploy(self, service: Service, most: int, copies: int, **needs: Any) -> dict[str, Any]:
+        settings = {
+            "VariantName": "main",
+            "InstanceType": "ml.m5.large",
+            "InitialInstanceCount": 1,
+            "ManagedInstanceScaling": {
+                "Status": "ENABLED",
+                "MinInstanceCount": 1,
+                "MaxInstanceCount": most,
+            },
+        }
+        service.config("c", settings, ExecutionRoleArn=ROLE)
+        service.move("c")
+        for model in ("one", "two"):
+            service.model(model)
+        return self.add(service, "a", copies, **needs)
+
+    def add(self, service: Service, name: str, copies: int, **needs: Any) -> dict[str, Any]:
+        service.do(
+            "CreateInferenceComponent",
+            InferenceComponentName=name,
+            EndpointName="e",
+            VariantName="main",
+            Specification=specified("one", **needs),
+            RuntimeConfig={"CopyCount": copies},
+        )
+        return service.components.wait(name)
+
+    def update(self, service: Service, **deployment: Any) -> dict[str, Any]:
+        policy = {
+            "MaximumBatchSize": {"Type": "CAPACITY_PERCENT", "Value": 50},
+            "WaitIntervalInSeconds": 600,
+            "MaximumExecutionTimeoutInSeconds": 3600,
+        }
+        rollback = {"Alarms": [{"AlarmName": "errors"}]}
+        service.do(
+            "UpdateInferenceComponent",
+            InferenceComponentName="a",
+            Specification=specified("two"),
+            DeploymentConfig={
+                "RollingUpdatePolicy": policy,
+                "AutoRollbackConfiguration": rollback,
+                **deployment,
+            },
+        )
+        return service.components.wait("a")
+
+    def count(self, service: Service) -> int:
+        described = service.do("DescribeEndpoint", EndpointName="e")
+        return int(described["ProductionVariants"][0]["CurrentInstanceCount"])
+
+    def test_instances_come_and_go_with_the_copies(self, service: Service) -> None:
+        self.deploy(service, 3, 5)
+        assert self.count(service) == 3
+        service.sagemaker.scale("inference-component/a", 1)
+        assert self.count(service) == 1
+
+    def test_a_copy_that_has_no_room_fails(self, service: Service) -> None:
+        self.deploy(service, 2, 3)
+        described = self.add(service, "b", 2)
+        assert described["InferenceComponentStatus"] == "Failed"
+        assert "not enough capacity for b, each of whose copies (2)" in described["FailureReason"]
+        assert len(service.launcher.running("one")) == 3
+        assert self.add(service, "c", 1)["InferenceComponentStatus"] == "InService"
+
+    def test_a_copy_that_is_larger_than_an_instance_fails(self, service: Service) -> None:
+        described = self.deploy(service, 9, 1, MinMemoryRequiredInMb=9000)
+        assert "9000 MB of memory" in described["FailureReason"]
+        assert self.count(service) == 1
+
+    def test_what_is_deleted_makes_room(self, service: Service) -> None:
+        self.deploy(service, 1, 2)
+        service.do("DeleteInferenceComponent", InferenceComponentName="a")
+        assert self.add(service, "b", 2)["InferenceComponentStatus"] == "InService"
+
+    def test_scaling_out_further_than_there_is_room_fails_and_changes_nothing(
+        self, service: Service
+    ) -> None:
+        self.deploy(service, 1, 1)
+        with pytest.raises(StartError, match="not enough capacity"):
+            service.sagemaker.scale("inference-component/a", 3)
+        assert service.sagemaker.capacity("inference-component/a") == 1
+
+    def test_an_update_goes_batch_after_batch(self, service: Service) -> None:
+        self.deploy(service, 9, 4)
+        most: list[int] = []
+        service.launcher.on_start = lambda: most.append(
+            len(service.launcher.running("one") + service.launcher.running("two"))
+        )
+        assert self.update(service)["InferenceComponentStatus"] == "InService"
+        # Two of four at a time, beside those that there are.
+        assert max(most) + 1 <= 6
+        assert service.clock.time == 1200
+        assert service.launcher.running("one") == []
+        assert len(service.launcher.running("two")) == 4
+        assert self.count(service) == 2
+
+    def test_an_alarm_turns_an_update_back(self, service: Service) -> None:
+        self.deploy(service, 9, 4)
+        service.clock.at[300.0] = lambda: service.firing.append("errors")
+        described = self.update(service)
+        assert described["InferenceComponentStatus"] == "InService"
+        assert "in ALARM: errors" in described["FailureReason"]
+        assert len(service.launcher.running("one")) == 4
+        assert service.launcher.running("two") == []
+        assert described["Specification"]["ModelName"] == "one"
+
+    def test_a_batch_without_room_turns_an_update_back(self, service: Service) -> None:
+        self.deploy(service, 2, 4)
+        assert "not enough capacity" in self.update(service)["FailureReason"]
+        assert len(service.launcher.running("one")) == 4
+
+    def test_an_alarm_that_does_not_exist_guards_nothing(self, service: Service) -> None:
+        self.deploy(service, 9, 1)
+        nobody = {"Alarms": [{"AlarmName": "nobody"}]}
+        with pytest.raises(RefusedError, match="no alarm nobody"):
+            self.update(service, AutoRollbackConfiguration=nobody)
+
+    def test_the_stacks_rollback_finds_the_old_model_where_it_was(self, service: Service) -> None:
+        self.deploy(service, 9, 4)
+        service.firing.append("errors")
+        self.update(service)
+        resource = ComponentResource(service.sagemaker)
+        arn = service.do("DescribeInferenceComponent", InferenceComponentName="a")[
+            "InferenceComponentArn"
+        ]
+        old = {"Specification": specified("one"), "RuntimeConfig": {"CopyCount": 4}}
+        resource.update(arn, {}, old, "s", "A")
+        assert len(service.launcher.running("one")) == 4
+
+
+class TestPacking:
+    @given(
+        st.lists(
+            st.builds(Capacity, st.integers(1, 16384), st.integers(1, 4)), min_size=1, max_size=20
+        )
+    )
+    def test_what_fits_is_no_more_than_there_is(self, copies: list[Capacity]) -> None:
+        each = Capacity(16384, 4)
+        count = instances(copies, each)
+        assert count is not None
+        assert count <= len(copies)
+        for name in ("memory", "cores"):
+            assert count * getattr(each, name) >= sum(getattr(copy, name) for copy in copies)
+
+    @pytest.mark.parametrize(
+        ("instance_type", "size"),
+        [
+            ("ml.m5.large", Capacity(8192, 2)),
+            ("ml.c5.9xlarge", Capacity(73728, 36)),
+            ("ml.r6g.2xlarge", Capacity(65536, 8)),
+            ("ml.c5n.xlarge", None),
+            ("ml.g5.xlarge", None),
+            ("", None),
+        ],
+    )
+    def test_types_have_what_they_have(self, instance_type: str, size: Capacity | None) -> None:
+        assert capacity(instance_type) == size
+
+
+class TestMemory:
+    MIB = 1024 * 1024
+
+    def gauge(self, service: Service) -> MemoryGauge:
+        return MemoryGauge(
+            service.endpoints.in_service,
+            service.components,
+            service.metrics,
+            Pace(60),
+            lambda sessions: dict.fromkeys(sessions, 1024 * self.MIB),
+            lambda: service.time,
+        )
+
+    def sums(self, service: Service) -> dict[str, float]:
+        service.metrics.flush()
+        return {of: sum_ for (name, of), sum_ in service.measured.sums.items() if name == NAME}
+
+    def test_of_an_instance_is_a_part_of_what_its_type_has(self, service: Service) -> None:
+        service.deploy("one", "one", "two")
+        gauge = self.gauge(service)
+        gauge.measure()
+        gauge.measure()
+        of = json.dumps({"EndpointName": "e", "VariantName": "main"})
+        # Two containers of a GiB each, of 8 GiB; measured once in half a minute.
+        assert self.sums(service) == {of: 25.0}
+        service.time += 31
+        gauge.measure()
+        assert self.sums(service) == {of: 50.0}
+
+    def test_of_a_copy_is_a_part_of_what_it_is_given(self, service: Service) -> None:
+        TestRooms().deploy(service, 2, 2, MinMemoryRequiredInMb=2048)
+        self.gauge(service).measure()
+        assert self.sums(service) == {json.dumps({"InferenceComponentName": "a"}): 100.0}
 
 
 class TestChoices:
