@@ -312,10 +312,10 @@ class TestLogin:
         }
 
 
-class TestGateway:
-    """MLflow's gateway to language models calls what a user names."""
+class TestOff:
+    """MLflow's gateway calls what a user names; its examples would fail half-way."""
 
-    def test_nobody_sets_it_up_or_uses_it(
+    def test_nobody_sets_the_gateway_up_or_uses_it(
         self, server: Server, table: list[tuple[str, str]]
     ) -> None:
         calls = [(method, path) for method, path in table if "gateway/" in path]
@@ -325,7 +325,13 @@ class TestGateway:
             assert answer.status == 403, (method, path, answer)
             assert b"no gateway" in answer.body, (method, path, answer)
 
-    def test_its_secret_with_an_address_inside_is_not_kept(self, server: Server) -> None:
+    @pytest.mark.parametrize("user", ["ana", "sam", "administrator"])
+    def test_nobody_has_examples_made(self, user: str, server: Server) -> None:
+        answer = server.ask("POST", "/ajax-api/3.0/mlflow/demo/generate", {}, user)
+        assert answer.status == 403
+        assert b"no examples" in answer.body
+
+    def test_a_secret_with_an_address_inside_is_not_kept(self, server: Server) -> None:
         secret = {
             "secret_name": "inside",
             "secret_value": [{"key": "api_key", "value": "x"}],
@@ -675,11 +681,12 @@ class TestBodies:
 
     def test_a_trace_is_of_an_experiment_that_is_named(self, server: Server, runs: Runs) -> None:
         for path in ("/api/2.0/mlflow/traces", "/ajax-api/2.0/mlflow/traces"):
-            for words in ({}, {"experiment_id": ""}, {"experiment_id": "x"}):
-                answer = server.ask("POST", path, words, "administrator")
-                assert answer.status == 400, (path, words, answer)
-            words = {"experiment_id": runs.my_experiment, "timestamp_ms": 1}
-            assert server.ask("POST", path, words).status == 200
+            for experiment in ("", "x"):
+                answer = server.ask("POST", path, {"experiment_id": experiment}, "administrator")
+                assert answer.status == 400, (path, experiment, answer)
+            assert server.ask("POST", path, {}, "administrator").status == 400
+            mine = {"experiment_id": runs.my_experiment, "timestamp_ms": 1}
+            assert server.ask("POST", path, mine).status == 200
 
     def test_the_largest_batch_is_taken(self, server: Server) -> None:
         made = server.make("experiments/create", {"name": f"largest {time.time_ns()}"})

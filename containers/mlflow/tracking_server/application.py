@@ -22,10 +22,10 @@ from tracking_server.access import protect
 from tracking_server.asgi import Application, Receive, Scope, Send
 from tracking_server.entrance import Entrance, database_question, names
 from tracking_server.faster import take_faster_parts
-from tracking_server.gateway import refuse_gateway
 from tracking_server.latency import Latency
 from tracking_server.limits import Limits
 from tracking_server.login import keep_login_fresh
+from tracking_server.off import turn_off
 from tracking_server.places import keep_places
 from tracking_server.scratch import use_own_folder
 from tracking_server.silence import give_up_on_silence
@@ -72,7 +72,7 @@ def create_app() -> Application:
         },
     )
     fastapi = protect(flask)
-    refuse_gateway(flask, fastapi, gateway_api)
+    turn_off(flask, fastapi, gateway_api)
     _warm_up()
     short_way = ShortWay(fastapi, flask, direct_paths(fastapi, flask), threads)
     question = database_question(os.environ[BACKEND_STORE_URI_ENV_VAR])
