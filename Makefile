@@ -6,6 +6,8 @@ export PATH := $(CURDIR)/.venv/bin:$(CURDIR)/node_modules/.bin:$(PATH)
 export CDK_DISABLE_CLI_TELEMETRY := true
 build_options = $(if $(ENGINE),--engine $(ENGINE)) $(foreach name,BASE_IMAGE RDS_CA_BUNDLE,$(if $($(name)),--build-arg $(name)=$($(name))))
 login = $(if $(LOGIN),--login $(LOGIN))
+# A file of tests stays in one process, as what it starts is shared by its tests.
+parallel = -n auto --maxprocesses 4 --dist loadfile
 .DEFAULT_GOAL := help
 .PHONY: help install lock demo examples contract test check synth prove schema images release deploy bench bench-tracking bench-serving evidence clean
 
@@ -58,13 +60,14 @@ check: install ## Run the quick checks: lint, types, unit tests
 	ruff check .
 	ruff format --check .
 	mypy
-	pytest tests/unit
+	pytest $(parallel) tests/unit
 
 test: install ## Run every test
 	ruff check .
 	ruff format --check .
 	mypy
-	pytest
+	pytest $(parallel) --ignore tests/local
+	pytest tests/local
 
 evidence: install ## Upgrade what older MLflow servers made, use it, let things fail (ENGINE=none BASE_IMAGE=; 20 minutes)
 	@EVIDENCE=1 pytest tests/evidence
