@@ -1,6 +1,7 @@
 """What of MLflow is off is refused by both applications, and what has moved ends the server."""
 
 import asyncio
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -34,7 +35,9 @@ def flask(*rules: str) -> Flask:
 
 
 @pytest.fixture
-def fastapi() -> FastAPI:
+def fastapi(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FastAPI:
+    # What is not refused opens a database where it is.
+    monkeypatch.chdir(tmp_path)
     made = FastAPI()
     made.include_router(gateway_api.gateway_router)
     return made
