@@ -77,7 +77,7 @@ bench: install ## Measure against named peers; tables go to build/bench
 	@PYTHONPATH=lambda/invoker python -m tests.benchmarks.invoker
 	@python -m tests.benchmarks.prove
 
-bench-tracking: install ## Measure the tracking server against plain MLflow (8 minutes)
+bench-tracking: install ## Measure the tracking server against plain MLflow (10 minutes)
 	@PYTHONPATH=containers/mlflow:lambda/rotator python -m tests.benchmarks.start
 	@python -m tests.benchmarks.tracking
 

@@ -157,6 +157,11 @@ class RunningDatabase:
             cursor.execute(statement, values)
             return tuple(cursor.fetchall())
 
+    def version(self) -> str:
+        """What its server says of itself."""
+        ((version,),) = self.ask("SELECT VERSION()")
+        return str(version)
+
     def revision(self) -> str:
         """The last revision that a migration finished."""
         ((revision,),) = self.ask("SELECT version_num FROM alembic_version")

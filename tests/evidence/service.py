@@ -41,6 +41,8 @@ class Service:
 
     Attributes
     ----------
+    database : tests.evidence.database.RunningDatabase
+        What they keep records in.
     port : int
         Where clients come in, on 127.0.0.1.
     tasks : list of local.servers.Server
@@ -54,7 +56,7 @@ class Service:
         folder: Path,
         variables: Mapping[str, str],
     ) -> None:
-        self._database, self._storage, self._folder = database, storage, folder
+        self.database, self._storage, self._folder = database, storage, folder
         self._variables = variables
         self._numbers = itertools.count(1)
         self._folders: dict[int, Path] = {}
@@ -121,7 +123,7 @@ class Service:
         self._folders[port] = folder
         return run_in_image(
             ["tracking-server"],
-            self._database,
+            self.database,
             self._storage.uri,
             folder,
             port=port,

@@ -101,6 +101,7 @@ class Fault:
     def __init__(self, name: str, service: Service, say: Callable[[str], None]) -> None:
         service.wait()
         self._name, self._service, self._say = name, service, say
+        self._database = service.database.version()
         self._files = service.temporary_files()
 
     def check(self, clients: Load, over: float, also: str = "") -> Ledger:
@@ -120,7 +121,8 @@ class Fault:
         acknowledged, found = ledger.facts(), ledger.found()
         lost = acknowledged - found
         writes = ledger.acknowledged()
-        self._say(f"{self._name}: acknowledged {writes.total()}: {_counts(writes)}")
+        self._say(f"{self._database}: {self._name}: {writes.total()} acknowledged:")
+        self._say(f"  {_counts(writes)}")
         self._say(f"  not acknowledged: {_counts(ledger.errors()) or 'none'}{also}")
         self._say(
             f"  no record acknowledged for {ledger.longest_silence(files=False):.1f} s at most, no"

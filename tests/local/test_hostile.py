@@ -298,9 +298,6 @@ class TestLogin:
             *("GET /", "GET /health", "GET /version", "GET /api/3.0/mlflow/server-info"),
             *("GET /api/2.0/mlflow/users/current", "GET /api/3.0/mlflow/users/current/permissions"),
             *("GET /api/3.0/mlflow/ui-telemetry", "POST /api/3.0/mlflow/ui-telemetry"),
-            *("GET /api/3.0/mlflow/gateway/supported-models",),
-            *("GET /api/3.0/mlflow/gateway/supported-providers",),
-            *("GET /api/3.0/mlflow/gateway/secrets/config",),
         }
         lists = set(answered) - own - off
         for name in lists:
@@ -310,14 +307,44 @@ class TestLogin:
             *("GET /api/2.0/mlflow/model-versions/search",),
             *("GET /api/2.0/mlflow/registered-models/search", "POST /api/2.0/mlflow/runs/search"),
             *("GET /api/2.0/mlflow/gateway-proxy", "POST /api/2.0/mlflow/gateway-proxy"),
-            *("GET /api/3.0/mlflow/gateway/budgets/list",),
-            *("GET /api/3.0/mlflow/gateway/budgets/windows",),
-            *("GET /api/3.0/mlflow/gateway/endpoints/list",),
-            *("GET /api/3.0/mlflow/gateway/model-definitions/list",),
-            *("GET /api/3.0/mlflow/gateway/secrets/list",),
             *("GET /api/3.0/mlflow/mcp-servers", "GET /api/3.0/mlflow/mcp-servers/endpoints"),
             *("GET /api/3.0/mlflow/scorers/list", "POST /api/3.0/jobs/search"),
         }
+
+
+class TestOff:
+    """MLflow's gateway calls what a user names; its examples would fail half-way."""
+
+    def test_nobody_sets_the_gateway_up_or_uses_it(
+        self, server: Server, table: list[tuple[str, str]]
+    ) -> None:
+        calls = [(method, path) for method, path in table if "gateway/" in path]
+        assert len(calls) > 60
+        for method, path in calls:
+            answer = server.ask(method, path, empty(method), "administrator")
+            assert answer.status == 403, (method, path, answer)
+            assert b"no gateway" in answer.body, (method, path, answer)
+
+    @pytest.mark.parametrize("user", ["ana", "sam", "administrator"])
+    def test_nobody_has_examples_made(self, user: str, server: Server) -> None:
+        answer = server.ask("POST", "/ajax-api/3.0/mlflow/demo/generate", {}, user)
+        assert answer.status == 403
+        assert b"no examples" in answer.body
+
+    def test_a_secret_with_an_address_inside_is_not_kept(self, server: Server) -> None:
+        secret = {
+            "secret_name": "inside",
+            "secret_value": [{"key": "api_key", "value": "x"}],
+            "provider": "openai",
+            "auth_config": [{"key": "api_base", "value": "http://169.254.170.2/v2/credentials"}],
+        }
+        for path in ("/api/3.0/mlflow", "/ajax-api/3.0/mlflow"):
+            answer = server.ask("POST", f"{path}/gateway/secrets/create", secret, "administrator")
+            assert answer.status == 403, answer
+
+    def test_pages_do_not_offer_it(self, server: Server) -> None:
+        said = json.loads(server.ask("GET", "/api/3.0/mlflow/server-info", user="").body)
+        assert said["features_enabled"] == {"gateway": False}
 
 
 @dataclass(frozen=True)
@@ -651,6 +678,15 @@ class TestBodies:
         kept = json.loads(server.ask("GET", f"{API}/runs/get?run_id={runs.my_run}").body)
         (value,) = [p["value"] for p in kept["run"]["data"]["params"] if p["key"] == "long"]
         assert value == "v" * 6000
+
+    def test_a_trace_is_of_an_experiment_that_is_named(self, server: Server, runs: Runs) -> None:
+        for path in ("/api/2.0/mlflow/traces", "/ajax-api/2.0/mlflow/traces"):
+            for experiment in ("", "x"):
+                answer = server.ask("POST", path, {"experiment_id": experiment}, "administrator")
+                assert answer.status == 400, (path, experiment, answer)
+            assert server.ask("POST", path, {}, "administrator").status == 400
+            mine = {"experiment_id": runs.my_experiment, "timestamp_ms": 1}
+            assert server.ask("POST", path, mine).status == 200
 
     def test_the_largest_batch_is_taken(self, server: Server) -> None:
         made = server.make("experiments/create", {"name": f"largest {time.time_ns()}"})

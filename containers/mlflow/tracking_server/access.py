@@ -34,9 +34,6 @@ clients ask before they log in."""
 EXPERIMENT = re.compile(r"^(0|[1-9][0-9]*)/")
 """What the path of a file of an experiment begins with: its number, as it is written."""
 
-EXAMPLES = "/ajax-api/3.0/mlflow/demo/generate"
-"""The call that makes experiments of examples."""
-
 SESSION_KEY = "TRACKING_SERVER_SESSION_KEY"
 """The variable with the name of the file that holds the key of sessions."""
 
@@ -135,8 +132,6 @@ def protect(flask: Any) -> Any:
         setattr(auth, name, changed)
     # MLflow takes 01/file for one of experiment 01, whom nobody is denied.
     auth._EXPERIMENT_ID_PATTERN = EXPERIMENT
-    # MLflow lets whoever can log in fill the server with examples.
-    auth.BEFORE_REQUEST_VALIDATORS[EXAMPLES, "POST"] = auth.validate_can_create_experiment
     # MLflow answers this and /version to whatever name it is called by.
     security_utils.HEALTH_ENDPOINTS = [HEALTH]
     remember(auth, CACHE_SECONDS)

@@ -25,6 +25,7 @@ from tracking_server.faster import take_faster_parts
 from tracking_server.latency import Latency
 from tracking_server.limits import Limits
 from tracking_server.login import keep_login_fresh
+from tracking_server.off import turn_off
 from tracking_server.places import keep_places
 from tracking_server.scratch import use_own_folder
 from tracking_server.silence import give_up_on_silence
@@ -43,7 +44,7 @@ def create_app() -> Application:
     import graphql
     import sqlparse
     from mlflow.server import app as flask
-    from mlflow.server import artifact_router, auth, handlers, otel_api
+    from mlflow.server import artifact_router, auth, gateway_api, handlers, otel_api
     from mlflow.server.constants import BACKEND_STORE_URI_ENV_VAR
     from mlflow.store.tracking import sqlalchemy_store
     from mlflow.utils import search_logged_model_utils, search_utils
@@ -71,6 +72,7 @@ def create_app() -> Application:
         },
     )
     fastapi = protect(flask)
+    turn_off(flask, fastapi, gateway_api)
     _warm_up()
     short_way = ShortWay(fastapi, flask, direct_paths(fastapi, flask), threads)
     question = database_question(os.environ[BACKEND_STORE_URI_ENV_VAR])

@@ -128,6 +128,7 @@ def guard(flask: Any, modules: dict[str, Any]) -> None:
         (search, "parse_start_offset_from_page_token", lambda ask: counted(refusing(ask))),
         (token, "decode", refusing),
         (store.SqlAlchemyStore, "_apply_order_by_search_logged_models", few),
+        (store.SqlAlchemyStore, "deprecated_start_trace_v2", of_an_experiment),
         (MlflowException, "serialize_as_json", quiet),
         *(
             (store, name, few)
@@ -319,6 +320,24 @@ def short_lists(ask: Callable[..., Any]) -> Callable[..., Any]:
         if any(isinstance(value, list) and len(value) > ITEMS for value in values):
             raise refusal(f"A list has {ITEMS} items at most.")
         return ask(said, message)
+
+    return asked
+
+
+def of_an_experiment(ask: Callable[..., Any]) -> Callable[..., Any]:
+    """What starts a trace of the experiment that is named.
+
+    Parameters
+    ----------
+    ask
+        MLflow's, which takes the first experiment where none is, and fails with its number.
+    """
+
+    @functools.wraps(ask)
+    def asked(store: Any, experiment_id: str, **words: Any) -> Any:
+        if not experiment_id:
+            raise refusal("A trace is of an experiment: name it as 'experiment_id'.")
+        return ask(store, experiment_id, **words)
 
     return asked
 

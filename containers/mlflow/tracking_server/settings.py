@@ -13,6 +13,8 @@ ENVIRONMENT = {
     "MLFLOW_MODEL_CATALOG_URI": "",
     # Seven processes for evaluation jobs that this platform does not run: 1.3 GB.
     "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+    # Its pages then do not offer what `tracking_server.off` refuses.
+    "MLFLOW_ENABLE_AI_GATEWAY": "false",
 }
 """What every program of MLflow is told."""
 

@@ -16,7 +16,6 @@ from mlflow.server.auth.sqlalchemy_store import SqlAlchemyStore
 from tracking_server import access
 from tracking_server.access import (
     CACHE_SECONDS,
-    EXAMPLES,
     SESSION_KEY,
     AccessError,
     authenticate,
@@ -95,7 +94,6 @@ class TestProtect:
             *("_get_require_authentication_validator", "_EXPERIMENT_ID_PATTERN"),
         ):
             monkeypatch.setattr(auth, name, getattr(auth, name))
-        monkeypatch.setattr(auth, "BEFORE_REQUEST_VALIDATORS", dict(auth.BEFORE_REQUEST_VALIDATORS))
         monkeypatch.setattr(
             security_utils, "HEALTH_ENDPOINTS", list(security_utils.HEALTH_ENDPOINTS)
         )
@@ -117,12 +115,9 @@ class TestProtect:
 
     def test_what_mlflow_leaves_open_is_closed(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(auth, "create_app", lambda flask: flask)
-        assert (EXAMPLES, "POST") in auth.BEFORE_REQUEST_VALIDATORS
         assert "/version" in security_utils.HEALTH_ENDPOINTS
         assert auth._experiment_id_from_canonical_proxy_path("01/x") == "01"
         access.protect("flask")
-        validators = auth.BEFORE_REQUEST_VALIDATORS
-        assert validators[EXAMPLES, "POST"] is auth.validate_can_create_experiment
         assert security_utils.HEALTH_ENDPOINTS == ["/health"]
         assert not asyncio.run(access.refuse("ana", "a call"))
         assert auth._get_require_authentication_validator() is access.refuse

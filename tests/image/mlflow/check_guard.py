@@ -25,6 +25,7 @@ from tracking_server.guard import (
     counted,
     few,
     guard,
+    of_an_experiment,
     quiet,
     refusing,
     short,
@@ -156,6 +157,14 @@ def test_half_a_message_is_none() -> None:
     check({}, None, proto_parsing_succeeded=True)
     with pytest.raises(MlflowException, match="another kind"):
         check({}, None, proto_parsing_succeeded=False)
+
+
+def test_a_trace_is_of_an_experiment() -> None:
+    start = of_an_experiment(lambda store, experiment_id, **words: (experiment_id, words))
+    assert start(None, experiment_id="1", tags={}) == ("1", {"tags": {}})
+    with pytest.raises(MlflowException, match="name it as 'experiment_id'") as raised:
+        start(None, experiment_id="", tags={})
+    assert refused(raised.value)
 
 
 class TestQuiet:
