@@ -93,17 +93,17 @@ class ModelContainer(ContainerSettings):
         grantee
             Who pulls: an execution role.
         """
+        acknowledge_grant(
+            grantee,
+            "A token for ECR names no repository; pulling does.",
+            "AwsSolutions-IAM5[Resource::*]",
+        )
         if isinstance(self.image, OwnImage):
             return self.image.repository.grant_pull(grantee)
         stack = Stack.of(scope)
         known = FRAMEWORKS[self.image.framework]
         token = iam.Grant.add_to_principal(
             grantee=grantee, actions=["ecr:GetAuthorizationToken"], resource_arns=["*"]
-        )
-        acknowledge_grant(
-            grantee,
-            "A token for ECR names no repository; pulling does.",
-            "AwsSolutions-IAM5[Resource::*]",
         )
         repository = stack.format_arn(
             service="ecr",

@@ -12,6 +12,7 @@ from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct, IConstruct
 
 from mlops_constructs.acknowledgment import acknowledge_grant
+from mlops_constructs.alarm_limits import LIMITS, Limits
 from mlops_constructs.alarms import Alarms
 from mlops_constructs.artifact_store import ArtifactStore
 from mlops_constructs.async_inference import AsyncChannel, AsyncScaling
@@ -21,7 +22,7 @@ from mlops_constructs.content_name import content_name
 from mlops_constructs.data_capture import DataCapture
 from mlops_constructs.deployment import GUARDED, Deployment
 from mlops_constructs.deployment_guards import deployment_config
-from mlops_constructs.endpoint_alarms import LIMITS, EndpointAlarms, Limits
+from mlops_constructs.endpoint_alarms import EndpointAlarms
 from mlops_constructs.endpoint_scaling import EndpointScaling
 from mlops_constructs.endpoint_variants import Variant, variant_faults
 from mlops_constructs.faults import Fault, raise_faults
@@ -34,8 +35,8 @@ from mlops_constructs.sagemaker_in_vpc import CREATE_MODEL, deny_elsewhere, only
 from mlops_constructs.sagemaker_model import SageMakerModel, place_models
 from mlops_constructs.scaling_plan import Scaling
 from mlops_constructs.service_call import S3, ServiceCall
-from mlops_constructs.serving_exclusions import MAIN, Shape, exclusion_faults
-from mlops_constructs.volume_key import acknowledge_local_storage, volume_key
+from mlops_constructs.serving_exclusions import MAIN, Kind, Shape, exclusion_faults
+from mlops_constructs.volume_key import acknowledge_local_storage, grant_volumes, volume_key
 
 KINDS = ("endpoint", "endpoint-config", "model")
 """What an endpoint consists of, as SageMaker's ARNs name it."""
@@ -195,7 +196,7 @@ class ModelEndpoint(Construct):
         ]
         shadows = [definition for shadow, definition in definitions if shadow]
         config_properties: dict[str, Any] = {
-            **volume_key(key, [variant.instance_type for variant in variants]),
+            "kms_key_id": volume_key(key, [variant.instance_type for variant in variants]),
             "production_variants": [it for shadow, it in definitions if not shadow],
             **({"shadow_production_variants": shadows} if shadows else {}),
         }
@@ -213,8 +214,10 @@ class ModelEndpoint(Construct):
             config_properties["async_inference_config"] = channel.config
         if capture:
             network.require(self, capture.CALLS)
-            capture.grant(self.role)
+            capture.grant(self.role, self.endpoint_name)
             config_properties["data_capture_config"] = capture.property()
+        if config_properties["kms_key_id"]:
+            grant_volumes(key, self.role)
         contents = [model.content for model in models.values()]
         config = sagemaker.CfnEndpointConfig(
             self,
@@ -233,6 +236,7 @@ class ModelEndpoint(Construct):
             variants=variants,
             limits=limits,
             others=rollback_alarms,
+            kind=_kind(variants, asynchronous),
         )
         self.alarms = watching.all
         self.topics = channel.topics if channel else {}
@@ -452,16 +456,21 @@ def _instances(variants: Sequence[Variant]) -> int | None:
     return min((it.instance_count for it in variants if not it.serverless), default=None)
 
 
+def _kind(variants: Sequence[Variant], asynchronous: AsyncPlan | None) -> Kind:
+    if any(variant.serverless for variant in variants):
+        return "serverless"
+    return "async" if asynchronous else "realtime"
+
+
 def _shape(
     variants: Sequence[Variant],
     deployment: Deployment,
     scaling: Scaling | None,
     asynchronous: AsyncPlan | None,
 ) -> Shape:
-    serverless = any(variant.serverless for variant in variants)
     files = [it.files for variant in variants for it in variant.containers if it.files]
     return Shape(
-        kind="serverless" if serverless else "async" if asynchronous else "realtime",
+        kind=_kind(variants, asynchronous),
         strategy=deployment.chosen(_instances(variants)),
         variants=sum(not it.shadow for it in variants),
         shadows=sum(it.shadow for it in variants),

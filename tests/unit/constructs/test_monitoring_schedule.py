@@ -248,6 +248,16 @@ class TestModelQuality:
 
 
 class TestCustom:
+    def test_disks_that_the_hardware_encrypts_take_no_key(
+        self, bench: Bench, statements: Statements
+    ) -> None:
+        monitor(bench, quality=DataQuality(BASELINE, instance="ml.g4dn.xlarge"))
+        template = bench.template()
+        definition = the(template, DATA)
+        assert "VolumeKmsKeyId" not in definition["JobResources"]["ClusterConfig"]
+        assert "KmsKeyId" in definition["DataQualityJobOutputConfig"]
+        assert not [s for s in statements(template) if s["Action"] == "kms:CreateGrant"]
+
     def test_features_have_alarms_of_their_drift(self, bench: Bench) -> None:
         quality = DataQuality(
             BASELINE, schedule="cron(0 * ? * * *)", features=["sex", "w/h", "w-h"], drift=0.2

@@ -67,7 +67,7 @@ def observe(data: Stack, stack: Stack, naming: Naming) -> None:
         ),
     )
     capture = DataCapture(artifacts)
-    capture.grant(role)
+    capture.grant(role, naming.endpoint("iris"))
     config = sagemaker.CfnEndpointConfig(
         stack,
         "Config",

@@ -450,7 +450,7 @@ class TestCapture:
             "endpoints.iris.capture.csv_types.0",
             "endpoints.iris.capture.json_types",
         }
-        assert "real-time endpoints" in found["endpoints.iris.capture"]
+        assert "Asynchronous endpoints capture nothing" in found["endpoints.iris.capture"]
 
 
 BATCH = (
