@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from aws_cdk import Stack
 from aws_cdk import aws_applicationautoscaling as scaling
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_iam as iam
@@ -15,22 +14,27 @@ from constructs import Construct
 from mlops_constructs.alarm_limits import LIMITS, Limits
 from mlops_constructs.alarms import Alarms
 from mlops_constructs.artifact_store import ArtifactStore
-from mlops_constructs.aws_images import AwsImage
 from mlops_constructs.component_plan import Fleet, Share
 from mlops_constructs.container_settings import container_faults
 from mlops_constructs.content_name import content_name
 from mlops_constructs.data_capture import DataCapture
 from mlops_constructs.deployment import GUARDED, STEPS, Deployment, alarm_faults
 from mlops_constructs.endpoint_alarms import OF_FLEETS, OF_MODELS, of_variant
+from mlops_constructs.endpoint_rights import (
+    execution_role,
+    grant_invoke,
+    grant_log,
+    sagemaker_arn,
+)
 from mlops_constructs.faults import Fault, raise_faults
 from mlops_constructs.log_settings import LogSettings
 from mlops_constructs.model_container import ModelContainer, grant_what_is_read
-from mlops_constructs.model_endpoint import execution_role, grant_invoke
 from mlops_constructs.naming import Naming
 from mlops_constructs.private_network import PrivateNetwork
 from mlops_constructs.sagemaker_model import SageMakerModel, place_models
 from mlops_constructs.scaling_from_none import ScalingFromNone
 from mlops_constructs.serving_exclusions import MAIN, Shape, exclusion_faults
+from mlops_constructs.target_tracking import track
 from mlops_constructs.volume_key import acknowledge_local_storage, grant_volumes, volume_key
 
 COPIES = "sagemaker:inference-component:DesiredCopyCount"
@@ -150,9 +154,7 @@ class ComponentEndpoint(Construct):
             self, "Log", name=f"/aws/sagemaker/Endpoints/{self.endpoint_name}"
         )
         self.role = execution_role(self, "Role", f"Runs models of {self.endpoint_name}", naming)
-        log_group.grant(
-            self.role, "logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"
-        )
+        grant_log(log_group, self.role)
         containers = [component.container for component in components.values()]
         grant_what_is_read(self, self.role, containers, artifacts)
         group = place_models(self, network, self.role)
@@ -200,18 +202,14 @@ class ComponentEndpoint(Construct):
             log = log_settings.group(
                 place, "Log", name=f"/aws/sagemaker/InferenceComponents/{name}"
             )
-            log.grant(
-                self.role, "logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"
-            )
+            grant_log(log, self.role)
             made = self._serve(place, each, component.share, model.attr_model_name)
             made.node.add_dependency(endpoint, log)
 
     def grant_invoke(self, grantee: iam.IGrantable) -> iam.Grant:
         """Let `grantee` invoke the models of the endpoint: IAM asks for it and for each of them."""
         components = [
-            Stack.of(self).format_arn(
-                service="sagemaker", resource="inference-component", resource_name=name
-            )
+            sagemaker_arn(self, "inference-component", name)
             for name in self.component_names.values()
         ]
         invoke = iam.Grant.add_to_principal(
@@ -321,21 +319,12 @@ class ComponentEndpoint(Construct):
             min_capacity=share.least,
             max_capacity=share.most,
         )
-        policy = scaling.CfnScalingPolicy
-        policy(
+        track(
             place,
             "Invocations",
-            policy_name="Invocations",
-            policy_type="TargetTrackingScaling",
-            scaling_target_id=target.ref,
-            target_tracking_scaling_policy_configuration=policy.TargetTrackingScalingPolicyConfigurationProperty(
-                predefined_metric_specification=policy.PredefinedMetricSpecificationProperty(
-                    predefined_metric_type=INVOCATIONS_PER_COPY
-                ),
-                target_value=share.invocations,
-                scale_out_cooldown=60,
-                scale_in_cooldown=300,
-            ),
+            target=target,
+            metric=INVOCATIONS_PER_COPY,
+            value=share.invocations,
         )
         if not share.least:
             ScalingFromNone(
@@ -371,8 +360,4 @@ class ComponentEndpoint(Construct):
             path = f"components.{each}"
             yield from component.share.faults(path)
             yield from container_faults(path, {path: component.container}, "serial")
-            if isinstance(component.container.image, AwsImage):
-                region = Stack.of(self).region
-                yield from component.container.image.faults(
-                    f"{path}.image", region, fleet.instance_type
-                )
+            yield from component.container.image_faults(path, self, fleet.instance_type)

@@ -142,6 +142,21 @@ class ModelContainer(ContainerSettings):
             **_location(self.files, artifacts),
         )
 
+    def image_faults(self, path: str, scope: IConstruct, instance_type: str) -> Iterator[Fault]:
+        """What is wrong with an image of AWS where the container runs.
+
+        Parameters
+        ----------
+        path
+            What a fault calls the container.
+        scope
+            A construct of the stack that holds the model.
+        instance_type
+            What it runs on.
+        """
+        if isinstance(self.image, AwsImage):
+            yield from self.image.faults(f"{path}.image", Stack.of(scope).region, instance_type)
+
     def faults(self, path: str) -> Iterator[Fault]:
         """What is wrong with the container, its files too.
 

@@ -15,10 +15,10 @@ from mlops_constructs.alarms import Alarms
 from mlops_constructs.artifact_store import ArtifactStore
 from mlops_constructs.content_name import HASH_LENGTH, content_name
 from mlops_constructs.data_capture import DataCapture
+from mlops_constructs.endpoint_rights import execution_role
 from mlops_constructs.faults import raise_faults
 from mlops_constructs.fitted_name import fitted
 from mlops_constructs.job_rights import grant_job_key, grant_job_logs
-from mlops_constructs.model_endpoint import execution_role
 from mlops_constructs.monitor_images import ACCOUNTS, REPOSITORY, monitor_image, region_faults
 from mlops_constructs.monitoring_job import (
     CONSTRAINTS,

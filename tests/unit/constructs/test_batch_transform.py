@@ -14,8 +14,8 @@ from botocore.validate import validate_parameters
 from ministack.services import stepfunctions
 
 from mlops_constructs.batch_transform import EVENTS_RULE, BatchTransform
+from mlops_constructs.endpoint_rights import execution_role
 from mlops_constructs.faults import FaultsError
-from mlops_constructs.model_endpoint import execution_role
 from mlops_constructs.transform_job import TransformJob
 from mlops_constructs.transform_states import ATTEMPTS, definition
 from tests.unit.constructs.conftest import ACCOUNT, REGION, Bench
