@@ -11,7 +11,8 @@ from mlops_constructs.naming import MODELS_PREFIX
 from operations.errors import OperationError
 from operations.managed_registry import Registry
 from stacks.config import Environment
-from stacks.endpoint_config import AWS, Endpoint
+from stacks.container_config import AWS
+from stacks.endpoint_config import Endpoint
 from stacks.releases import Release, Released
 
 PROXIED = "mlflow-artifacts:/"

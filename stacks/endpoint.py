@@ -10,7 +10,6 @@ from mlops_constructs.batch_model import BatchModel
 from mlops_constructs.component_endpoint import ComponentEndpoint
 from mlops_constructs.component_plan import Fleet
 from mlops_constructs.data_capture import DataCapture
-from mlops_constructs.endpoint_alarms import Limits
 from mlops_constructs.endpoint_dashboard import EndpointDashboard
 from mlops_constructs.model_endpoint import ModelEndpoint
 from mlops_constructs.monitoring_schedule import MonitoringSchedule
@@ -79,11 +78,13 @@ class EndpointStack(PlatformStack):
             )
             CfnOutput(self, "StateMachineArn", value=model.batch.machine.state_machine_arn)
             return
+        capture = DataCapture(data.artifacts, settings.capture.plan) if settings.capture else None
         common |= {
             "key": data.key,
-            "limits": Limits(**settings.limits.model_dump()),
+            "limits": settings.limits.plan(settings.kind),
             "deployment": settings.deployment.plan,
             "rollback_alarms": [arn.split(":", 6)[6] for arn in settings.deployment.alarms],
+            "capture": capture,
         }
         answers_at_once = settings.kind in ("realtime", "components")
         if answers_at_once and settings.least_instances < LEAST_INSTANCES:
@@ -110,14 +111,12 @@ class EndpointStack(PlatformStack):
             CfnOutput(self, "EndpointName", value=fleet.endpoint_name)
             CfnOutput(self, "Components", value=",".join(fleet.component_names.values()))
             return
-        capture = DataCapture(data.artifacts, settings.capture.plan) if settings.capture else None
         endpoint = ModelEndpoint(
             self,
             "Endpoint",
             variants=list(variants(settings, release, repositories)),
             scaling=settings.scaling.plan if settings.scaling else None,
             asynchronous=queue(settings),
-            capture=capture,
             **common,
         )
         schedules = {
@@ -141,7 +140,7 @@ class EndpointStack(PlatformStack):
             "Dashboard",
             endpoint=endpoint.endpoint_name,
             variants=list(settings.serving),
-            instances=settings.kind != "serverless",
+            kind=settings.kind,
             alarms=[*endpoint.alarms, *(it for each in schedules.values() for it in each.all)],
             monitoring={title: schedule.metrics for title, schedule in schedules.items()},
         )

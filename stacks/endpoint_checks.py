@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from mlops_constructs.container_settings import ContainerSettings, container_faults
 from mlops_constructs.faults import Fault
 from mlops_constructs.naming import Naming
-from stacks.endpoint_config import AWS, Served
+from stacks.container_config import AWS, Served
 from stacks.endpoint_containers import aws_image, container_settings
 from stacks.endpoint_views import all_served, all_serving, endpoints, served
 from stacks.observation_checks import OBSERVATION_CHECKS

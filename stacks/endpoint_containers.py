@@ -2,7 +2,7 @@
 
 from mlops_constructs.aws_images import AwsImage
 from mlops_constructs.container_settings import Column, ContainerSettings, SparkSchema
-from stacks import endpoint_config as config
+from stacks import container_config as config
 
 
 def aws_image(name: str) -> AwsImage | None:

@@ -10,15 +10,18 @@ from mlops_constructs.component_endpoint import Component
 from mlops_constructs.endpoint_variants import Variant
 from mlops_constructs.model_container import ModelContainer, ModelFiles, OwnImage
 from mlops_constructs.monitoring_job import DataQuality, ModelQuality
-from stacks import endpoint_config as config
+from stacks.capacity_config import AsyncSettings, FleetSettings, ServerlessSettings
+from stacks.container_config import AWS, Container, model_name
+from stacks.endpoint_config import Endpoint, VariantSettings
 from stacks.endpoint_containers import aws_image, spark_schema
+from stacks.observation_config import MonitoringSettings
 from stacks.releases import Release, Released
 
 BASELINE = "baseline/"
 """The folder of a model with what its training was like: `operations.baseline` writes it."""
 
 
-def unreleased(settings: config.Endpoint, release: Release) -> list[str]:
+def unreleased(settings: Endpoint, release: Release) -> list[str]:
     """The containers that a release does not know as they are now: it is older than they are.
 
     Parameters
@@ -35,19 +38,19 @@ def unreleased(settings: config.Endpoint, release: Release) -> list[str]:
     ]
 
 
-def _fits(part: config.Container, released: Released) -> bool:
-    own = not part.image.startswith(config.AWS)
+def _fits(part: Container, released: Released) -> bool:
+    own = not part.image.startswith(AWS)
     if own != bool(released.image) or bool(part.model) != bool(released.source):
         return False
     if part.model and part.model.startswith("s3://"):
         return part.model == released.source
     if part.model:
-        return config.model_name(part.model) == released.model
+        return model_name(part.model) == released.model
     return True
 
 
 def variants(
-    settings: config.Endpoint, release: Release, repositories: Mapping[str, ecr.IRepository]
+    settings: Endpoint, release: Release, repositories: Mapping[str, ecr.IRepository]
 ) -> Iterator[Variant]:
     """The variants of an endpoint.
 
@@ -60,11 +63,11 @@ def variants(
     repositories
         The repository of each image of ours.
     """
-    capacity = settings.serverless or config.ServerlessSettings()
+    capacity = settings.serverless or ServerlessSettings()
     serverless = capacity.plan if settings.kind == "serverless" else None
     for name, served in settings.serving.items():
         parts = served.named_parts(name if settings.variants else "")
-        one = served if isinstance(served, config.VariantSettings) else config.VariantSettings()
+        one = served if isinstance(served, VariantSettings) else VariantSettings()
         yield Variant(
             containers(parts, release, repositories),
             name=name,
@@ -78,7 +81,7 @@ def variants(
 
 
 def containers(
-    parts: Mapping[str, config.Container],
+    parts: Mapping[str, Container],
     release: Release,
     repositories: Mapping[str, ecr.IRepository],
 ) -> list[ModelContainer]:
@@ -100,7 +103,7 @@ def containers(
 
 
 def components(
-    settings: config.FleetSettings, release: Release, repositories: Mapping[str, ecr.IRepository]
+    settings: FleetSettings, release: Release, repositories: Mapping[str, ecr.IRepository]
 ) -> dict[str, Component]:
     """The models of an endpoint that share a fleet.
 
@@ -122,7 +125,7 @@ def components(
 
 
 def container(
-    part: config.Container,
+    part: Container,
     released: Released,
     repositories: Mapping[str, ecr.IRepository],
     *,
@@ -150,7 +153,7 @@ def container(
     )
 
 
-def qualities(settings: config.Endpoint, release: Release) -> dict[str, DataQuality | ModelQuality]:
+def qualities(settings: Endpoint, release: Release) -> dict[str, DataQuality | ModelQuality]:
     """What is monitored of an endpoint, by the title of its graph.
 
     The baseline stands in the folder of a model that was released.
@@ -162,7 +165,7 @@ def qualities(settings: config.Endpoint, release: Release) -> dict[str, DataQual
     release
         What was released for it.
     """
-    monitoring = settings.monitoring or config.MonitoringSettings()
+    monitoring = settings.monitoring or MonitoringSettings()
     found = {"Data quality": monitoring.data_quality, "Model quality": monitoring.model_quality}
     first = next(iter(settings.parts))
     return {
@@ -172,11 +175,11 @@ def qualities(settings: config.Endpoint, release: Release) -> dict[str, DataQual
     }
 
 
-def queue(settings: config.Endpoint) -> AsyncPlan | None:
+def queue(settings: Endpoint) -> AsyncPlan | None:
     """How much an asynchronous endpoint does at once; nothing of the others."""
     if settings.kind != "async":
         return None
-    return (settings.queue or config.AsyncSettings()).plan
+    return (settings.queue or AsyncSettings()).plan
 
 
 def image(

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from stacks.endpoint_config import Container, SparkSchema
+from stacks.container_config import Container, SparkSchema
 from stacks.validation import Parts
 
 Settings = Mapping[str, Any]

@@ -6,15 +6,16 @@ from typing import TypeVar, cast
 
 from mlops_constructs.container_settings import ARCHIVE
 from mlops_constructs.faults import Fault
-from stacks.endpoint_config import (
-    BatchSettings,
+from mlops_constructs.monitor_images import region_faults
+from stacks.batch_config import BatchSettings
+from stacks.endpoint_views import Settings, endpoints, served
+from stacks.fields import Section
+from stacks.observation_config import (
     CaptureSettings,
     DataQualitySettings,
     ModelQualitySettings,
     QualitySettings,
 )
-from stacks.endpoint_views import Settings, endpoints, served
-from stacks.fields import Section
 from stacks.serving_checks import BATCH
 from stacks.validation import Check, Parts
 
@@ -67,6 +68,8 @@ def _monitoring_faults(parts: Parts) -> Iterator[Fault]:
     for path, settings in endpoints(parts):
         if f"{path}.monitoring" not in parts.written:
             continue
+        if "region" in parts:
+            yield from region_faults(f"{path}.monitoring", parts["region"])
         for key, of_one in (("variants", ""), ("invocation", "serial")):
             if f"{path}.{key}" in parts.written and settings.get(key) != of_one:
                 yield Fault(

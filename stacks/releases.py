@@ -12,8 +12,8 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from stacks.checks import IMAGES_RECORD
+from stacks.container_config import ONLY
 from stacks.document import read_document
-from stacks.endpoint_config import ONLY
 from stacks.fields import Name
 from stacks.forms import text, whole_number
 from stacks.validation import validated

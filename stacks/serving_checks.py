@@ -219,8 +219,26 @@ def _shape(path: str, settings: Settings, parts: Parts) -> Shape | None:
     )
 
 
+def _component_faults(parts: Parts) -> Iterator[Fault]:
+    """Models of two fleets whose components would have one name: 'a' of 'b-c', and 'a-b' of 'c'."""
+    first: dict[str, str] = {}
+    for path, settings in endpoints(parts):
+        for model in settings.get("components.models") or {}:
+            place = f"{path}.components.models.{model}"
+            name = f"{path.removeprefix('endpoints.')}-{model}"
+            if name in first:
+                yield Fault(
+                    place,
+                    f"the inference component '{name}', as {first[name]} is",
+                    "components of different names",
+                    "Rename one of the two models.",
+                )
+            first.setdefault(name, place)
+
+
 SERVING_CHECKS: tuple[Check, ...] = (
     _kind_faults,
+    _component_faults,
     _variant_faults,
     _deployment_faults,
     _scaling_faults,

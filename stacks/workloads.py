@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 
 from mlops_constructs.artifact_store import ArtifactStore
+from mlops_constructs.endpoint_rights import MANAGE
 from mlops_constructs.image_repository import LAYERS
 from mlops_constructs.managed_tracking import CALL
-from mlops_constructs.model_endpoint import ModelEndpoint
 from mlops_constructs.service_call import MANAGED_MLFLOW, S3, ServiceCall
 
 ACTIONS: Mapping[str, tuple[str, ...]] = {
@@ -20,7 +20,7 @@ ACTIONS: Mapping[str, tuple[str, ...]] = {
     "monitoring": ("cloudwatch:PutMetricData",),
     S3: ArtifactStore.READ_WRITE,
     "sagemaker.api": (
-        *ModelEndpoint.MANAGE,
+        *MANAGE,
         "sagemaker:AddTags",
         "sagemaker:DeleteEndpoint",
         "sagemaker:DeleteEndpointConfig",

@@ -13,11 +13,12 @@ from mlops_constructs.alarms import Alarms
 from mlops_constructs.artifact_store import ArtifactStore
 from mlops_constructs.async_plan import AsyncPlaces, AsyncPlan
 from mlops_constructs.encryption_key import grant_through
-from mlops_constructs.endpoint_scaling import INSTANCES
+from mlops_constructs.endpoint_rights import grant_on_any
+from mlops_constructs.endpoint_scaling import instances
 from mlops_constructs.faults import raise_faults
-from mlops_constructs.invocation_rights import grant_on_any
 from mlops_constructs.naming import Naming
 from mlops_constructs.scaling_from_none import NAMESPACE, ScalingFromNone
+from mlops_constructs.target_tracking import track
 
 OLDEST_SECONDS = 3600
 """How long a request may wait: SageMaker drops it after six hours."""
@@ -165,17 +166,28 @@ class AsyncScaling(Construct):
         alarms: Alarms,
     ) -> None:
         super().__init__(scope, construct_id)
-        target = scaling.CfnScalableTarget(
+        target = instances(
             self,
-            "Target",
-            service_namespace="sagemaker",
-            scalable_dimension=INSTANCES,
-            resource_id=f"endpoint/{endpoint_name}/variant/{variant}",
-            min_capacity=plan.least,
-            max_capacity=plan.most,
+            endpoint=endpoint,
+            endpoint_name=endpoint_name,
+            variant=variant,
+            least=plan.least,
+            most=plan.most,
         )
-        target.node.add_dependency(endpoint)
-        self._follow_the_queue(target, endpoint_name, plan.backlog)
+        policy = scaling.CfnScalingPolicy
+        name = policy.MetricDimensionProperty(name="EndpointName", value=endpoint_name)
+        track(
+            self,
+            "Backlog",
+            target=target,
+            metric=policy.CustomizedMetricSpecificationProperty(
+                namespace=NAMESPACE,
+                metric_name="ApproximateBacklogSizePerInstance",
+                dimensions=[name],
+                statistic="Average",
+            ),
+            value=plan.backlog,
+        )
         if not plan.least:
             # Without an instance there is no backlog of one.
             ScalingFromNone(
@@ -204,31 +216,6 @@ class AsyncScaling(Construct):
                 periods=1,
             ),
         ]
-
-    def _follow_the_queue(
-        self, target: scaling.CfnScalableTarget, endpoint_name: str, backlog: int
-    ) -> None:
-        policy = scaling.CfnScalingPolicy
-        policy(
-            self,
-            "Backlog",
-            policy_name="Backlog",
-            policy_type="TargetTrackingScaling",
-            scaling_target_id=target.ref,
-            target_tracking_scaling_policy_configuration=policy.TargetTrackingScalingPolicyConfigurationProperty(
-                customized_metric_specification=policy.CustomizedMetricSpecificationProperty(
-                    namespace=NAMESPACE,
-                    metric_name="ApproximateBacklogSizePerInstance",
-                    dimensions=[
-                        policy.MetricDimensionProperty(name="EndpointName", value=endpoint_name)
-                    ],
-                    statistic="Average",
-                ),
-                target_value=backlog,
-                scale_out_cooldown=60,
-                scale_in_cooldown=300,
-            ),
-        )
 
 
 def _metric(name: str, dimensions: dict[str, str], statistic: str) -> cloudwatch.Metric:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from mlops_constructs.bounds import bounds_faults, start_faults
 from mlops_constructs.faults import Fault
 
 PREFIX = "async"
@@ -47,20 +48,9 @@ class AsyncPlan:
             yield Fault(f"{path}.concurrency", str(self.concurrency), "1 to 1000", "Choose one.")
         if self.backlog < 1:
             yield Fault(f"{path}.backlog", str(self.backlog), "1 or more", "Choose more.")
-        if not 0 <= self.least <= self.most or not self.most:
-            yield Fault(
-                f"{path}.max_instances",
-                f"{self.least} to {self.most} instances",
-                "none or more, and one at least at most",
-                "Raise the upper bound.",
-            )
-        elif instances is not None and not self.least <= instances <= self.most:
-            yield Fault(
-                f"{path}.max_instances",
-                f"{self.least} to {self.most}, with {instances} instances at first",
-                "bounds that hold them",
-                "Set 'instances' between the two.",
-            )
+        bound = f"{path}.max_instances"
+        bounds = list(bounds_faults(bound, self.least, self.most, "instances", none=True))
+        yield from bounds or start_faults(bound, self.least, self.most, instances)
 
 
 @dataclass(frozen=True)

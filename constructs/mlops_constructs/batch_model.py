@@ -2,18 +2,16 @@
 
 from collections.abc import Iterator, Sequence
 
-from aws_cdk import Stack
 from constructs import Construct
 
 from mlops_constructs.alarms import Alarms
 from mlops_constructs.artifact_store import ArtifactStore
-from mlops_constructs.aws_images import AwsImage
 from mlops_constructs.batch_transform import BatchTransform
 from mlops_constructs.container_settings import container_faults
+from mlops_constructs.endpoint_rights import execution_role
 from mlops_constructs.faults import Fault, raise_faults
 from mlops_constructs.log_settings import LogSettings
 from mlops_constructs.model_container import ModelContainer, grant_what_is_read
-from mlops_constructs.model_endpoint import execution_role
 from mlops_constructs.naming import Naming
 from mlops_constructs.private_network import PrivateNetwork
 from mlops_constructs.sagemaker_model import SageMakerModel, place_models
@@ -116,6 +114,4 @@ class BatchModel(Construct):
         unpacked = any(not it.packed for it in files)
         yield from exclusion_faults("", Shape(kind="batch", unpacked=unpacked))
         for path, container in named.items():
-            if isinstance(container.image, AwsImage):
-                region = Stack.of(self).region
-                yield from container.image.faults(f"{path}.image", region, job.instance)
+            yield from container.image_faults(path, self, job.instance)

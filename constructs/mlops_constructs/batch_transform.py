@@ -109,7 +109,7 @@ class BatchTransform(Construct):
         artifacts.grant_read(role, job.input)
         artifacts.grant_write(role, job.output)
         grant_job_logs(role, "TransformJobs")
-        grant_job_key(role, artifacts.key)
+        grant_job_key(role, artifacts.key, job.instance)
         stack = Stack.of(self)
         prefix = fitted(naming.endpoint(name), PREFIX_LETTERS)
         key = artifacts.key.key_arn

@@ -8,8 +8,9 @@ from constructs import Construct
 
 from mlops_constructs.acknowledgment import acknowledge
 from mlops_constructs.artifact_store import ArtifactStore
+from mlops_constructs.endpoint_rights import execution_role, grant_manage
 from mlops_constructs.image_repository import ImageRepository
-from mlops_constructs.model_endpoint import ModelEndpoint, execution_role
+from mlops_constructs.model_endpoint import ModelEndpoint
 from mlops_constructs.naming import MODELS_PREFIX, Naming
 from mlops_constructs.platform_role import PlatformRole
 from mlops_constructs.private_network import PrivateNetwork
@@ -94,7 +95,7 @@ class ClientAccess(Construct):
         for image in images:
             image.grant_pull(self.model_role)
             image.grant_push(self.role)
-        ModelEndpoint.grant_manage_any(
+        grant_manage(
             self.role, naming, network=network, group=self.model_group, role=self.model_role
         )
         ModelEndpoint.grant_invoke_any(self.role, naming)

@@ -10,10 +10,10 @@ from constructs import Construct
 
 from mlops_constructs.artifact_store import ArtifactStore
 from mlops_constructs.endpoint_policies import EndpointPolicies, Principals
+from mlops_constructs.endpoint_rights import MANAGE
 from mlops_constructs.faults import Fault, raise_faults
 from mlops_constructs.image_repository import PULL, PUSH
 from mlops_constructs.managed_tracking import CALL
-from mlops_constructs.model_endpoint import ModelEndpoint
 from mlops_constructs.naming import Naming
 from mlops_constructs.private_network import CALLERS
 from mlops_constructs.service_call import MANAGED_MLFLOW, S3, ServiceCall, endpoint_prefix
@@ -23,7 +23,7 @@ ACTIONS: Mapping[str, tuple[str, ...]] = {
     "ecr.api": (*PULL, *PUSH, "ecr:GetAuthorizationToken"),
     "ecr.dkr": (*PULL, *PUSH),
     S3: ArtifactStore.READ_WRITE,
-    "sagemaker.api": ModelEndpoint.MANAGE,
+    "sagemaker.api": MANAGE,
     "sagemaker.runtime": ("sagemaker:InvokeEndpoint",),
 }
 """The AWS services that a client may ask an endpoint for, and what passes it."""

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from aws_cdk import Stack
 from aws_cdk import aws_applicationautoscaling as scaling
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_iam as iam
@@ -12,25 +11,32 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
 
+from mlops_constructs.alarm_limits import LIMITS, Limits
 from mlops_constructs.alarms import Alarms
 from mlops_constructs.artifact_store import ArtifactStore
-from mlops_constructs.aws_images import AwsImage
 from mlops_constructs.component_plan import Fleet, Share
 from mlops_constructs.container_settings import container_faults
 from mlops_constructs.content_name import content_name
+from mlops_constructs.data_capture import DataCapture
 from mlops_constructs.deployment import GUARDED, STEPS, Deployment, alarm_faults
-from mlops_constructs.endpoint_alarms import LIMITS, OF_MODELS, Limits
+from mlops_constructs.endpoint_alarms import OF_FLEETS, OF_MODELS, of_variant
+from mlops_constructs.endpoint_rights import (
+    execution_role,
+    grant_invoke,
+    grant_log,
+    grant_on_any,
+    sagemaker_arn,
+)
 from mlops_constructs.faults import Fault, raise_faults
-from mlops_constructs.invocation_rights import grant_on_any
 from mlops_constructs.log_settings import LogSettings
 from mlops_constructs.model_container import ModelContainer, grant_what_is_read
-from mlops_constructs.model_endpoint import execution_role, grant_invoke
 from mlops_constructs.naming import Naming
 from mlops_constructs.private_network import PrivateNetwork
 from mlops_constructs.sagemaker_model import SageMakerModel, place_models
 from mlops_constructs.scaling_from_none import ScalingFromNone
 from mlops_constructs.serving_exclusions import MAIN, Shape, exclusion_faults
-from mlops_constructs.volume_key import acknowledge_local_storage, volume_key
+from mlops_constructs.target_tracking import track
+from mlops_constructs.volume_key import acknowledge_local_storage, grant_volumes, volume_key
 
 COPIES = "sagemaker:inference-component:DesiredCopyCount"
 INVOCATIONS_PER_COPY = "SageMakerInferenceComponentInvocationsPerCopy"
@@ -90,6 +96,8 @@ class ComponentEndpoint(Construct):
         How a model is updated: in which steps, and how long each is watched.
     rollback_alarms
         Names of other alarms that roll an update back.
+    capture
+        What is kept of requests and answers; nothing where there is none.
 
     Attributes
     ----------
@@ -132,10 +140,12 @@ class ComponentEndpoint(Construct):
         limits: Limits = LIMITS,
         deployment: Deployment = GUARDED,
         rollback_alarms: Sequence[str] = (),
+        capture: DataCapture | None = None,
     ) -> None:
         super().__init__(scope, construct_id)
         raise_faults(
-            self.node.path, self._faults(fleet, components, deployment, len(rollback_alarms))
+            self.node.path,
+            self._faults(fleet, components, deployment, len(rollback_alarms), capture),
         )
         self.endpoint_name = naming.endpoint(name)
         self._makes, self._limits = alarms, limits
@@ -145,14 +155,17 @@ class ComponentEndpoint(Construct):
             self, "Log", name=f"/aws/sagemaker/Endpoints/{self.endpoint_name}"
         )
         self.role = execution_role(self, "Role", f"Runs models of {self.endpoint_name}", naming)
-        log_group.grant(
-            self.role, "logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"
-        )
+        grant_log(log_group, self.role)
         containers = [component.container for component in components.values()]
         grant_what_is_read(self, self.role, containers, artifacts)
         group = place_models(self, network, self.role)
         subnets = [subnet.subnet_id for subnet in network.vpc.isolated_subnets]
-        config = self._config(fleet, key, subnets, group.security_group_id)
+        if capture:
+            network.require(self, capture.CALLS)
+            capture.grant(self.role, self.endpoint_name)
+        config = self._config(fleet, key, subnets, group.security_group_id, capture)
+        if config.kms_key_id:
+            grant_volumes(key, self.role)
         endpoint = sagemaker.CfnEndpoint(
             self,
             "Endpoint",
@@ -160,6 +173,17 @@ class ComponentEndpoint(Construct):
             endpoint_config_name=config.attr_endpoint_config_name,
         )
         endpoint.node.add_dependency(log_group)
+        self.alarms += [
+            watched.alarm(
+                self,
+                watched.construct_id,
+                alarms,
+                limits,
+                of_variant(self.endpoint_name, MAIN),
+                self.endpoint_name,
+            )
+            for watched in OF_FLEETS
+        ]
         self.component_names = {}
         for each, component in components.items():
             place = Construct(self, each.title().replace("-", ""))
@@ -175,16 +199,18 @@ class ComponentEndpoint(Construct):
                 subnets=subnets,
                 group=group,
             )
-            self.component_names[each] = naming.component(name, each)
+            component_name = self.component_names[each] = naming.component(name, each)
+            log = log_settings.group(
+                place, "Log", name=f"/aws/sagemaker/InferenceComponents/{component_name}"
+            )
+            grant_log(log, self.role)
             made = self._serve(place, each, component.share, model.attr_model_name)
-            made.node.add_dependency(endpoint)
+            made.node.add_dependency(endpoint, log)
 
     def grant_invoke(self, grantee: iam.IGrantable) -> iam.Grant:
         """Let `grantee` invoke the models of the endpoint: IAM asks for it and for each of them."""
         components = [
-            Stack.of(self).format_arn(
-                service="sagemaker", resource="inference-component", resource_name=name
-            )
+            sagemaker_arn(self, "inference-component", name)
             for name in self.component_names.values()
         ]
         invoke = iam.Grant.add_to_principal(
@@ -208,11 +234,16 @@ class ComponentEndpoint(Construct):
         return grant_on_any(grantee, naming, "inference-component", "sagemaker:InvokeEndpoint")
 
     def _config(
-        self, fleet: Fleet, key: kms.IKey, subnets: list[str], group: str
+        self,
+        fleet: Fleet,
+        key: kms.IKey,
+        subnets: list[str],
+        group: str,
+        capture: DataCapture | None,
     ) -> sagemaker.CfnEndpointConfig:
         of = sagemaker.CfnEndpointConfig
         properties: dict[str, Any] = {
-            **volume_key(key, [fleet.instance_type]),
+            "kms_key_id": volume_key(key, [fleet.instance_type]),
             "execution_role_arn": self.role.role_arn,
             "enable_network_isolation": True,
             "vpc_config": of.VpcConfigProperty(subnets=subnets, security_group_ids=[group]),
@@ -231,6 +262,7 @@ class ComponentEndpoint(Construct):
                     ),
                 )
             ],
+            "data_capture_config": capture.property() if capture else None,
         }
         config = of(
             self,
@@ -246,13 +278,13 @@ class ComponentEndpoint(Construct):
     ) -> sagemaker.CfnInferenceComponent:
         name = self.component_names[each]
         watching = [
-            self._makes.above(
+            watched.alarm(
                 place,
                 watched.construct_id,
-                watched.metric({"InferenceComponentName": name}),
-                watched.limit(self._limits),
-                f"{name}: {watched.says}",
-                periods=watched.periods,
+                self._makes,
+                self._limits,
+                {"InferenceComponentName": name},
+                name,
             )
             for watched in OF_MODELS
         ]
@@ -303,21 +335,12 @@ class ComponentEndpoint(Construct):
             min_capacity=share.least,
             max_capacity=share.most,
         )
-        policy = scaling.CfnScalingPolicy
-        policy(
+        track(
             place,
             "Invocations",
-            policy_name="Invocations",
-            policy_type="TargetTrackingScaling",
-            scaling_target_id=target.ref,
-            target_tracking_scaling_policy_configuration=policy.TargetTrackingScalingPolicyConfigurationProperty(
-                predefined_metric_specification=policy.PredefinedMetricSpecificationProperty(
-                    predefined_metric_type=INVOCATIONS_PER_COPY
-                ),
-                target_value=share.invocations,
-                scale_out_cooldown=60,
-                scale_in_cooldown=300,
-            ),
+            target=target,
+            metric=INVOCATIONS_PER_COPY,
+            value=share.invocations,
         )
         if not share.least:
             ScalingFromNone(
@@ -336,8 +359,11 @@ class ComponentEndpoint(Construct):
         components: Mapping[str, Component],
         deployment: Deployment,
         others: int,
+        capture: DataCapture | None,
     ) -> Iterator[Fault]:
         yield from fleet.faults("fleet")
+        if capture:
+            yield from capture.plan.faults()
         yield from exclusion_faults(
             "", Shape(kind="components", strategy=deployment.strategy or "rolling")
         )
@@ -350,8 +376,4 @@ class ComponentEndpoint(Construct):
             path = f"components.{each}"
             yield from component.share.faults(path)
             yield from container_faults(path, {path: component.container}, "serial")
-            if isinstance(component.container.image, AwsImage):
-                region = Stack.of(self).region
-                yield from component.container.image.faults(
-                    f"{path}.image", region, fleet.instance_type
-                )
+            yield from component.container.image_faults(path, self, fleet.instance_type)

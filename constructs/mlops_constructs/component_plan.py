@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from mlops_constructs.bounds import bounds_faults
 from mlops_constructs.faults import Fault
 
 LEAST_MEMORY_MIB = 128
@@ -56,14 +57,11 @@ class Share:
             )
         if not (self.cpus or self.accelerators):
             yield Fault(f"{path}.cpus", "no core", "a core, or an accelerator", "Give it one.")
-        if not 0 <= self.least <= self.most or not self.most:
-            yield Fault(
-                f"{path}.max_copies",
-                f"{self.least} to {self.most} copies",
-                "none or more, and one at least at most",
-                "Raise the upper bound.",
-            )
-        elif self.scaled and not self.invocations:
+        bounds = list(
+            bounds_faults(f"{path}.max_copies", self.least, self.most, "copies", none=True)
+        )
+        yield from bounds
+        if not bounds and self.scaled and not self.invocations:
             yield Fault(
                 f"{path}.invocations",
                 f"nothing, with {self.least} to {self.most} copies",
@@ -96,10 +94,5 @@ class Fleet:
         path
             What a fault calls it.
         """
-        if not 0 <= self.least <= self.most or not self.most:
-            yield Fault(
-                f"{path}.max_instances",
-                f"{self.least} to {self.most} instances",
-                "none or more, and one at least at most",
-                "Raise the upper bound.",
-            )
+        bound = f"{path}.max_instances"
+        yield from bounds_faults(bound, self.least, self.most, "instances", none=True)

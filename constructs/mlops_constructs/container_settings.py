@@ -11,6 +11,8 @@ from mlops_constructs.faults import Fault
 Invocation = Literal["serial", "direct"]
 """How several containers are invoked: one after the other, or each by its name."""
 
+# https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateModel.html
+# https://docs.aws.amazon.com/sagemaker/latest/dg/multi-container-create.html
 MOST_CONTAINERS = 15
 # https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_ContainerDefinition.html
 MOST_VARIABLES = 100
@@ -211,7 +213,7 @@ def _environment_faults(path: str, environment: Mapping[str, str]) -> Iterator[F
             yield Fault(
                 f"{path}.{name}",
                 f"'{name}'",
-                "letters, digits and underscores, and no digit first",
+                f"at most {LONGEST_VALUE} letters, digits and underscores, and no digit first",
                 "Rename it.",
             )
         if len(value.encode()) > LONGEST_VALUE:

@@ -32,7 +32,7 @@ class DataCapture:
     >>> capture = DataCapture(artifacts, CapturePlan(percent=10))  # doctest: +SKIP
     >>> sagemaker.CfnEndpointConfig(  # doctest: +SKIP
     ...     self, "Config", production_variants=[...], data_capture_config=capture.property())
-    >>> capture.grant(role)  # doctest: +SKIP
+    >>> capture.grant(role, "mlops-blue-iris")  # doctest: +SKIP
     """
 
     # SageMaker writes what it captures through the network that the model stands in.
@@ -57,15 +57,17 @@ class DataCapture:
             capture_content_type_header=self._headers(),
         )
 
-    def grant(self, role: iam.IGrantable) -> iam.Grant:
-        """Let an endpoint's execution role write what is captured, and nothing else.
+    def grant(self, role: iam.IGrantable, endpoint: str) -> iam.Grant:
+        """Let an endpoint's execution role write what is captured of it, and nothing else.
 
         Parameters
         ----------
         role
             The execution role of the models.
+        endpoint
+            Name of the endpoint.
         """
-        return self.artifacts.grant_write(role, self.plan.prefix)
+        return self.artifacts.grant_write(role, self.folder(endpoint))
 
     def folder(self, endpoint: str) -> str:
         """The prefix of what is captured of one endpoint.

@@ -1,17 +1,18 @@
 """What is watched of an endpoint, always and while a new version takes over."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
+from mlops_constructs.alarm_limits import LIMITS, Limits
 from mlops_constructs.alarms import Alarms
 from mlops_constructs.deployment import MOST_ALARMS, alarm_faults
 from mlops_constructs.endpoint_variants import Variant
 from mlops_constructs.faults import raise_faults
-from mlops_constructs.serving_exclusions import MAIN
+from mlops_constructs.serving_exclusions import MAIN, Kind
 
 # https://docs.aws.amazon.com/sagemaker/latest/dg/monitoring-cloudwatch.html
 INVOCATIONS = "AWS/SageMaker"
@@ -22,36 +23,6 @@ MICROSECONDS = 1000
 
 
 @dataclass(frozen=True)
-class Limits:
-    """The first values that are too much.
-
-    Parameters
-    ----------
-    errors
-        Requests in a minute that the model fails at (5xx).
-    refused
-        Percent of the requests that it refuses (4xx).
-    latency
-        Milliseconds that the model takes for 99 percent of requests.
-    overhead
-        Milliseconds that SageMaker adds to 99 percent of requests.
-    memory, disk
-        Percent of an instance's memory and disk that are in use.
-    """
-
-    errors: int = 5
-    refused: int = 50
-    latency: int = 5000
-    overhead: int = 1000
-    memory: int = 90
-    disk: int = 90
-
-
-LIMITS = Limits()
-"""What is too much, unless somebody knows better."""
-
-
-@dataclass(frozen=True)
 class Watched:
     """One thing that is watched.
 
@@ -59,36 +30,66 @@ class Watched:
     ----------
     construct_id
         What its alarm is called.
-    metric
-        The metric, by its dimensions.
+    name, statistic, namespace
+        The metric.
     limit
         The first value that is too much.
     says
         What is wrong then.
     periods
         Minutes that it has to last.
-    of_instances
-        Whether it is known of instances of one's own alone.
+    unknown_to
+        Kinds of endpoints that have no such metric.
     """
 
     construct_id: str
-    metric: Callable[[dict[str, str]], cloudwatch.IMetric]
+    name: str
+    statistic: str
     limit: Callable[[Limits], float]
     says: str
     periods: int
-    of_instances: bool = False
+    namespace: str = INVOCATIONS
+    unknown_to: Sequence[Kind] = ()
 
+    def alarm(
+        self,
+        scope: Construct,
+        construct_id: str,
+        alarms: Alarms,
+        limits: Limits,
+        dimensions: Mapping[str, str],
+        what: str,
+    ) -> cloudwatch.Alarm:
+        """Its alarm.
 
-def _metric(
-    name: str, statistic: str, namespace: str
-) -> Callable[[dict[str, str]], cloudwatch.IMetric]:
-    return lambda dimensions: cloudwatch.Metric(
-        namespace=namespace,
-        metric_name=name,
-        dimensions_map=dimensions,
-        statistic=statistic,
-        period=MINUTE,
-    )
+        Parameters
+        ----------
+        scope, construct_id
+            Where the alarm stands in the tree.
+        alarms
+            How alarms are made.
+        limits
+            What is too much.
+        dimensions
+            Whose metric it is.
+        what
+            The same in words.
+        """
+        metric = cloudwatch.Metric(
+            namespace=self.namespace,
+            metric_name=self.name,
+            dimensions_map=dict(dimensions),
+            statistic=self.statistic,
+            period=MINUTE,
+        )
+        return alarms.above(
+            scope,
+            construct_id,
+            metric,
+            self.limit(limits),
+            f"{what}: {self.says}",
+            periods=self.periods,
+        )
 
 
 # In the order of what tells most about a new version: of several variants, there may not be room
@@ -96,14 +97,16 @@ def _metric(
 WATCHED: Sequence[Watched] = (
     Watched(
         "Errors",
-        _metric("Invocation5XXErrors", "Sum", INVOCATIONS),
+        "Invocation5XXErrors",
+        "Sum",
         lambda limits: limits.errors,
         "The model fails at requests (5xx). Its log has their traces.",
         periods=1,
     ),
     Watched(
         "Latency",
-        _metric("ModelLatency", "p99", INVOCATIONS),
+        "ModelLatency",
+        "p99",
         lambda limits: limits.latency * MICROSECONDS,
         "One request in a hundred takes the model too long.",
         periods=3,
@@ -111,38 +114,51 @@ WATCHED: Sequence[Watched] = (
     Watched(
         # Each request counts 0 or 1: their average is the part of those that are refused.
         "Refused",
-        _metric("Invocation4XXErrors", "Average", INVOCATIONS),
+        "Invocation4XXErrors",
+        "Average",
         lambda limits: limits.refused / 100,
         "The model refuses requests (4xx): its clients, or its version, expect another form.",
         periods=3,
     ),
     Watched(
         "Overhead",
-        _metric("OverheadLatency", "p99", INVOCATIONS),
+        "OverheadLatency",
+        "p99",
         lambda limits: limits.overhead * MICROSECONDS,
         "SageMaker itself takes long for one request in a hundred: are the requests too large?",
         periods=5,
+        unknown_to=("async",),
     ),
     Watched(
         "Memory",
-        _metric("MemoryUtilization", "Maximum", INSTANCES),
+        "MemoryUtilization",
+        "Maximum",
         lambda limits: limits.memory,
         "An instance of the model is about to run out of memory.",
         periods=5,
+        namespace=INSTANCES,
     ),
     Watched(
         "Disk",
-        _metric("DiskUtilization", "Maximum", INSTANCES),
+        "DiskUtilization",
+        "Maximum",
         lambda limits: limits.disk,
         "The disk of an instance of the model is nearly full.",
         periods=5,
-        of_instances=True,
+        namespace=INSTANCES,
+        unknown_to=("serverless",),
     ),
 )
-
+"""All that is watched. What a kind of endpoint does not know stands in lists of AWS's:
+https://docs.aws.amazon.com/sagemaker/latest/dg/async-inference-monitor.html
+https://docs.aws.amazon.com/sagemaker/latest/dg/serverless-endpoints-monitoring.html
+"""
 
 OF_MODELS = WATCHED[:3]
 """What is known of a model that shares its instances with others."""
+
+OF_FLEETS = [it for it in WATCHED if it.namespace == INSTANCES]
+"""What is known of the instances that models share."""
 
 
 class EndpointAlarms(Construct):
@@ -162,6 +178,8 @@ class EndpointAlarms(Construct):
         What is too much.
     others
         Names of other alarms that roll a deployment back.
+    kind
+        The kind of the endpoint.
 
     Attributes
     ----------
@@ -192,6 +210,7 @@ class EndpointAlarms(Construct):
         variants: Sequence[Variant],
         limits: Limits = LIMITS,
         others: Sequence[str] = (),
+        kind: Kind = "realtime",
     ) -> None:
         super().__init__(scope, construct_id)
         answering = [variant for variant in variants if not variant.shadow]
@@ -200,20 +219,31 @@ class EndpointAlarms(Construct):
         self.rollback = list(others)
         for watched in WATCHED:
             made = [
-                alarms.above(
+                watched.alarm(
                     self,
                     f"{_words(variant)}{watched.construct_id}",
-                    watched.metric({"EndpointName": endpoint_name, "VariantName": variant.name}),
-                    watched.limit(limits),
-                    f"{endpoint_name}: {watched.says}",
-                    periods=watched.periods,
+                    alarms,
+                    limits,
+                    of_variant(endpoint_name, variant.name),
+                    endpoint_name,
                 )
                 for variant in answering
-                if not (variant.serverless and watched.of_instances)
+                if kind not in watched.unknown_to
             ]
             self.all += made
             if len(self.rollback) + len(made) <= MOST_ALARMS:
                 self.rollback += [alarm.alarm_name for alarm in made]
+
+
+def of_variant(endpoint: str, variant: str) -> dict[str, str]:
+    """The dimensions of the metrics of a variant.
+
+    Parameters
+    ----------
+    endpoint, variant
+        The names of both.
+    """
+    return {"EndpointName": endpoint, "VariantName": variant}
 
 
 def _words(variant: Variant) -> str:

@@ -2,17 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 
-from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
 from constructs import Construct
 
 from mlops_constructs.dashboards import dashboard
+from mlops_constructs.endpoint_alarms import INSTANCES, INVOCATIONS, MINUTE, of_variant
+from mlops_constructs.serving_exclusions import Kind
 
-# https://docs.aws.amazon.com/sagemaker/latest/dg/monitoring-cloudwatch.html
-INVOCATIONS, INSTANCES = "AWS/SageMaker", "/aws/sagemaker/Endpoints"
-"""Where SageMaker's metrics of requests and of instances stand."""
-
-MINUTE = Duration.minutes(1)
+Lines = Mapping[str, Mapping[str, str]]
+"""The dimensions of each line of a graph, by its name."""
 
 
 class EndpointDashboard(Construct):
@@ -28,8 +26,8 @@ class EndpointDashboard(Construct):
         Names of its production variants.
     components
         Names of inference components, where models share a fleet: requests are counted by them.
-    instances
-        Whether the variants have instances of their own: serverless ones have not.
+    kind
+        The kind of the endpoint: not each has every metric.
     alarms
         Alarms of the endpoint.
     monitoring
@@ -55,66 +53,67 @@ class EndpointDashboard(Construct):
         endpoint: str,
         variants: Sequence[str] = ("main",),
         components: Sequence[str] = (),
-        instances: bool = True,
+        kind: Kind = "realtime",
         alarms: Sequence[cloudwatch.IAlarm] = (),
         monitoring: Mapping[str, Mapping[str, cloudwatch.IMetric]] | None = None,
     ) -> None:
         super().__init__(scope, construct_id)
-        self._of_instances = {
-            variant: {"EndpointName": endpoint, "VariantName": variant} for variant in variants
-        }
-        self._of_requests: Mapping[str, Mapping[str, str]] = {
-            component: {"InferenceComponentName": component} for component in components
-        } or self._of_instances
-        graphs = self._requests()
-        if instances:
-            graphs |= self._instances()
+        of_instances = {variant: of_variant(endpoint, variant) for variant in variants}
+        of_requests = {name: {"InferenceComponentName": name} for name in components}
+        graphs = _requests(kind, endpoint, of_requests or of_instances)
+        graphs |= _instances(kind, of_instances)
         graphs |= {title: list(metrics.values()) for title, metrics in (monitoring or {}).items()}
         self.dashboard = dashboard(self, "Dashboard", alarms=alarms, graphs=graphs)
 
-    def _requests(self) -> dict[str, list[cloudwatch.IMetric]]:
-        latencies = {"half": "p50", "99 percent": "p99"}
-        return {
-            "Requests in a minute": self._each("Invocations", "Sum"),
-            "Errors of clients (4xx)": self._each("Invocation4XXErrors", "Sum"),
-            "Errors of the model (5xx)": self._each("Invocation5XXErrors", "Sum"),
-            # SageMaker counts microseconds, and CloudWatch shows them as what they are.
-            "Time in the model": [
-                metric
-                for share, statistic in latencies.items()
-                for metric in self._each("ModelLatency", statistic, share)
-            ],
-            "Time in SageMaker": [
-                metric
-                for share, statistic in latencies.items()
-                for metric in self._each("OverheadLatency", statistic, share)
-            ],
-        }
 
-    def _instances(self) -> dict[str, list[cloudwatch.IMetric]]:
-        return {
-            "CPU, percent of a core": self._each("CPUUtilization", "Average", space=INSTANCES),
-            "Memory, percent": self._each("MemoryUtilization", "Maximum", space=INSTANCES),
-            "Disk, percent: from 75 on, less is captured": self._each(
-                "DiskUtilization", "Maximum", space=INSTANCES
-            ),
-            # There is no metric of this: each instance reports its CPU once in a minute.
-            "Instances": self._each("CPUUtilization", "SampleCount", space=INSTANCES),
-        }
+def _requests(kind: Kind, endpoint: str, of: Lines) -> dict[str, list[cloudwatch.IMetric]]:
+    # SageMaker counts microseconds, and CloudWatch shows them as what they are.
+    model, overhead = (
+        _each(of, metric, "p50", "half") + _each(of, metric, "p99", "99 percent")
+        for metric in ("ModelLatency", "OverheadLatency")
+    )
+    queued = kind == "async"
+    graphs = {
+        "Requests in a minute": _each(
+            of, "InvocationsProcessed" if queued else "Invocations", "Sum"
+        ),
+        "Errors of clients (4xx)": _each(of, "Invocation4XXErrors", "Sum"),
+        "Errors of the model (5xx)": _each(of, "Invocation5XXErrors", "Sum"),
+        "Time in the model": model,
+    }
+    if queued:
+        queue = {endpoint: {"EndpointName": endpoint}}
+        return {**graphs, "Requests that wait": _each(queue, "ApproximateBacklogSize", "Maximum")}
+    return {**graphs, "Time in SageMaker": overhead}
 
-    def _each(
-        self, metric: str, statistic: str, share: str = "", space: str = INVOCATIONS
-    ) -> list[cloudwatch.IMetric]:
-        """A metric of each variant, or of each component."""
-        lines = self._of_instances if space == INSTANCES else self._of_requests
-        return [
-            cloudwatch.Metric(
-                namespace=space,
-                metric_name=metric,
-                dimensions_map=dict(dimensions),
-                statistic=statistic,
-                period=MINUTE,
-                label=f"{name}, {share}" if share else name,
-            )
-            for name, dimensions in lines.items()
-        ]
+
+def _instances(kind: Kind, of: Lines) -> dict[str, list[cloudwatch.IMetric]]:
+    memory = _each(of, "MemoryUtilization", "Maximum", space=INSTANCES)
+    if kind == "serverless":
+        return {"Memory, percent": memory}
+    return {
+        "CPU, percent of a core": _each(of, "CPUUtilization", "Average", space=INSTANCES),
+        "Memory, percent": memory,
+        "Disk, percent: from 75 on, less is captured": _each(
+            of, "DiskUtilization", "Maximum", space=INSTANCES
+        ),
+        # There is no metric of this: each instance reports its CPU once in a minute.
+        "Instances": _each(of, "CPUUtilization", "SampleCount", space=INSTANCES),
+    }
+
+
+def _each(
+    of: Lines, metric: str, statistic: str, share: str = "", space: str = INVOCATIONS
+) -> list[cloudwatch.IMetric]:
+    """A metric of each of several, such as variants or components."""
+    return [
+        cloudwatch.Metric(
+            namespace=space,
+            metric_name=metric,
+            dimensions_map=dict(dimensions),
+            statistic=statistic,
+            period=MINUTE,
+            label=f"{name}, {share}" if share else name,
+        )
+        for name, dimensions in of.items()
+    ]

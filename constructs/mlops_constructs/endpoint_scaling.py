@@ -1,17 +1,18 @@
 """More instances of an endpoint while there is more to do."""
 
+from collections.abc import Sequence
+
 from aws_cdk import aws_applicationautoscaling as scaling
 from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
 
 from mlops_constructs.faults import raise_faults
-from mlops_constructs.scaling_plan import Scaling
+from mlops_constructs.scaling_plan import Scaling, Scheduled
+from mlops_constructs.target_tracking import track
 
 # https://docs.aws.amazon.com/autoscaling/application/APIReference/API_PredefinedMetricSpecification.html
 INVOCATIONS = "SageMakerVariantInvocationsPerInstance"
 CONCURRENCY = "SageMakerVariantConcurrentRequestsPerModelHighResolution"
-
-INSTANCES = "sagemaker:variant:DesiredInstanceCount"
 
 
 class EndpointScaling(Construct):
@@ -63,50 +64,77 @@ class EndpointScaling(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         raise_faults(self.node.path, plan.faults("plan"))
-        target = scaling.CfnScalableTarget
-        self.target = target(
+        self.target = instances(
             self,
-            "Target",
-            service_namespace="sagemaker",
-            scalable_dimension=INSTANCES,
-            resource_id=f"endpoint/{endpoint_name}/variant/{variant}",
-            min_capacity=plan.least,
-            max_capacity=plan.most,
-            scheduled_actions=[
-                target.ScheduledActionProperty(
-                    scheduled_action_name=f"Schedule{number}",
-                    schedule=entry.at,
-                    timezone=entry.timezone,
-                    scalable_target_action=target.ScalableTargetActionProperty(
-                        min_capacity=entry.least, max_capacity=entry.most
-                    ),
-                )
-                for number, entry in enumerate(plan.schedule)
-            ]
-            or None,
+            endpoint=endpoint,
+            endpoint_name=endpoint_name,
+            variant=variant,
+            least=plan.least,
+            most=plan.most,
+            schedule=plan.schedule,
         )
-        self.target.node.add_dependency(endpoint)
         for name, metric, value in (
             ("Invocations", INVOCATIONS, plan.invocations),
             ("Concurrency", CONCURRENCY, plan.concurrency),
         ):
             if value:
-                self._track(name, metric, value, plan)
+                track(
+                    self,
+                    name,
+                    target=self.target,
+                    metric=metric,
+                    value=value,
+                    scale_out=plan.scale_out,
+                    scale_in=plan.scale_in,
+                )
 
-    def _track(self, name: str, metric: str, value: int, plan: Scaling) -> None:
-        policy = scaling.CfnScalingPolicy
-        policy(
-            self,
-            name,
-            policy_name=name,
-            policy_type="TargetTrackingScaling",
-            scaling_target_id=self.target.ref,
-            target_tracking_scaling_policy_configuration=policy.TargetTrackingScalingPolicyConfigurationProperty(
-                predefined_metric_specification=policy.PredefinedMetricSpecificationProperty(
-                    predefined_metric_type=metric
+
+def instances(
+    scope: Construct,
+    *,
+    endpoint: sagemaker.CfnEndpoint,
+    endpoint_name: str,
+    variant: str,
+    least: int,
+    most: int,
+    schedule: Sequence[Scheduled] = (),
+) -> scaling.CfnScalableTarget:
+    """The instances of a variant, as something that is scaled.
+
+    Parameters
+    ----------
+    scope
+        Who scales them.
+    endpoint
+        The endpoint; it is there before.
+    endpoint_name, variant
+        Its name, and its variant's.
+    least, most
+        Instances that run in any case, and at most.
+    schedule
+        Other bounds, by the clock.
+    """
+    target = scaling.CfnScalableTarget
+    made = target(
+        scope,
+        "Target",
+        service_namespace="sagemaker",
+        scalable_dimension="sagemaker:variant:DesiredInstanceCount",
+        resource_id=f"endpoint/{endpoint_name}/variant/{variant}",
+        min_capacity=least,
+        max_capacity=most,
+        scheduled_actions=[
+            target.ScheduledActionProperty(
+                scheduled_action_name=f"Schedule{number}",
+                schedule=entry.at,
+                timezone=entry.timezone,
+                scalable_target_action=target.ScalableTargetActionProperty(
+                    min_capacity=entry.least, max_capacity=entry.most
                 ),
-                target_value=value,
-                scale_out_cooldown=plan.scale_out,
-                scale_in_cooldown=plan.scale_in,
-            ),
-        )
+            )
+            for number, entry in enumerate(schedule)
+        ]
+        or None,
+    )
+    made.node.add_dependency(endpoint)
+    return made

@@ -8,6 +8,7 @@ from aws_cdk import aws_kms as kms
 
 from mlops_constructs.acknowledgment import acknowledge_grant
 from mlops_constructs.encryption_key import grant_through
+from mlops_constructs.volume_key import grant_volumes, volume_key
 
 Kind = Literal["ProcessingJobs", "TransformJobs"]
 
@@ -51,8 +52,8 @@ def grant_job_logs(role: iam.IRole, kind: Kind) -> iam.Grant:
     return granted
 
 
-def grant_job_key(role: iam.IRole, key: kms.IKey) -> iam.Grant:
-    """Let the jobs that act as `role` encrypt their volumes and what they write.
+def grant_job_key(role: iam.IRole, key: kms.IKey, instance: str) -> iam.Grant:
+    """Let the jobs that act as `role` encrypt what they write, and their volumes.
 
     https://docs.aws.amazon.com/sagemaker/latest/dg/sagemaker-roles.html
 
@@ -61,13 +62,11 @@ def grant_job_key(role: iam.IRole, key: kms.IKey) -> iam.Grant:
     role
         What the jobs act as.
     key
-        The key of the volumes and of the output.
+        The key of the output and of the volumes.
+    instance
+        What they run on.
     """
-    # The volume is EC2's, in an account of SageMaker's: EC2 gets the key by a grant.
-    volumes = iam.Grant.add_to_principal(
-        grantee=role,
-        actions=["kms:CreateGrant"],
-        resource_arns=[key.key_arn],
-        conditions={"Bool": {"kms:GrantIsForAWSResource": "true"}},
-    )
-    return volumes.combine(grant_through(key, role, "s3", "kms:Encrypt"))
+    output = grant_through(key, role, "s3", "kms:Encrypt")
+    if not volume_key(key, [instance]):
+        return output
+    return grant_volumes(key, role).combine(output)

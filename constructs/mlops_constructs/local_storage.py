@@ -3,13 +3,18 @@
 import re
 
 # Families with a "d" among the letters after their generation, such as m5d and g4dn, and those
-# that have disks without saying so.
+# that have disks without saying so. SageMaker's pages name this list as theirs, for endpoints, for
+# transform and for processing jobs, which monitoring runs:
 # https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/InstanceStorage.html
+# https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_ProcessingClusterConfig.html
 _BY_LETTER = re.compile(r"ml\.[a-z]+\d+[a-z]*d[a-z]*\.")
 _OTHERS = (
+    "ml.dl1.",
     "ml.g5.",
     "ml.g6.",
     "ml.g6e.",
+    "ml.g7.",
+    "ml.g7e.",
     "ml.gr6.",
     "ml.i3.",
     "ml.i3en.",
@@ -21,6 +26,8 @@ _OTHERS = (
     "ml.p5e.",
     "ml.p5en.",
     "ml.p6-b200.",
+    "ml.p6-b300.",
+    "ml.p6e-gb200.",
 )
 
 

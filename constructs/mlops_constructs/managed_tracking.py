@@ -6,7 +6,7 @@ from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
 
 from mlops_constructs.artifact_store import ArtifactStore
-from mlops_constructs.model_endpoint import execution_role
+from mlops_constructs.endpoint_rights import execution_role
 from mlops_constructs.naming import MODELS_PREFIX, Naming
 from mlops_constructs.private_network import PrivateNetwork
 from mlops_constructs.service_call import MANAGED_MLFLOW, S3, ServiceCall

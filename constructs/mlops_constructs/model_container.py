@@ -93,17 +93,17 @@ class ModelContainer(ContainerSettings):
         grantee
             Who pulls: an execution role.
         """
+        acknowledge_grant(
+            grantee,
+            "A token for ECR names no repository; pulling does.",
+            "AwsSolutions-IAM5[Resource::*]",
+        )
         if isinstance(self.image, OwnImage):
             return self.image.repository.grant_pull(grantee)
         stack = Stack.of(scope)
         known = FRAMEWORKS[self.image.framework]
         token = iam.Grant.add_to_principal(
             grantee=grantee, actions=["ecr:GetAuthorizationToken"], resource_arns=["*"]
-        )
-        acknowledge_grant(
-            grantee,
-            "A token for ECR names no repository; pulling does.",
-            "AwsSolutions-IAM5[Resource::*]",
         )
         repository = stack.format_arn(
             service="ecr",
@@ -141,6 +141,21 @@ class ModelContainer(ContainerSettings):
             environment=self.variables or None,
             **_location(self.files, artifacts),
         )
+
+    def image_faults(self, path: str, scope: IConstruct, instance_type: str) -> Iterator[Fault]:
+        """What is wrong with an image of AWS where the container runs.
+
+        Parameters
+        ----------
+        path
+            What a fault calls the container.
+        scope
+            A construct of the stack that holds the model.
+        instance_type
+            What it runs on.
+        """
+        if isinstance(self.image, AwsImage):
+            yield from self.image.faults(f"{path}.image", Stack.of(scope).region, instance_type)
 
     def faults(self, path: str) -> Iterator[Fault]:
         """What is wrong with the container, its files too.

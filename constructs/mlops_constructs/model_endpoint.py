@@ -4,42 +4,39 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from aws_cdk import Stack
-from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sagemaker as sagemaker
-from constructs import Construct, IConstruct
+from constructs import Construct
 
-from mlops_constructs.acknowledgment import acknowledge_grant
+from mlops_constructs.alarm_limits import LIMITS, Limits
 from mlops_constructs.alarms import Alarms
 from mlops_constructs.artifact_store import ArtifactStore
 from mlops_constructs.async_inference import AsyncChannel, AsyncScaling
 from mlops_constructs.async_plan import AsyncPlan
-from mlops_constructs.aws_images import AwsImage
 from mlops_constructs.content_name import content_name
 from mlops_constructs.data_capture import DataCapture
 from mlops_constructs.deployment import GUARDED, Deployment
 from mlops_constructs.deployment_guards import deployment_config
-from mlops_constructs.endpoint_alarms import LIMITS, EndpointAlarms, Limits
+from mlops_constructs.endpoint_alarms import EndpointAlarms
+from mlops_constructs.endpoint_rights import (
+    execution_role,
+    grant_invoke,
+    grant_log,
+    grant_on_any,
+)
 from mlops_constructs.endpoint_scaling import EndpointScaling
 from mlops_constructs.endpoint_variants import Variant, variant_faults
 from mlops_constructs.faults import Fault, raise_faults
-from mlops_constructs.invocation_rights import grant_on_any
 from mlops_constructs.log_settings import LogSettings
 from mlops_constructs.model_container import grant_what_is_read
 from mlops_constructs.naming import Naming
-from mlops_constructs.platform_role import PlatformRole
 from mlops_constructs.private_network import PrivateNetwork
-from mlops_constructs.sagemaker_in_vpc import CREATE_MODEL, deny_elsewhere, only_in
 from mlops_constructs.sagemaker_model import SageMakerModel, place_models
 from mlops_constructs.scaling_plan import Scaling
 from mlops_constructs.service_call import S3, ServiceCall
-from mlops_constructs.serving_exclusions import MAIN, Shape, exclusion_faults
-from mlops_constructs.volume_key import acknowledge_local_storage, volume_key
-
-KINDS = ("endpoint", "endpoint-config", "model")
-"""What an endpoint consists of, as SageMaker's ARNs name it."""
+from mlops_constructs.serving_exclusions import MAIN, Kind, Shape, exclusion_faults
+from mlops_constructs.volume_key import acknowledge_local_storage, grant_volumes, volume_key
 
 # An update keeps the instances that there are; weights are those of the configuration.
 RETAINED: Mapping[str, Any] = {
@@ -48,15 +45,6 @@ RETAINED: Mapping[str, Any] = {
         sagemaker.CfnEndpoint.VariantPropertyProperty(variant_property_type="DesiredWeight")
     ],
 }
-
-_CREATE_CONFIG = "sagemaker:CreateEndpointConfig"
-_MANAGE_ENDPOINT = (
-    "sagemaker:CreateEndpoint",
-    "sagemaker:DescribeEndpoint",
-    "sagemaker:DescribeEndpointConfig",
-    "sagemaker:DescribeModel",
-    "sagemaker:UpdateEndpoint",
-)
 
 
 class ModelEndpoint(Construct):
@@ -125,9 +113,6 @@ class ModelEndpoint(Construct):
     >>> endpoint.grant_invoke(function)  # doctest: +SKIP
     """
 
-    MANAGE = (CREATE_MODEL, _CREATE_CONFIG, *_MANAGE_ENDPOINT)
-    """What deploying and updating an endpoint calls."""
-
     # SageMaker pulls images and writes logs over a network of its own; models come through ours.
     CALLS = (ServiceCall(S3, "model", "is fetched by SageMaker", ArtifactStore.READ),)
 
@@ -168,9 +153,7 @@ class ModelEndpoint(Construct):
             naming,
             naming.serverless_path if serverless else "",
         )
-        log_group.grant(
-            self.role, "logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"
-        )
+        grant_log(log_group, self.role)
         containers = [container for variant in variants for container in variant.containers]
         grant_what_is_read(self, self.role, containers, artifacts)
         group = None if serverless else place_models(self, network, self.role)
@@ -196,7 +179,7 @@ class ModelEndpoint(Construct):
         ]
         shadows = [definition for shadow, definition in definitions if shadow]
         config_properties: dict[str, Any] = {
-            **volume_key(key, [variant.instance_type for variant in variants]),
+            "kms_key_id": volume_key(key, [variant.instance_type for variant in variants]),
             "production_variants": [it for shadow, it in definitions if not shadow],
             **({"shadow_production_variants": shadows} if shadows else {}),
         }
@@ -214,8 +197,10 @@ class ModelEndpoint(Construct):
             config_properties["async_inference_config"] = channel.config
         if capture:
             network.require(self, capture.CALLS)
-            capture.grant(self.role)
+            capture.grant(self.role, self.endpoint_name)
             config_properties["data_capture_config"] = capture.property()
+        if config_properties["kms_key_id"]:
+            grant_volumes(key, self.role)
         contents = [model.content for model in models.values()]
         config = sagemaker.CfnEndpointConfig(
             self,
@@ -234,6 +219,7 @@ class ModelEndpoint(Construct):
             variants=variants,
             limits=limits,
             others=rollback_alarms,
+            kind=_kind(variants, asynchronous),
         )
         self.alarms = watching.all
         self.topics = channel.topics if channel else {}
@@ -289,12 +275,10 @@ class ModelEndpoint(Construct):
         for variant in variants:
             if scaling and not variant.shadow:
                 yield from scaling.faults("scaling", variant.instance_count)
-        region = Stack.of(self).region
         for variant in variants:
             for number, container in enumerate(variant.containers):
-                if isinstance(container.image, AwsImage):
-                    path = f"variants.{variant.name}.containers.{number}.image"
-                    yield from container.image.faults(path, region, variant.instance_type)
+                path = f"variants.{variant.name}.containers.{number}"
+                yield from container.image_faults(path, self, variant.instance_type)
 
     def grant_invoke(self, grantee: iam.IGrantable) -> iam.Grant:
         """Let `grantee` invoke the endpoint."""
@@ -313,128 +297,6 @@ class ModelEndpoint(Construct):
         """
         return grant_on_any(grantee, naming, "endpoint", "sagemaker:InvokeEndpoint")
 
-    @staticmethod
-    def grant_manage_any(
-        grantee: iam.IRole,
-        naming: Naming,
-        *,
-        network: PrivateNetwork,
-        group: ec2.ISecurityGroup,
-        role: iam.IRole,
-    ) -> iam.Grant:
-        """Let `grantee` create and update models, configurations and endpoints, as this one is.
-
-        A model that it creates is isolated from the network, stands in the isolated subnets and in
-        `group`, and acts as `role`. One that says nothing of a VPC is denied expressly, so that no
-        other policy of the grantee can allow it.
-        https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonsagemaker.html
-
-        Parameters
-        ----------
-        grantee
-            Who deploys models.
-        naming
-            What the names of all of them start with.
-        network
-            Where the models run.
-        group
-            The security group of the models.
-        role
-            The execution role of the models, the only one that `grantee` may pass.
-        """
-        arns = {kind: _arn(grantee, kind, naming.endpoint("*")) for kind in KINDS}
-        create_model = iam.Grant.add_to_principal(
-            grantee=grantee,
-            actions=[CREATE_MODEL],
-            resource_arns=[arns["model"]],
-            conditions={
-                **only_in(
-                    [subnet.subnet_id for subnet in network.vpc.isolated_subnets],
-                    [group.security_group_id],
-                ),
-                "Bool": {"sagemaker:NetworkIsolation": "true"},
-            },
-        )
-        for statement in deny_elsewhere():
-            grantee.add_to_principal_policy(statement)
-        # A model from outside of the prefix could stand in any network, and act as any role.
-        create_config = iam.Grant.add_to_principal(
-            grantee=grantee,
-            actions=[_CREATE_CONFIG],
-            resource_arns=[arns["endpoint-config"]],
-            conditions={"ArnLike": {"sagemaker:ModelArn": arns["model"]}},
-        )
-        manage = iam.Grant.add_to_principal(
-            grantee=grantee,
-            actions=list(_MANAGE_ENDPOINT),
-            resource_arns=list(arns.values()),
-        )
-        pass_role = iam.Grant.add_to_principal(
-            grantee=grantee,
-            actions=["iam:PassRole"],
-            resource_arns=[role.role_arn],
-            conditions={"StringEquals": {"iam:PassedToService": "sagemaker.amazonaws.com"}},
-        )
-        acknowledge_grant(
-            grantee,
-            "Each version of a model has a name of its own; all start with the environment's.",
-            *(f"AwsSolutions-IAM5[Resource::{arn}]" for arn in arns.values()),
-        )
-        return create_model.combine(create_config).combine(manage).combine(pass_role)
-
-
-def execution_role(
-    scope: Construct, construct_id: str, description: str, naming: Naming, path: str = ""
-) -> iam.Role:
-    """A role that SageMaker can take, and only for this account.
-
-    https://docs.aws.amazon.com/sagemaker/latest/dg/sagemaker-roles.html
-
-    Parameters
-    ----------
-    scope, construct_id
-        Where the role stands in the tree.
-    description
-        What it is for.
-    naming
-        Where execution roles live: repositories answer them from SageMaker's own network.
-    path
-        Where this one lives, if elsewhere.
-    """
-    return PlatformRole(
-        scope,
-        construct_id,
-        path=path or naming.execution_path,
-        assumed_by=iam.ServicePrincipal(
-            "sagemaker.amazonaws.com",
-            conditions={"StringEquals": {"aws:SourceAccount": Stack.of(scope).account}},
-        ),
-        description=description,
-    )
-
-
-def grant_invoke(grantee: iam.IGrantable, scope: IConstruct, endpoint: str) -> iam.Grant:
-    """Let `grantee` invoke the endpoint of a name, or a pattern of names.
-
-    Parameters
-    ----------
-    grantee
-        Who invokes.
-    scope
-        A construct of the endpoint's account and region.
-    endpoint
-        The name.
-    """
-    return iam.Grant.add_to_principal(
-        grantee=grantee,
-        actions=["sagemaker:InvokeEndpoint"],
-        resource_arns=[_arn(scope, "endpoint", endpoint)],
-    )
-
-
-def _arn(scope: IConstruct, kind: str, name: str) -> str:
-    return Stack.of(scope).format_arn(service="sagemaker", resource=kind, resource_name=name)
-
 
 def _construct_id(variant: Variant, ending: str) -> str:
     """The id of something of a variant: the first, and mostly the only one, needs no name."""
@@ -447,16 +309,21 @@ def _instances(variants: Sequence[Variant]) -> int | None:
     return min((it.instance_count for it in variants if not it.serverless), default=None)
 
 
+def _kind(variants: Sequence[Variant], asynchronous: AsyncPlan | None) -> Kind:
+    if any(variant.serverless for variant in variants):
+        return "serverless"
+    return "async" if asynchronous else "realtime"
+
+
 def _shape(
     variants: Sequence[Variant],
     deployment: Deployment,
     scaling: Scaling | None,
     asynchronous: AsyncPlan | None,
 ) -> Shape:
-    serverless = any(variant.serverless for variant in variants)
     files = [it.files for variant in variants for it in variant.containers if it.files]
     return Shape(
-        kind="serverless" if serverless else "async" if asynchronous else "realtime",
+        kind=_kind(variants, asynchronous),
         strategy=deployment.chosen(_instances(variants)),
         variants=sum(not it.shadow for it in variants),
         shadows=sum(it.shadow for it in variants),

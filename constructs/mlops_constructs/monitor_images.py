@@ -1,6 +1,8 @@
 """AWS's image that analyzes captured data, in each region that has it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+
+from mlops_constructs.faults import Fault
 
 REPOSITORY = "sagemaker-model-monitor-analyzer"
 
@@ -55,3 +57,22 @@ def monitor_image(region: str) -> str:
     '468650794304.dkr.ecr.eu-west-1.amazonaws.com/sagemaker-model-monitor-analyzer'
     """
     return f"{ACCOUNTS[region]}.dkr.ecr.{region}.amazonaws.com/{REPOSITORY}"
+
+
+def region_faults(path: str, region: str) -> Iterator[Fault]:
+    """What is wrong with monitoring in a region.
+
+    Parameters
+    ----------
+    path
+        What a fault calls it.
+    region
+        The region.
+    """
+    if region not in ACCOUNTS:
+        yield Fault(
+            path,
+            f"in '{region}', where AWS has no image that monitors",
+            ", ".join(ACCOUNTS),
+            "Remove it: what is captured is kept all the same.",
+        )

@@ -1,6 +1,7 @@
 """What a monitoring job is told: when, against which baseline, and what of an answer is what."""
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Literal
@@ -59,7 +60,7 @@ MONITORED = ("realtime",)
 
 
 @dataclass(frozen=True)
-class Monitoring:
+class Monitoring(ABC):
     """What both kinds of monitoring are told.
 
     Parameters
@@ -177,7 +178,17 @@ class Monitoring:
             faults.append(
                 Fault("monitoring.instances", str(self.instances), "1 to 100", "Run one.")
             )
-        return faults
+        return [*faults, *self.own_faults(capture)]
+
+    @abstractmethod
+    def own_faults(self, capture: CapturePlan) -> list[Fault]:
+        """What is wrong with what this kind of monitoring is told.
+
+        Parameters
+        ----------
+        capture
+            What is captured of the endpoint.
+        """
 
 
 @dataclass(frozen=True)
@@ -200,17 +211,9 @@ class DataQuality(Monitoring):
     features: Sequence[str] = ()
     drift: float = 0.1
 
-    def faults(self, capture: CapturePlan, kind: str = "realtime") -> list[Fault]:
-        """What is wrong with it, and with what it is to monitor.
-
-        Parameters
-        ----------
-        capture
-            What is captured of the endpoint.
-        kind
-            The kind of the endpoint.
-        """
-        faults = super().faults(capture, kind)
+    def own_faults(self, capture: CapturePlan) -> list[Fault]:
+        """What is wrong with what this kind of monitoring is told."""
+        faults = []
         if "Input" not in capture.modes:
             faults.append(
                 Fault(
@@ -273,19 +276,10 @@ class ModelQuality(Monitoring):
 
     PARTS: ClassVar[int] = 2
 
-    def faults(self, capture: CapturePlan, kind: str = "realtime") -> list[Fault]:
-        """What is wrong with it, and with what it is to monitor.
-
-        Parameters
-        ----------
-        capture
-            What is captured of the endpoint.
-        kind
-            The kind of the endpoint.
-        """
+    def own_faults(self, capture: CapturePlan) -> list[Fault]:
+        """What is wrong with what this kind of monitoring is told."""
         where = "monitoring.model_quality"
-        faults = super().faults(capture, kind)
-        faults += prefix_faults(f"{where}.truth", self.truth)
+        faults = list(prefix_faults(f"{where}.truth", self.truth))
         if "Output" not in capture.modes:
             faults.append(
                 Fault(

@@ -15,11 +15,11 @@ from mlops_constructs.alarms import Alarms
 from mlops_constructs.artifact_store import ArtifactStore
 from mlops_constructs.content_name import HASH_LENGTH, content_name
 from mlops_constructs.data_capture import DataCapture
-from mlops_constructs.faults import Fault, raise_faults
+from mlops_constructs.endpoint_rights import execution_role
+from mlops_constructs.faults import raise_faults
 from mlops_constructs.fitted_name import fitted
 from mlops_constructs.job_rights import grant_job_key, grant_job_logs
-from mlops_constructs.model_endpoint import execution_role
-from mlops_constructs.monitor_images import ACCOUNTS, REPOSITORY, monitor_image
+from mlops_constructs.monitor_images import ACCOUNTS, REPOSITORY, monitor_image, region_faults
 from mlops_constructs.monitoring_job import (
     CONSTRAINTS,
     METRICS,
@@ -31,6 +31,7 @@ from mlops_constructs.monitoring_job import (
 from mlops_constructs.naming import Naming
 from mlops_constructs.private_network import PrivateNetwork
 from mlops_constructs.service_call import S3, ServiceCall
+from mlops_constructs.volume_key import volume_key
 
 MONITORING_PREFIX = "monitoring/"
 """Where reports stand in the artifact bucket, in a folder for each schedule."""
@@ -125,7 +126,8 @@ class MonitoringSchedule(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         region = Stack.of(self).region
-        raise_faults(self.node.path, [*quality.faults(capture.plan, kind), *_region_faults(region)])
+        faults = [*quality.faults(capture.plan, kind), *region_faults("monitoring", region)]
+        raise_faults(self.node.path, faults)
         network.require(self, self.CALLS)
         self._quality = quality
         self._artifacts = artifacts
@@ -178,7 +180,7 @@ class MonitoringSchedule(Construct):
                     "instanceCount": quality.instances,
                     "instanceType": quality.instance,
                     "volumeSizeInGb": quality.volume_gib,
-                    "volumeKmsKeyId": self._artifacts.key.key_arn,
+                    "volumeKmsKeyId": volume_key(self._artifacts.key, [quality.instance]),
                 }
             },
             "stopping_condition": {"maxRuntimeInSeconds": quality.limit},
@@ -260,7 +262,7 @@ class MonitoringSchedule(Construct):
             self._artifacts.grant_read(self.role, self._reports)
         network.grant_attach(self.role, lend=True)
         grant_job_logs(self.role, "ProcessingJobs")
-        grant_job_key(self.role, self._artifacts.key)
+        grant_job_key(self.role, self._artifacts.key, self._quality.instance)
         iam.Grant.add_to_principal(
             grantee=self.role,
             actions=[
@@ -402,16 +404,3 @@ class MonitoringSchedule(Construct):
 def _construct_id(metric: str) -> str:
     """Features are called whatever a column can be called: only a slash divides ids."""
     return metric.replace("/", "%2F")
-
-
-def _region_faults(region: str) -> list[Fault]:
-    if region in ACCOUNTS:
-        return []
-    return [
-        Fault(
-            "region",
-            f"'{region}', where AWS has no image that monitors",
-            ", ".join(ACCOUNTS),
-            "Remove monitoring from the endpoints of this region.",
-        )
-    ]

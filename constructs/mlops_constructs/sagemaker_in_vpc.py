@@ -1,13 +1,14 @@
 """SageMaker's jobs and models stand in the network, or are not made at all."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aws_cdk import aws_iam as iam
 
 CREATE_MODEL = "sagemaker:CreateModel"
 
-# The actions that take a VPC configuration, and can be asked for it by a condition.
+# The actions that take a VPC configuration, and can be asked for it by a condition. Updates of a
+# cluster or a domain can too, and say nothing of a VPC that stays as it is.
 # https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonsagemaker.html
 PLACED = (
     "sagemaker:CreateAutoMLJob",
@@ -20,12 +21,23 @@ PLACED = (
     "sagemaker:CreateModelBiasJobDefinition",
     "sagemaker:CreateModelExplainabilityJobDefinition",
     "sagemaker:CreateModelQualityJobDefinition",
-    "sagemaker:CreateMonitoringSchedule",
     "sagemaker:CreateNotebookInstance",
     "sagemaker:CreateProcessingJob",
     "sagemaker:CreateTrainingJob",
 )
 
+PLACED_BY_ANOTHER: Mapping[tuple[str, ...], Mapping[str, str]] = {
+    # A schedule mostly names a definition, which stands in the VPC. One that holds the job instead
+    # says what it runs on.
+    # https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_MonitoringScheduleConfig.html
+    ("sagemaker:CreateMonitoringSchedule", "sagemaker:UpdateMonitoringSchedule"): {
+        "sagemaker:InstanceTypes": "false"
+    },
+    # So do the models of an endpoint. Without one, it is for inference components.
+    # https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateEndpointConfig.html
+    ("sagemaker:CreateEndpointConfig",): {"sagemaker:ModelArn": "true"},
+}
+"""Actions that have a VPC configuration or name what has: what is null, or not, of the first."""
 
 VPC_KEYS = ("sagemaker:VpcSubnets", "sagemaker:VpcSecurityGroupIds")
 """The two halves of a VPC configuration, as conditions name them."""
@@ -52,7 +64,7 @@ def only_in(subnets: Sequence[str], groups: Sequence[str] = ()) -> dict[str, Any
 def deny_elsewhere(*principals: iam.IPrincipal) -> list[iam.PolicyStatement]:
     """Deny whatever of SageMaker would stand outside of a VPC, whoever else allows it.
 
-    One statement for each half of a VPC configuration: conditions of one statement must all hold.
+    Statements for each half of a VPC configuration: conditions of one statement must all hold.
 
     Parameters
     ----------
@@ -63,9 +75,10 @@ def deny_elsewhere(*principals: iam.IPrincipal) -> list[iam.PolicyStatement]:
         iam.PolicyStatement(
             effect=iam.Effect.DENY,
             principals=list(principals) or None,
-            actions=list(PLACED),
+            actions=list(actions),
             resources=["*"],
-            conditions={"Null": {key: "true"}},
+            conditions={"Null": {key: "true", **only}},
         )
+        for actions, only in ((PLACED, {}), *PLACED_BY_ANOTHER.items())
         for key in VPC_KEYS
     ]

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from mlops_constructs.bounds import bounds_faults, start_faults
 from mlops_constructs.faults import Fault
 
 
@@ -68,20 +69,8 @@ class Scaling:
         instances
             Instances that an endpoint starts with; anything between the bounds where None.
         """
-        if not 1 <= self.least <= self.most:
-            yield Fault(
-                f"{path}.max",
-                f"{self.least} to {self.most} instances",
-                "at least one, and no fewer at most",
-                "Raise the upper bound.",
-            )
-        elif instances is not None and not self.least <= instances <= self.most:
-            yield Fault(
-                f"{path}.min",
-                f"{self.least} to {self.most}, with {instances} instances at first",
-                "bounds that hold them",
-                "Set 'instances' between the two.",
-            )
+        bounds = list(bounds_faults(f"{path}.max", self.least, self.most, "instances", none=False))
+        yield from bounds or start_faults(f"{path}.min", self.least, self.most, instances)
         if not (self.invocations or self.concurrency or self.schedule):
             yield Fault(
                 path,
@@ -90,10 +79,5 @@ class Scaling:
                 "Say what one instance is meant for, or remove it.",
             )
         for number, entry in enumerate(self.schedule):
-            if not 1 <= entry.least <= entry.most:
-                yield Fault(
-                    f"{path}.schedule.{number}.max",
-                    f"{entry.least} to {entry.most} instances",
-                    "at least one, and no fewer at most",
-                    "Raise the upper bound.",
-                )
+            bound = f"{path}.schedule.{number}.max"
+            yield from bounds_faults(bound, entry.least, entry.most, "instances", none=False)

@@ -103,7 +103,7 @@ COMPONENTS = f"{API}/API_InferenceComponentDeploymentConfig.html"
 ZERO = f"{GUIDE}/endpoint-auto-scaling-zero-instances.html"
 FILES = f"{API}/API_ContainerDefinition.html"
 CONFIG = f"{API}/API_CreateEndpointConfig.html"
-CAPTURE = f"{GUIDE}/model-monitor-data-capture.html"
+FEATURES = f"{GUIDE}/model-deploy-feature-matrix.html"
 
 EXCLUSIONS: Sequence[Exclusion] = (
     Exclusion(
@@ -215,13 +215,31 @@ EXCLUSIONS: Sequence[Exclusion] = (
         lambda it: it.kind == "components" and it.strategy != "rolling",
     ),
     Exclusion(
-        "asynchronous or inference components",
+        "asynchronous",
         "data capture",
         "capture",
-        "AWS documents capture for real-time endpoints that serve one model.",
-        "Remove it, or choose 'realtime'.",
-        CAPTURE,
-        lambda it: it.kind in ("async", "components") and it.captured,
+        "Asynchronous endpoints capture nothing.",
+        "Remove it: what they are asked and answer stands in the bucket.",
+        FEATURES,
+        lambda it: it.kind == "async" and it.captured,
+    ),
+    Exclusion(
+        "asynchronous",
+        "several containers",
+        "kind",
+        "Asynchronous endpoints have no inference pipelines.",
+        "Choose 'realtime' or 'batch', or do all of it in one container.",
+        FEATURES,
+        lambda it: it.kind == "async" and it.containers > 1,
+    ),
+    Exclusion(
+        "asynchronous",
+        "Inf1 instances",
+        "instance",
+        "Asynchronous endpoints have no such instances.",
+        "Choose another instance type.",
+        FEATURES,
+        lambda it: it.kind == "async" and it.inferentia_1,
     ),
     Exclusion(
         "inference components",

@@ -54,6 +54,10 @@ CHECKOV: Mapping[tuple[str, str], str] = {
     ("CKV_AWS_173", "Data/Rotation/Function"): (
         "its variable is the path of a file in Lambda's runtime"
     ),
+    ("CKV_AWS_370", "Endpoint-rare/Endpoint/Model"): (
+        "SageMaker takes no network isolation for serverless endpoints, and the environment's file"
+        " has the reason for one"
+    ),
 }
 """What checkov finds although it is right here, by check and construct, with the reason."""
 

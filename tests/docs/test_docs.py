@@ -19,7 +19,7 @@ from invoker.messages import read_invocation, read_request
 from mlops_constructs.aws_images import FRAMEWORKS
 from mlops_constructs.database_class import connections, memory
 from mlops_constructs.endpoint_alarms import WATCHED
-from mlops_constructs.sagemaker_in_vpc import PLACED, VPC_KEYS
+from mlops_constructs.sagemaker_in_vpc import PLACED, PLACED_BY_ANOTHER, VPC_KEYS
 from mlops_constructs.serving_exclusions import EXCLUSIONS
 from model_server import Model
 from stacks.config import Environment, json_schema, load_environment
@@ -136,9 +136,11 @@ def test_the_alarms_are_listed_in_their_order() -> None:
 
 def test_the_service_control_policy_denies_what_the_endpoint_denies() -> None:
     (text,) = blocks(ROOT / "docs" / "network.md", "json")
-    (statement,) = json.loads(text)["Statement"]
-    assert statement["Action"] == list(PLACED)
-    assert statement["Condition"] == {"Null": {VPC_KEYS[0]: "true"}}
+    denied = [(it["Action"], it["Condition"]) for it in json.loads(text)["Statement"]]
+    assert denied == [
+        (list(actions), {"Null": {VPC_KEYS[0]: "true", **only}})
+        for actions, only in ((PLACED, {}), *PLACED_BY_ANOTHER.items())
+    ]
 
 
 def test_the_example_release_is_valid(tmp_path: Path) -> None:

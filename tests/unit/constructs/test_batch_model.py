@@ -1,3 +1,5 @@
+from collections.abc import Callable
+
 import pytest
 from aws_cdk.assertions import Match, Template
 
@@ -46,6 +48,14 @@ class TestDefault:
         template.resource_count_is("AWS::StepFunctions::StateMachine", 1)
         template.resource_count_is("AWS::SageMaker::Endpoint", 0)
         template.resource_count_is("AWS::SageMaker::EndpointConfig", 0)
+
+    def test_the_role_reads_the_model_and_pulls_its_image(
+        self, template: Template, statements: Callable[[Template], list[dict[str, object]]]
+    ) -> None:
+        found = statements(template)
+        read = str([each["Resource"] for each in found if each["Action"] == "s3:GetObject"])
+        assert "/batch/model.tar.gz*" in read
+        assert [each for each in found if "ecr:BatchGetImage" in str(each["Action"])]
 
 
 class TestBadInput:

@@ -14,8 +14,8 @@ from botocore.validate import validate_parameters
 from ministack.services import stepfunctions
 
 from mlops_constructs.batch_transform import EVENTS_RULE, BatchTransform
+from mlops_constructs.endpoint_rights import execution_role
 from mlops_constructs.faults import FaultsError
-from mlops_constructs.model_endpoint import execution_role
 from mlops_constructs.transform_job import TransformJob
 from mlops_constructs.transform_states import ATTEMPTS, definition
 from tests.unit.constructs.conftest import ACCOUNT, REGION, Bench
@@ -103,6 +103,17 @@ class TestDefault:
         }
         assert objects.pop("s3:GetObject") == f"{bucket}/batch/in/*"
         assert list(objects.values()) == [f"{bucket}/batch/out/*"]
+
+    def test_its_jobs_write_their_log_and_use_the_key(
+        self, template: Template, statements: Statements
+    ) -> None:
+        found = statements(template)
+        logs = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:/aws/sagemaker/TransformJobs"
+        assert by_action(found, "logs:PutLogEvents")["Resource"] == [logs, f"{logs}:log-stream:*"]
+        passed_on = by_action(found, "kms:CreateGrant")["Condition"]
+        assert passed_on == {"Bool": {"kms:GrantIsForAWSResource": "true"}}
+        encrypted = by_action(found, "kms:Encrypt")["Condition"]["StringEquals"]
+        assert encrypted == {"kms:ViaService": f"s3.{REGION}.amazonaws.com"}
 
     def test_whatever_fails_is_an_alarm(self, template: Template) -> None:
         template.has_resource_properties(

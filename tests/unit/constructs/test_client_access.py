@@ -75,9 +75,9 @@ class TestDefault:
         self, template: Template
     ) -> None:
         denied = [s for s in policy(template, "Role") if s["Effect"] == "Deny"]
-        assert all("sagemaker:CreateModel" in str(s["Action"]) for s in denied)
         assert {s["Resource"] for s in denied} == {"*"}
-        assert [s["Condition"] for s in denied] == [
+        models = [s for s in denied if "sagemaker:CreateModel" in str(s["Action"])]
+        assert [s["Condition"] for s in models] == [
             {"Null": {"sagemaker:VpcSubnets": "true"}},
             {"Null": {"sagemaker:VpcSecurityGroupIds": "true"}},
         ]

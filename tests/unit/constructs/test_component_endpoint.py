@@ -5,8 +5,10 @@ import pytest
 from aws_cdk.assertions import Match, Template
 
 from mlops_constructs.aws_images import AwsImage
+from mlops_constructs.capture_plan import CapturePlan
 from mlops_constructs.component_endpoint import Component, ComponentEndpoint
 from mlops_constructs.component_plan import Fleet, Share
+from mlops_constructs.data_capture import DataCapture
 from mlops_constructs.deployment import Deployment
 from mlops_constructs.faults import FaultsError
 from tests.unit.constructs.conftest import Bench
@@ -32,6 +34,12 @@ def fleet(bench: Bench, shares: Mapping[str, Share], **changes: object) -> Compo
 def component(template: Template) -> Mapping[str, Any]:
     (found,) = template.find_resources(COMPONENT).values()
     return found
+
+
+def alarms(template: Template, dimensions: object) -> dict[str, Any]:
+    found = template.find_resources("AWS::CloudWatch::Alarm")
+    properties = {name: alarm["Properties"] for name, alarm in found.items()}
+    return {name: it for name, it in properties.items() if it["Dimensions"] == dimensions}
 
 
 class TestDefault:
@@ -86,11 +94,33 @@ class TestDefault:
         assert policy["MaximumBatchSize"] == {"Type": "CAPACITY_PERCENT", "Value": 25}
         assert policy["WaitIntervalInSeconds"] == 600
         named = {a["AlarmName"]["Ref"] for a in config["AutoRollbackConfiguration"]["Alarms"]}
-        assert named == set(template.find_resources("AWS::CloudWatch::Alarm"))
-        template.all_resources_properties(
-            "AWS::CloudWatch::Alarm",
-            {"Dimensions": [{"Name": "InferenceComponentName", "Value": "mlops-blue-small-iris"}]},
-        )
+        of_it = [{"Name": "InferenceComponentName", "Value": "mlops-blue-small-iris"}]
+        assert named == set(alarms(template, of_it))
+
+    def test_the_instances_are_watched_too(self, template: Template) -> None:
+        fleet_of_it = [
+            {"Name": "EndpointName", "Value": "mlops-blue-small"},
+            {"Name": "VariantName", "Value": "main"},
+        ]
+        found = alarms(template, fleet_of_it).values()
+        assert {it["MetricName"] for it in found} == {"MemoryUtilization", "DiskUtilization"}
+        assert {it["Namespace"] for it in found} == {"/aws/sagemaker/Endpoints"}
+
+    def test_its_log_is_there_before_it_is(
+        self, template: Template, statements: Callable[[Template], list[dict[str, object]]]
+    ) -> None:
+        names = {
+            group["Properties"]["LogGroupName"]: name
+            for name, group in template.find_resources("AWS::Logs::LogGroup").items()
+        }
+        assert set(names) == {
+            "/aws/sagemaker/Endpoints/mlops-blue-small",
+            "/aws/sagemaker/InferenceComponents/mlops-blue-small-iris",
+        }
+        own = names["/aws/sagemaker/InferenceComponents/mlops-blue-small-iris"]
+        assert own in component(template)["DependsOn"]
+        written = [it["Resource"] for it in statements(template) if "logs:" in str(it["Action"])]
+        assert own in str(written)
 
     def test_as_many_copies_stay_as_many(self, template: Template) -> None:
         template.resource_count_is("AWS::ApplicationAutoScaling::ScalableTarget", 0)
@@ -137,7 +167,33 @@ class TestCustom:
         for found in template.find_resources(COMPONENT).values():
             config = found["Properties"]["DeploymentConfig"]["AutoRollbackConfiguration"]
             assert len(config["Alarms"]) == 4
-        assert len(made.alarms) == 6
+        assert len(made.alarms) == 8
+
+    def test_requests_are_captured(
+        self, bench: Bench, statements: Callable[[Template], list[dict[str, object]]]
+    ) -> None:
+        capture = DataCapture(bench.artifacts(), CapturePlan(percent=5))
+        fleet(bench, {"iris": Share()}, capture=capture)
+        template = bench.template()
+        template.has_resource_properties(
+            "AWS::SageMaker::EndpointConfig",
+            {"DataCaptureConfig": {"InitialSamplingPercentage": 5}},
+        )
+        (written,) = [s for s in statements(template) if "s3:PutObject" in str(s["Action"])]
+        assert str(written["Resource"]).endswith("/capture/mlops-blue-small/*")
+
+    @pytest.mark.parametrize(("instance", "granted"), [("ml.m5.large", 1), ("ml.g5.xlarge", 0)])
+    def test_the_key_of_volumes_is_passed_on_to_services_alone(
+        self,
+        instance: str,
+        granted: int,
+        bench: Bench,
+        statements: Callable[[Template], list[dict[str, object]]],
+    ) -> None:
+        fleet(bench, {"iris": Share()}, fleet=Fleet(instance))
+        found = [s for s in statements(bench.template()) if s["Action"] == "kms:CreateGrant"]
+        condition = {"Bool": {"kms:GrantIsForAWSResource": "true"}}
+        assert [s["Condition"] for s in found] == granted * [condition]
 
     def test_invoking_is_invoking_it_and_its_models(
         self, bench: Bench, statements: Callable[[Template], list[dict[str, object]]]
@@ -172,10 +228,12 @@ class TestBadInput:
                     ),
                 },
                 deployment=Deployment("canary", step=1),
+                capture=DataCapture(bench.artifacts(), CapturePlan(percent=0)),
                 rollback_alarms=[f"alarm-{number}" for number in range(8)],
             )
         assert [fault.path for fault in raised.value.faults] == [
             "fleet.max_instances",
+            "capture.percent",
             "deployment.strategy",
             "deployment.step",
             "rollback_alarms",

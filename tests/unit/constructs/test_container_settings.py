@@ -1,17 +1,23 @@
 import json
 
 import pytest
+from botocore.loaders import Loader
 from hypothesis import given
 from hypothesis import strategies as st
 
 from mlops_constructs.container_settings import (
     LONGEST_ENVIRONMENT,
+    LONGEST_NAME,
     LONGEST_VALUE,
+    MOST_CONTAINERS,
+    MOST_VARIABLES,
     Column,
     ContainerSettings,
     SparkSchema,
     container_faults,
 )
+
+API = Loader().load_service_model("sagemaker", "service-2")["shapes"]
 
 NAMES = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,8}", fullmatch=True).filter(
     lambda name: name not in ("MODEL_DIGEST", "SAGEMAKER_SPARKML_SCHEMA")
@@ -21,6 +27,20 @@ NAMES = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,8}", fullmatch=True).filter(
 def paths(*containers: ContainerSettings, invocation: str = "serial") -> list[str]:
     named = {f"containers.{number}": it for number, it in enumerate(containers)}
     return [fault.path for fault in container_faults("containers", named, invocation)]  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("limit", "shape"),
+    [
+        (MOST_CONTAINERS, "ContainerDefinitionList"),
+        (MOST_VARIABLES, "EnvironmentMap"),
+        (LONGEST_VALUE, "EnvironmentKey"),
+        (LONGEST_VALUE, "EnvironmentValue"),
+        (LONGEST_NAME, "ContainerHostname"),
+    ],
+)
+def test_a_limit_is_that_of_the_api(limit: int, shape: str) -> None:
+    assert API[shape]["max"] == limit
 
 
 class TestEnvironment:

@@ -58,13 +58,14 @@ class TestDefault:
         )
         assert captured(bench)["DestinationS3Uri"]["Fn::Join"][1][-1] == "/capture/"
 
-    def test_role_writes_there_and_reads_nothing(
+    def test_role_writes_to_the_endpoints_folder_and_reads_nothing(
         self, bench: Bench, statements: Statements
     ) -> None:
-        DataCapture(bench.artifacts()).grant(bench.role())
+        DataCapture(bench.artifacts()).grant(bench.role(), "mlops-blue-iris")
         listing, objects, key = statements(bench.template())
-        assert listing["Condition"] == {"StringLike": {"s3:prefix": ["capture/", "capture/*"]}}
-        assert objects["Resource"] == f"{BUCKET}/capture/*"
+        folder = "capture/mlops-blue-iris/"
+        assert listing["Condition"] == {"StringLike": {"s3:prefix": [folder, f"{folder}*"]}}
+        assert objects["Resource"] == f"{BUCKET}/{folder}*"
         assert objects["Action"] == ["s3:AbortMultipartUpload", "s3:PutObject"]
         assert key["Condition"] == {
             "StringEquals": {"kms:ViaService": "s3.eu-west-1.amazonaws.com"}

@@ -1,11 +1,11 @@
 import pytest
 from aws_cdk.assertions import Match, Template
 
+from mlops_constructs.alarm_limits import Limits
 from mlops_constructs.deployment import MOST_ALARMS
-from mlops_constructs.endpoint_alarms import EndpointAlarms, Limits
+from mlops_constructs.endpoint_alarms import EndpointAlarms
 from mlops_constructs.endpoint_variants import Variant
 from mlops_constructs.faults import FaultsError
-from mlops_constructs.serverless_capacity import Serverless
 from tests.unit.constructs.conftest import Bench
 
 
@@ -76,9 +76,15 @@ class TestCustom:
         watching = made(bench, Variant([one]), Variant([one], name="other", shadow=True))
         assert len(watching.all) == 6
 
-    def test_without_instances_there_is_no_disk(self, bench: Bench) -> None:
-        watching = made(bench, Variant([bench.container()], serverless=Serverless()))
-        assert len(watching.all) == 5
+    @pytest.mark.parametrize(
+        ("kind", "unknown"), [("serverless", "DiskUtilization"), ("async", "OverheadLatency")]
+    )
+    def test_what_a_kind_does_not_know_is_not_watched(
+        self, kind: str, unknown: str, bench: Bench
+    ) -> None:
+        watching = made(bench, kind=kind)
+        assert len(watching.all) == len(watching.rollback) == 5
+        assert unknown not in alarms(bench.template())
 
     @pytest.mark.parametrize(
         ("variants", "others", "rolling_back"), [(2, 0, 10), (3, 0, 9), (3, 2, 8), (1, 9, 10)]

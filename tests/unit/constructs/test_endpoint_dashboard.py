@@ -77,8 +77,19 @@ class TestCustom:
         assert [len(it["properties"]["alarms"]) for it in found] == [100, 1]
 
     def test_a_serverless_endpoint_has_no_instances(self, bench: Bench) -> None:
-        found = shown(widgets(bench, instances=False))
-        assert {space for space, *_ in found} == {"AWS/SageMaker"}
+        found = shown(widgets(bench, kind="serverless"))
+        of_instances = {name for space, name, *_ in found if space != "AWS/SageMaker"}
+        assert of_instances == {"MemoryUtilization"}
+
+    def test_an_asynchronous_endpoint_has_a_queue(self, bench: Bench) -> None:
+        found = widgets(bench, kind="async")
+        lines = [line for it in found for line in it["properties"]["metrics"]]
+        names = {line[1]: line[2:6:2] for line in lines}
+        assert names["InvocationsProcessed"] == ["EndpointName", "VariantName"]
+        (queue,) = [line for line in lines if line[1] == "ApproximateBacklogSize"]
+        assert queue[2:4] == ["EndpointName", "mlops-blue-iris"]
+        assert len(queue) == 5
+        assert not {"Invocations", "OverheadLatency"} & set(names)
 
     def test_alarms_are_on_top_and_monitoring_below(self, bench: Bench) -> None:
         drift = cloudwatch.Metric(namespace="n", metric_name="feature_baseline_drift_sex")

@@ -121,6 +121,12 @@ class TestDefault:
         bucket = "arn:aws:s3:::mlops-blue-artifacts-123456789012"
         assert objects == [f"{bucket}/mlflow/1/models/m-1/artifacts/*"]
 
+    def test_role_passes_the_key_of_volumes_on_to_services_alone(
+        self, template: Template, statements: Callable[[Template], list[dict[str, object]]]
+    ) -> None:
+        (found,) = [s for s in statements(template) if s["Action"] == "kms:CreateGrant"]
+        assert found["Condition"] == {"Bool": {"kms:GrantIsForAWSResource": "true"}}
+
 
 class TestCapture:
     def test_the_configuration_says_what_is_kept_and_the_role_may_write_it(
@@ -133,7 +139,8 @@ class TestCapture:
             {"DataCaptureConfig": Match.object_like({"InitialSamplingPercentage": 5})},
         )
         written = [it["Resource"] for it in statements(template) if "s3:PutObject" in it["Action"]]  # type: ignore[operator]
-        assert written == ["arn:aws:s3:::mlops-blue-artifacts-123456789012/capture/*"]
+        bucket = "arn:aws:s3:::mlops-blue-artifacts-123456789012"
+        assert written == [f"{bucket}/capture/mlops-blue-iris/*"]
 
     def test_its_faults_are_told_with_the_others(self, bench: Bench) -> None:
         capture = DataCapture(bench.artifacts(), CapturePlan(percent=0))
@@ -390,7 +397,7 @@ class TestAsync:
                 "AlarmActions": [{"Ref": kinds["StepScaling"]}],
             },
         )
-        assert len(made.alarms) == 8
+        assert len(made.alarms) == 7
 
     def test_an_update_starts_anew(self, template: Template) -> None:
         template.has_resource_properties(

@@ -141,6 +141,32 @@ class TestDataQuality:
         image = "repository/sagemaker-model-monitor-analyzer"
         assert found == f"arn:aws:ecr:{REGION}:468650794304:{image}"
 
+    def test_reports_come_at_the_end_and_metrics_to_cloudwatch(self, template: Template) -> None:
+        definition = the(template, DATA)
+        (output,) = definition["DataQualityJobOutputConfig"]["MonitoringOutputs"]
+        assert output["S3Output"]["S3UploadMode"] == "EndOfJob"
+        told = definition["DataQualityAppSpecification"]["Environment"]
+        assert told == {"publish_cloudwatch_metrics": "Enabled"}
+
+    def test_jobs_stand_in_the_subnets_and_reach_s3_alone(
+        self, template: Template, statements: Statements
+    ) -> None:
+        allowed = json.dumps([each["Action"] for each in statements(template)])
+        assert "ec2:CreateNetworkInterfacePermission" in allowed
+        (rule,) = template.find_resources("AWS::EC2::SecurityGroupEgress").values()
+        group = json.dumps(the(template, DATA)["NetworkConfig"]["VpcConfig"]["SecurityGroupIds"])
+        assert rule["Properties"]["DestinationPrefixListId"] == "pl-6da54004"
+        assert json.dumps(rule["Properties"]["GroupId"]) in group
+
+    def test_jobs_write_their_log_and_ask_for_a_token(
+        self, template: Template, statements: Statements
+    ) -> None:
+        found = statements(template)
+        logs = f"arn:aws:logs:{REGION}:{ACCOUNT}:log-group:/aws/sagemaker/ProcessingJobs"
+        (written,) = [each["Resource"] for each in found if "logs:PutLogEvents" in str(each)]
+        assert written == [logs, f"{logs}:log-stream:*"]
+        assert [each for each in found if "ecr:GetAuthorizationToken" in str(each["Action"])]
+
     def test_the_key_is_granted_to_volumes_alone(
         self, template: Template, statements: Statements
     ) -> None:
@@ -233,6 +259,7 @@ class TestModelQuality:
                 "Namespace": "aws/sagemaker/Endpoints/model-metrics",
                 "MetricName": metric,
                 "ComparisonOperator": comparison,
+                "Statistic": "Average",
                 "Period": 86400,
                 "Dimensions": [
                     {"Name": "Endpoint", "Value": Match.any_value()},
@@ -248,9 +275,23 @@ class TestModelQuality:
 
 
 class TestCustom:
+    def test_disks_that_the_hardware_encrypts_take_no_key(
+        self, bench: Bench, statements: Statements
+    ) -> None:
+        monitor(bench, quality=DataQuality(BASELINE, instance="ml.g4dn.xlarge"))
+        template = bench.template()
+        definition = the(template, DATA)
+        assert "VolumeKmsKeyId" not in definition["JobResources"]["ClusterConfig"]
+        assert "KmsKeyId" in definition["DataQualityJobOutputConfig"]
+        assert not [s for s in statements(template) if s["Action"] == "kms:CreateGrant"]
+
     def test_features_have_alarms_of_their_drift(self, bench: Bench) -> None:
         quality = DataQuality(
-            BASELINE, schedule="cron(0 * ? * * *)", features=["sex", "w/h", "w-h"], drift=0.2
+            BASELINE,
+            schedule="cron(0 * ? * * *)",
+            instances=3,
+            features=["sex", "w/h", "w-h"],
+            drift=0.2,
         )
         made = monitor(bench, quality=quality)
         template = bench.template()
@@ -263,6 +304,7 @@ class TestCustom:
                     "Period": 3600,
                 },
             )
+        assert the(template, DATA)["JobResources"]["ClusterConfig"]["InstanceCount"] == 3
         assert list(made.metrics)[:2] == ["Failures", "Violations"]
         assert len(made.all) == len(made.metrics) == 5
 

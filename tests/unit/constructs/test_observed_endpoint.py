@@ -15,9 +15,9 @@ from mlops_constructs.data_capture import DataCapture
 from mlops_constructs.encryption_key import EncryptionKey
 from mlops_constructs.endpoint_dashboard import EndpointDashboard
 from mlops_constructs.endpoint_policies import Principals
+from mlops_constructs.endpoint_rights import execution_role
 from mlops_constructs.isolated_vpc import IsolatedVpc
 from mlops_constructs.log_settings import LogSettings
-from mlops_constructs.model_endpoint import execution_role
 from mlops_constructs.monitoring_job import DataQuality, ModelQuality
 from mlops_constructs.monitoring_schedule import MonitoringSchedule
 from mlops_constructs.naming import Naming
@@ -67,7 +67,7 @@ def observe(data: Stack, stack: Stack, naming: Naming) -> None:
         ),
     )
     capture = DataCapture(artifacts)
-    capture.grant(role)
+    capture.grant(role, naming.endpoint("iris"))
     config = sagemaker.CfnEndpointConfig(
         stack,
         "Config",

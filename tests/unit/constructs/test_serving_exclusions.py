@@ -22,6 +22,8 @@ EXCLUDED = [
     Shape(kind="async", scaled=True),
     Shape(kind="components", strategy="canary"),
     Shape(kind="async", captured=True),
+    Shape(kind="async", containers=2),
+    Shape(kind="async", strategy="all_at_once", instance_types=INF1),
     Shape(kind="components", strategy="rolling", scaled=True),
     replace(SHADOW, variants=2),
     replace(SHADOW, kind="async"),
@@ -31,14 +33,14 @@ EXCLUDED = [
 """Of each exclusion, in their order, an endpoint that is both."""
 
 ALLOWED = [
-    Shape(kind="components", strategy="rolling"),
+    Shape(kind="components", strategy="rolling", captured=True),
     Shape(),
     SERVERLESS,
     SHADOW,
     replace(SERVERLESS, strategy="canary"),
     Shape(strategy="all_at_once", instance_types=INF1),
     Shape(strategy="rolling", containers=15, scaled=True, captured=True, unpacked=True),
-    Shape(kind="async", strategy="linear", containers=3),
+    Shape(kind="async", strategy="linear", unpacked=True),
     Shape(variants=10),
 ]
 

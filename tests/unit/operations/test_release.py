@@ -10,7 +10,8 @@ from model_server.integrity import folder_digest
 from operations.errors import OperationError
 from operations.release import prefix_digest, resolve_release
 from stacks.config import Environment
-from stacks.endpoint_config import Container, Endpoint
+from stacks.container_config import Container
+from stacks.endpoint_config import Endpoint
 from tests.unit.operations.conftest import BUCKET, PLACE, FakeMlflow, FakeS3
 
 DIGEST = f"sha256:{'a' * 64}"

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from mlops_constructs.alarm_limits import Limits
 from mlops_constructs.async_plan import AsyncPlan
 from mlops_constructs.capture_plan import CapturePlan
 from mlops_constructs.component_plan import Share
@@ -316,6 +317,13 @@ class TestComponents:
         found = faults(tmp_path, GOOD + IRIS + "    kind: components\n")
         assert "endpoints.iris.components" in found
 
+    def test_no_two_of_all_fleets_share_a_name(self, tmp_path: Path) -> None:
+        other = FLEET.removeprefix("endpoints:\n").replace("small:", "small-old:")
+        fleets = FLEET.replace("trees: {", "old-iris: {") + other
+        found = faults(tmp_path, GOOD + fleets)
+        assert set(found) == {"endpoints.small-old.components.models.iris"}
+        assert "'small-old-iris'" in found["endpoints.small-old.components.models.iris"]
+
 
 ALARM = "arn:aws:cloudwatch:eu-west-1:123456789012:alarm:orders lost: many"
 
@@ -450,7 +458,7 @@ class TestCapture:
             "endpoints.iris.capture.csv_types.0",
             "endpoints.iris.capture.json_types",
         }
-        assert "real-time endpoints" in found["endpoints.iris.capture"]
+        assert "Asynchronous endpoints capture nothing" in found["endpoints.iris.capture"]
 
 
 BATCH = (
@@ -512,6 +520,60 @@ class TestBatch:
         }
         assert "archives alone" in found["endpoints.iris.kind"]
 
+    def test_the_job_is_everything_that_is_written(self, tmp_path: Path) -> None:
+        written = (
+            BATCH.replace("payload: 2 MB", "payload: 4 MB")
+            + """\
+      output_filter: "$[0,-1]"
+      compression: gzip
+      strategy: single
+      parallel: 3
+      instances: 5
+"""
+        )
+        endpoint = loaded(tmp_path, GOOD + written).endpoints["iris"]
+        assert endpoint.batch
+        assert endpoint.batch.job("ml.m5.large") == TransformJob(
+            "batch/iris/in/",
+            "batch/iris/out/",
+            content_type="text/csv",
+            accept="text/csv",
+            split="line",
+            compression="gzip",
+            assemble="line",
+            strategy="single",
+            payload_mb=4,
+            parallel=3,
+            input_filter="$[1:]",
+            output_filter="$[0,-1]",
+            join="input",
+            instance="ml.m5.large",
+            instances=5,
+            hours=2,
+        )
+
+    @pytest.mark.parametrize(
+        ("key", "value"),
+        [
+            ("instances", "2"),
+            ("invocation", "serial"),
+            ("deployment", "{bake: 5 min}"),
+            ("limits", "{errors: 1 /min}"),
+            ("scaling", "{min: 2, max: 3, concurrency: 1}"),
+            ("capture", "{}"),
+            ("monitoring", "{}"),
+        ],
+    )
+    def test_it_has_nothing_of_an_endpoint(self, key: str, value: str, tmp_path: Path) -> None:
+        found = faults(tmp_path, GOOD + BATCH + f"    {key}: {value}\n")
+        assert "a batch has no endpoint" in found[f"endpoints.iris.{key}"]
+
+    def test_it_is_one_model(self, tmp_path: Path) -> None:
+        keys = f"    image: iris\n    model: s3://{BUCKET}/iris.tar.gz\n"
+        several = BATCH.replace(keys, VARIANTS.partition("  iris:\n")[2])
+        found = faults(tmp_path, GOOD + several)
+        assert "a batch has no endpoint" in found["endpoints.iris.variants"]
+
     def test_answers_stand_below_a_folder_of_their_own(self, tmp_path: Path) -> None:
         found = faults(tmp_path, GOOD + BATCH.replace("batch/iris/out/", "mlflow/1/"))
         assert set(found) == {"endpoints.iris.batch.output"}
@@ -568,6 +630,73 @@ class TestMonitoring:
             "endpoints.iris.monitoring.model_quality.limits",
         }
 
+    def test_a_schedule_is_everything_that_is_written(self, tmp_path: Path) -> None:
+        text = (
+            IRIS
+            + """\
+    capture: {}
+    monitoring:
+      data_quality: {schedule: cron(0 * ? * * *), instance: ml.m5.large, drift: 0.3}
+      model_quality:
+        schedule: cron(0 1/6 ? * * *)
+        instance: ml.c5.xlarge
+        problem: BinaryClassification
+        truth: truth/iris/
+        inference: label
+        probability: "1"
+        threshold: 0.7
+        start: -PT8H
+        end: -PT2H
+"""
+        )
+        monitoring = loaded(tmp_path, GOOD + text).endpoints["iris"].monitoring
+        assert monitoring
+        assert monitoring.data_quality
+        assert monitoring.model_quality
+        assert monitoring.data_quality.plan("b/") == DataQuality(
+            "b/", schedule="cron(0 * ? * * *)", instance="ml.m5.large", features=[], drift=0.3
+        )
+        assert monitoring.model_quality.plan("b/") == ModelQuality(
+            "b/",
+            schedule="cron(0 1/6 ? * * *)",
+            instance="ml.c5.xlarge",
+            problem="BinaryClassification",
+            truth="truth/iris/",
+            inference="label",
+            probability="1",
+            threshold=0.7,
+            start="-PT8H",
+            end="-PT2H",
+        )
+
+    @pytest.mark.parametrize("kind", ["serverless", "components", "async"])
+    def test_other_kinds_are_not_monitored(self, kind: str, tmp_path: Path) -> None:
+        found = faults(tmp_path, GOOD + MONITORED + f"    kind: {kind}\n")
+        for quality in ("data_quality", "model_quality"):
+            says = found[f"endpoints.iris.monitoring.{quality}"]
+            assert f"for an endpoint of the kind '{kind}'" in says
+
+    def test_a_pipeline_is_monitored_as_a_whole(self, tmp_path: Path) -> None:
+        pipeline = GOOD + PIPELINE + MONITORED.partition("@champion\n")[2]
+        named = pipeline.replace("quality: {", "quality: {baseline: regressor, ")
+        assert faults(tmp_path, named + "    invocation: serial\n") == {}
+        (found,) = faults(tmp_path, named + "    invocation: direct\n").items()
+        assert found[0] == "endpoints.abalone.monitoring"
+        assert "with 'invocation'" in found[1]
+
+    def test_the_container_of_the_baseline_has_a_folder(self, tmp_path: Path) -> None:
+        pipeline = GOOD + PIPELINE + MONITORED.partition("@champion\n")[2]
+        below = "endpoints.abalone.monitoring"
+        both = {f"{below}.data_quality.baseline", f"{below}.model_quality.baseline"}
+        # The first has an archive; another is not there; the third may have no model at all.
+        assert set(faults(tmp_path, pipeline)) == both
+        unknown = pipeline.replace("quality: {", "quality: {baseline: nobody, ")
+        assert set(faults(tmp_path, unknown)) == both
+        none = pipeline.replace("        model: models:/output/3\n", "").replace(
+            "quality: {", "quality: {baseline: output, "
+        )
+        assert set(faults(tmp_path, none)) == both
+
     def test_it_needs_capture(self, tmp_path: Path) -> None:
         found = faults(tmp_path, GOOD + MONITORED.replace("    capture: {}\n", ""))
         assert set(found) == {"endpoints.iris.monitoring"}
@@ -585,3 +714,25 @@ class TestMonitoring:
             VARIANTS.partition("  iris:\n")[2],
         )
         assert "endpoints.iris.monitoring" in faults(tmp_path, GOOD + variants)
+
+    def test_a_region_without_the_image_is_told_with_all_others(self, tmp_path: Path) -> None:
+        elsewhere = GOOD.replace("eu-west-1", "ca-west-1")
+        found = faults(tmp_path, elsewhere + MONITORED.replace("drift: 0.2", "drift: 2"))
+        assert set(found) >= {
+            "endpoints.iris.monitoring",
+            "endpoints.iris.monitoring.data_quality.drift",
+        }
+        assert "in 'ca-west-1', where AWS has no image" in found["endpoints.iris.monitoring"]
+
+
+class TestLimits:
+    def test_a_queue_may_wait_longer(self, tmp_path: Path) -> None:
+        limits = loaded(tmp_path, GOOD + IRIS).endpoints["iris"].limits
+        assert limits.plan("realtime") == Limits()
+        assert limits.plan("async") == Limits(latency=15 * 60 * 1000)
+
+    def test_what_is_written_holds_for_every_kind(self, tmp_path: Path) -> None:
+        text = GOOD + IRIS + "    limits: {latency: 2 min, disk: 50 %}\n"
+        limits = loaded(tmp_path, text).endpoints["iris"].limits
+        written = Limits(latency=120_000, disk=50)
+        assert (limits.plan("realtime"), limits.plan("async")) == (written, written)

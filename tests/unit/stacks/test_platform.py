@@ -11,15 +11,11 @@ from syrupy.assertion import SnapshotAssertion
 from syrupy.extensions.json import JSONSnapshotExtension
 
 from operations.records import write_release
+from stacks.capacity_config import AsyncSettings, ScalingSettings
 from stacks.config import Environment, load_environment
-from stacks.endpoint_config import (
-    AsyncSettings,
-    DeploymentSettings,
-    LimitSettings,
-    ScalingSettings,
-)
 from stacks.platform import build_platform
 from stacks.releases import Release, Released
+from stacks.update_config import DeploymentSettings, LimitSettings
 from tests.conftest import ENVIRONMENTS, RELEASES, ROOT, VARIANTS, folder_of
 
 STACKS = ("Network", "Data", "Tracking", "Endpoint-iris", "Api", "Client-databricks")
@@ -73,7 +69,7 @@ def masked(template: dict[str, Any]) -> dict[str, Any]:
     return copy
 
 
-SERVING = ("abalone", "choice", "compared", "iris", "nightly", "reports", "small")
+SERVING = ("abalone", "choice", "compared", "iris", "nightly", "rare", "reports", "small")
 """The endpoints of an environment that serves in every way."""
 
 
