@@ -11,8 +11,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from local.extensions.hooks import account_and_region
+from local.extensions.json_service import RefusedError, invalid
 from local.extensions.sagemaker.deployer import Launches, in_background
-from local.extensions.sagemaker.errors import RefusedError, StartError, invalid
+from local.extensions.sagemaker.errors import StartError
 from local.extensions.sagemaker.fleet import Fleet
 from local.extensions.sagemaker.metrics import Metrics
 from local.extensions.sagemaker.records import Records

@@ -16,13 +16,13 @@ from botocore.eventstream import EventStreamBuffer
 from hypothesis import given
 from hypothesis import strategies as st
 
+from local.extensions.json_service import RefusedError
 from local.extensions.sagemaker.asynchronous import AsyncInference
 from local.extensions.sagemaker.capture import Capture
 from local.extensions.sagemaker.components import Components
 from local.extensions.sagemaker.control_plane import SageMaker
 from local.extensions.sagemaker.deployer import Deployer
 from local.extensions.sagemaker.endpoints import Endpoints
-from local.extensions.sagemaker.errors import RefusedError
 from local.extensions.sagemaker.metrics import Metrics, rounded
 from local.extensions.sagemaker.records import Records
 from local.extensions.sagemaker.resources import (
