@@ -1,8 +1,8 @@
 """The actions of one stage, in their order."""
 
 import logging
+import threading
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any
 
 from local.extensions.codepipeline.execution import (
@@ -48,11 +48,18 @@ def run_stage(
             return STOPPING
         runs = [ActionRun(stage["name"], action) for action in together]
         execution.runs += runs
-        pool = ThreadPoolExecutor(len(runs), thread_name_prefix=f"action-{execution.id[:8]}")
-        pending = {pool.submit(_run_action, execution, run, actions, tell) for run in runs}
-        pool.shutdown(wait=False)
-        while pending and not execution.abandoned.is_set():
-            _, pending = wait(pending, LOOK_SECONDS)
+        # Daemons: an approval that waits for a week does not hold the platform's end up.
+        threads = [
+            threading.Thread(
+                target=_run_action, args=(execution, run, actions, tell), name=run.name, daemon=True
+            )
+            for run in runs
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            while thread.is_alive() and not execution.abandoned.is_set():
+                thread.join(LOOK_SECONDS)
         if execution.abandoned.is_set():
             for run in runs:
                 if run.status == IN_PROGRESS:
