@@ -1,4 +1,4 @@
-"""Pipelines: stages are locked, newer executions overtake, people approve, events tell of it all."""
+"""Pipelines: stages are locked, newer executions overtake, people approve, events tell it all."""
 
 import json
 import threading
