@@ -15,7 +15,7 @@ from typing import Any
 from mlflow.tracking import MlflowClient
 
 from local.host import Host, aws_environment, forget_account
-from local.images import install_image
+from local.images import current_image, install_image
 from local.pace import Pace
 from local.processes import Process, ProcessError
 from local.progress import Say
@@ -194,8 +194,17 @@ class LocalPlatform:
         return taken
 
     def install_images(self, say: Say = lambda _: None) -> None:
-        """Install the environment's images as their files are now, and record their digests."""
-        digests = {image: install_image(image, say).digest for image in self.environment.images}
+        """Install the environment's images as their files are now, and record their digests.
+
+        Of the image that releases run in, the digest alone: here, this checkout takes its place.
+        """
+        release = self.environment.release
+        digests = {
+            image: current_image(image).digest
+            if release and image == release.image
+            else install_image(image, say).digest
+            for image in self.environment.images
+        }
         write_images(self.state.releases, ENVIRONMENT, digests)
 
     def cdk(self, *words: str, say: Say = lambda _: None) -> None:

@@ -15,6 +15,7 @@ from stacks.endpoint_config import Endpoint
 from stacks.fields import Name, Reason, Section
 from stacks.forms import quantity, text
 from stacks.network_config import Network, Perimeter
+from stacks.release_config import ReleaseSettings
 from stacks.tracking_config import DAYS, Data, Tracking
 from stacks.validation import validated
 
@@ -67,9 +68,22 @@ class Environment(Section):
     endpoints: dict[Name, Endpoint] = {}
     api: Api = Api()
     clients: dict[Name, Client] = {}
+    release: ReleaseSettings | None = None
     opt_outs: Annotated[
         dict[str, Reason], Field(description="Why a safe default does not hold, by its key.")
     ] = {}
+
+    @property
+    def followed(self) -> dict[str, dict[str, str]]:
+        """The model of each container that follows an alias, by container, by endpoint."""
+        return {
+            name: {
+                container: part.model
+                for container, part in self.endpoints[name].parts.items()
+                if part.model and "@" in part.model
+            }
+            for name in (self.release.follow if self.release else [])
+        }
 
     @property
     def naming(self) -> Naming:

@@ -7,7 +7,7 @@ asks nobody.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -57,6 +57,18 @@ class ImageDigests(BaseModel):
     images: dict[Name, Digest]
 
 
+class PromotionNotes(BaseModel):
+    """What is known of how a container's model came to serve. No template depends on it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    promoted_by: str | None = None
+    reason: str | None = None
+    signature: dict[str, Any] | None = None
+    environment_image: str | None = None
+    smoke_test: str | None = None
+
+
 class Released(BaseModel):
     """What one container serves: the digest of its image where it is ours, and its model."""
 
@@ -67,6 +79,7 @@ class Released(BaseModel):
     source: Source | None = None
     digest: Digest | None = None
     image: Digest | None = None
+    promotion: PromotionNotes | None = None
 
     @property
     def key(self) -> str:

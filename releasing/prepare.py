@@ -1,0 +1,242 @@
+"""The step `prepare`: from a promotion to an assembly that was checked, and what it changes."""
+
+import hashlib
+import json
+import shlex
+from pathlib import Path
+
+from operations.errors import OperationError
+from releasing.close import close_attempt
+from releasing.ending import FAILURES, end, settle
+from releasing.images import ensure_images
+from releasing.journal import Attempt, OvertakenError, now
+from releasing.promotion import read_promotion
+from releasing.resolve import resolve
+from releasing.services import Services
+from stacks.releases import Release
+
+ASSEMBLY, RELEASES = "cdk.out", "releases"
+VARIABLES = "build/release.env"
+"""What the buildspec reads before it exports variables."""
+
+LONGEST_HEADLINE = 900
+"""An approval shows 1,000 letters of what it is told.
+https://docs.aws.amazon.com/codepipeline/latest/userguide/reference-pipeline-structure.html
+"""
+
+LONGEST_SUMMARY = 20_000
+SECONDS, MOST_SECONDS = 15, 5 * 3600
+"""How often a deployment that is under way is looked at, and for how long."""
+
+
+def prepare(services: Services, endpoint: str, promotion: str, execution: str) -> None:
+    """Prepare a release.
+
+    Parameters
+    ----------
+    services
+        Whom to ask.
+    endpoint
+        Name of the endpoint.
+    promotion
+        The version of the promotion; the latest where empty.
+    execution
+        Execution of the pipeline.
+
+    Raises
+    ------
+    OperationError
+        Where the promotion cannot be released. It ended, then, and everybody was told.
+    """
+    asked = read_promotion(services.store, endpoint, promotion)
+    newest = read_promotion(services.store, endpoint).version == asked.version
+    attempt = services.journal(endpoint).begin(asked, execution, newest=newest)
+    mine = _take(services, attempt, execution)
+    if mine is None:
+        return
+    if not newest or not _make_way(services, mine):
+        _supersede(services, mine)
+        return
+    try:
+        mine = _resolved(services, mine)
+        _prepared(services, mine)
+    except FAILURES as error:
+        end(services, mine, "failed", str(error))
+        raise
+
+
+def export_headline(services: Services, text: str) -> None:
+    """Have the pipeline know what an approval is about.
+
+    Parameters
+    ----------
+    services
+        Whom to ask.
+    text
+        One line.
+    """
+    services.say(text)
+    path = services.workspace / VARIABLES
+    path.parent.mkdir(parents=True, exist_ok=True)
+    line = " ".join(text.split())[:LONGEST_HEADLINE]
+    path.write_text(f"export HEADLINE={shlex.quote(line)}\n", encoding="utf-8")
+
+
+def template_of(assembly: Path, endpoint: str) -> Path:
+    """The template of an endpoint's stack in an assembly."""
+    return assembly / f"Endpoint-{endpoint}.template.json"
+
+
+def digest(template: Path) -> str:
+    """The SHA-256 digest of a template."""
+    return f"sha256:{hashlib.sha256(template.read_bytes()).hexdigest()}"
+
+
+def _take(services: Services, attempt: Attempt | None, execution: str) -> Attempt | None:
+    """The attempt, if it is this execution's to go on with."""
+    if attempt is None or attempt.outcome in ("served", "superseded"):
+        said = f"ended: {attempt.outcome}" if attempt else "ended long ago"
+        export_headline(services, f"Nothing to do: this promotion {said}.")
+        return None
+    if attempt.outcome != "running":
+        raise OperationError(
+            f"This promotion {attempt.outcome} before: {attempt.reason}",
+            f"Move the alias to another version, or ask again: make release-again"
+            f" ENDPOINT={attempt.endpoint} ENV={services.environment.name}.",
+        )
+    if attempt.execution == execution:
+        return attempt
+    if services.pipeline(attempt.endpoint).runs(attempt.execution):
+        export_headline(
+            services, f"Nothing to do: execution {attempt.execution} releases this promotion."
+        )
+        return None
+    if attempt.untouched:
+        return services.journal(attempt.endpoint).advance(attempt, execution=execution)
+    close_attempt(services, attempt)
+    export_headline(services, "Nothing to do: a former execution of this promotion was cleaned up.")
+    return None
+
+
+def _make_way(services: Services, mine: Attempt) -> bool:
+    """End what other promotions began; whether this one is still the newest then."""
+    for _ in range(MOST_SECONDS // SECONDS):
+        journal, pipeline = services.journal(mine.endpoint), services.pipeline(mine.endpoint)
+        others = [
+            it
+            for it in journal.attempts()
+            if it.promotion.version != mine.promotion.version and not it.settled
+        ]
+        if not others:
+            return True
+        under_way = [it for it in others if not it.untouched and pipeline.runs(it.execution)]
+        for other in others:
+            try:
+                if other.untouched and other.outcome in ("running", "superseded"):
+                    _overtake(services, other, mine)
+                elif other not in under_way:
+                    close_attempt(services, other)
+            except OvertakenError as error:
+                services.say(str(error))  # it ends by itself: see what became of it
+        if read_promotion(services.store, mine.endpoint).version != mine.promotion.version:
+            return False
+        if under_way:
+            services.say(f"{mine.endpoint}: the release before this one is under way: waiting")
+            services.sleep(SECONDS)
+    raise OperationError(
+        f"Another release of '{mine.endpoint}' is still under way after"
+        f" {MOST_SECONDS // 3600} hours.",
+        "See its pipeline; then run 'make release-again'.",
+    )
+
+
+def _overtake(services: Services, other: Attempt, mine: Attempt) -> None:
+    """Take the place of a release that changed nothing yet."""
+    by = mine.promotion.content.summary
+    reason = f"{by} was promoted since"
+    if other.outcome == "running":
+        journal = services.journal(other.endpoint)
+        # From here on its own steps have nothing to do, whatever the pipeline does.
+        other = journal.advance(other, outcome="superseded", reason=reason, ended=now())
+    services.pipeline(other.endpoint).reject(other.execution, f"Superseded: {reason}.")
+    settle(services, other)
+
+
+def _supersede(services: Services, mine: Attempt) -> None:
+    by = read_promotion(services.store, mine.endpoint).promotion.summary
+    export_headline(services, f"Nothing to do: superseded, because {by} was promoted since.")
+    end(services, mine, "superseded", f"{by} was promoted since")
+
+
+def _resolved(services: Services, attempt: Attempt) -> Attempt:
+    """The attempt with its record, which does not change from then on."""
+    endpoint = attempt.endpoint
+    if attempt.record:
+        return attempt
+    served = services.records.current(endpoint)
+    if served is None and services.stack(endpoint).state().updated:
+        raise OperationError(
+            f"The stack of '{endpoint}' is deployed, but no record says what it serves.",
+            f"Put its record into the bucket: make records-seed ENV={services.environment.name}.",
+        )
+    former = served.release if served else None
+    release = resolve(
+        services.environment,
+        attempt.promotion.content,
+        services.records.images(),
+        services.mlflow,
+        services.s3,
+        former,
+    )
+    services.say(f"{endpoint}: {release.summary}")
+    return services.journal(endpoint).advance(
+        attempt,
+        step="resolved",
+        record=dict(release.containers),
+        former=dict(former.containers) if former else {},
+    )
+
+
+def _prepared(services: Services, attempt: Attempt) -> None:
+    """Write the assembly, have it checked, and say what it changes."""
+    endpoint, workspace = attempt.endpoint, services.workspace
+    ensure_images(services.environment, endpoint, attempt.release, services.ecr)
+    releases, assembly = workspace / RELEASES, workspace / ASSEMBLY
+    services.records.collect(releases, endpoint, attempt.release)
+    services.cdk.synth(endpoint, releases, assembly)
+    faults = services.check(endpoint, assembly)
+    if faults:
+        raise OperationError(f"The checks found: {'; '.join(faults)}", "Mend it, then ask again.")
+    stack, after = services.stack(endpoint), template_of(assembly, endpoint)
+    state = stack.settled()
+    before = workspace / "build" / after.name
+    before.parent.mkdir(parents=True, exist_ok=True)
+    before.write_text(json.dumps(stack.template() or {}), encoding="utf-8")
+    difference = services.compare(before, after)
+    text = difference.markdown()
+    services.say(text)
+    release = services.environment.release
+    if difference.destructive and not (release and release.destructive):
+        raise OperationError(
+            f"It would destroy something: {difference.headline}.",
+            "Where that is meant, set release.destructive: true, and ask again.",
+        )
+    headline = _headline(attempt, difference.headline)
+    services.journal(endpoint).advance(
+        attempt,
+        step="prepared",
+        headline=headline,
+        summary=text[:LONGEST_SUMMARY],
+        template=digest(after),
+        updated=state.updated,
+    )
+    export_headline(services, headline)
+
+
+def _headline(attempt: Attempt, difference: str) -> str:
+    """What is approved: the models, who promoted them, why, and what changes."""
+    content = attempt.promotion.content
+    before = Release(attempt.former).summary if attempt.former else "nothing"
+    who = f" by {content.promoted_by}" if content.promoted_by else ""
+    why = f" ({content.reason})" if content.reason else ""
+    return f"{attempt.endpoint}: {before} -> {attempt.release.summary}{who}{why}: {difference}"
