@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 
 from diffing import terminal
+from diffing.base import synthesized
 from diffing.deployed import fetch
 from diffing.model import Naming
 from diffing.naming import from_options, from_text, together
@@ -57,6 +58,27 @@ def templates(
         ),
         output,
     )
+
+
+@app.command()
+def base(
+    ref: Annotated[str, typer.Argument(help="What the branch starts from: a branch or a commit.")],
+    after: After,
+    env: Annotated[str, typer.Option("--env", help="The environment that is compared.")],
+    output: Output = OUTPUT,
+    environments: Environments = ENVIRONMENTS,
+    releases: Annotated[str, typer.Option(help="Folder of the releases; the app's own.")] = "",
+    allow: Allow = [],  # noqa: B006
+    request: Request = None,
+) -> None:
+    """Compare an environment's synth with that of another commit, which is made for it."""
+
+    def work() -> Summary:
+        naming, prices = _naming(allow, request), prices_of(env, environments)
+        with synthesized(ROOT, ref, env, releases) as before:
+            return summarize(before, after, naming=naming, prices=prices)
+
+    _end(work, output)
 
 
 @app.command()
