@@ -15,7 +15,7 @@ from contextvars import ContextVar
 from typing import Any, NamedTuple, Protocol
 
 from ministack import app
-from ministack.core import router
+from ministack.core import lambda_runtime, router
 from ministack.core.responses import get_account_id, get_region, request_scope
 from ministack.services import (
     alb,
@@ -193,7 +193,7 @@ def verify() -> None:
     if not callable(getattr(stacks, "_runs_on_worker_thread", None)):
         changes.append("stacks._runs_on_worker_thread is gone")
     known = [("_instances", rds), ("_lbs", alb), ("_resolve", secretsmanager)]
-    known.append(("_physical_name", provisioners))
+    known += [("_physical_name", provisioners), ("Worker", lambda_runtime)]
     parts = [*((name, ecs) for name in ECS), *((name, cloudwatch) for name in CLOUDWATCH)]
     parts += [(name, stepfunctions) for name in STEP_FUNCTIONS]
     parts += [*((name, eventbridge) for name in EVENTBRIDGE), *((name, s3) for name in S3)]
@@ -521,6 +521,25 @@ def name_versions_in_events() -> None:
         dispatch(event, view)
 
     s3._fire_s3_event, eventbridge._dispatch_event = fire_with_version, dispatch_with_version
+
+
+def let_functions_reach(resolve: Callable[[str], str]) -> None:
+    """Give functions the addresses of this machine for those of the network that they are told.
+
+    Parameters
+    ----------
+    resolve
+        Given the value of a variable; what to say in its place.
+    """
+    spawn = lambda_runtime.Worker._spawn
+
+    def spawn_here(worker: Any) -> Any:
+        told = worker.config.get("Environment", {}).get("Variables", {})
+        here = {name: resolve(value) for name, value in told.items()}
+        worker.config = {**worker.config, "Environment": {"Variables": here}}
+        return spawn(worker)
+
+    lambda_runtime.Worker._spawn = spawn_here
 
 
 def evaluate_no_alarms() -> None:

@@ -196,7 +196,7 @@ class Run:
             "CDK_DISABLE_CLI_TELEMETRY": "true",
             "CI": "true",
             **spec.env.variables,
-            **self._build.variables,
+            **{name: self._host.here(it) for name, it in self._build.variables.items()},
             "CODEBUILD_BUILD_ARN": record["arn"],
             "CODEBUILD_BUILD_ID": record["id"],
             "CODEBUILD_BUILD_NUMBER": str(record["buildNumber"]),
