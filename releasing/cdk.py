@@ -1,6 +1,7 @@
 """The cdk CLI, as a release needs it: one endpoint's assembly, and the deployment of just that."""
 
 import subprocess
+import time
 from pathlib import Path
 from typing import Protocol
 
@@ -55,7 +56,10 @@ class CdkCli:
         self._run("destroy", *_stack(endpoint, assembly), "--force")
 
     def _run(self, *words: str) -> None:
+        began = time.monotonic()
         result = subprocess.run(["cdk", *words], cwd=self._root)
+        # Its own output goes past this process's.
+        print(f"cdk {words[0]}: {time.monotonic() - began:.1f} s", flush=True)
         if result.returncode:
             raise OperationError(
                 f"'cdk {' '.join(words[:2])}' ended with status {result.returncode}.",
