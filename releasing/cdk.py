@@ -1,7 +1,7 @@
 """The cdk CLI, as a release needs it: one endpoint's assembly, and the deployment of just that."""
 
 import subprocess
-import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -56,15 +56,19 @@ class CdkCli:
         self._run("destroy", *_stack(endpoint, assembly), "--force")
 
     def _run(self, *words: str) -> None:
-        began = time.monotonic()
+        _note(f"cdk {words[0]} begins")
         result = subprocess.run(["cdk", *words], cwd=self._root)
-        # Its own output goes past this process's.
-        print(f"cdk {words[0]}: {time.monotonic() - began:.1f} s", flush=True)
+        _note(f"cdk {words[0]} ended")
         if result.returncode:
             raise OperationError(
                 f"'cdk {' '.join(words[:2])}' ended with status {result.returncode}.",
                 "Its output is above, in the log of the build.",
             )
+
+
+def _note(what: str) -> None:
+    """Say when, before what the CLI itself says: most of a release's time is its."""
+    print(f"{datetime.now(UTC).isoformat(timespec='milliseconds')} {what}", flush=True)
 
 
 def _stack(endpoint: str, assembly: Path) -> tuple[str, ...]:
