@@ -7,7 +7,7 @@ export CDK_DISABLE_CLI_TELEMETRY := true
 build_options = $(if $(ENGINE),--engine $(ENGINE)) $(foreach name,BASE_IMAGE RDS_CA_BUNDLE,$(if $($(name)),--build-arg $(name)=$($(name))))
 login = $(if $(LOGIN),--login $(LOGIN))
 .DEFAULT_GOAL := help
-.PHONY: help install lock demo examples contract test check synth prove diff schema images release deploy bench bench-tracking bench-serving evidence clean
+.PHONY: help install lock demo demo-release examples contract test check synth prove diff schema images release deploy bench bench-tracking bench-serving evidence clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -40,6 +40,9 @@ diff: install ## Say what a change of ENV comes to (BASE=main, or DEPLOYED=1; RE
 
 demo: install ## Deploy all of it on this machine and ask the model (KEEP=0 PORT= STATE= MINUTE=)
 	@python -m local demo $(if $(filter 0,$(KEEP)),--no-keep) $(if $(PORT),--port $(PORT)) $(if $(STATE),--state $(STATE)) $(if $(MINUTE),--minute $(MINUTE))
+
+demo-release: install ## Move an alias on this machine, and watch the platform follow (KEEP=0 PORT= STATE= MINUTE=)
+	@python -m local demo-release $(if $(filter 0,$(KEEP)),--no-keep) $(if $(PORT),--port $(PORT)) $(if $(STATE),--state $(STATE)) $(if $(MINUTE),--minute $(MINUTE))
 
 examples: install ## Take diabetes and abalone from training to the API, on this machine (PORT= STATE=)
 	@python -m local examples $(if $(PORT),--port $(PORT)) $(if $(STATE),--state $(STATE))

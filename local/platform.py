@@ -14,7 +14,7 @@ from typing import Any
 
 from mlflow.tracking import MlflowClient
 
-from local.host import Host, aws_environment, forget_account
+from local.host import Host, aws_environment, forget_account, here
 from local.images import current_image, install_image
 from local.pace import Pace
 from local.processes import Process, ProcessError
@@ -124,6 +124,10 @@ class LocalPlatform:
         stage, _, path = declared.path.lstrip("/").partition("/")
         resource = urllib.parse.unquote(path).replace("{endpoint}", endpoint)
         return f"{self.url}/restapis/{api}/{stage}/_user_request_/{resource}"
+
+    def promotions_url(self) -> str:
+        """The address that MLflow tells of its aliases, as the emulator serves the API's own."""
+        return here(self.outputs("Release")["PromotionsUrl"], self.url, {})
 
     def api_key(self) -> str:
         """The value of the API's key."""
