@@ -179,7 +179,7 @@ def services_of(settings: Settings, root: Path, workspace: Path, say: Say) -> Se
         compare=_compare,
         caller=Api(
             settings.invocation_url or output("Api", "InvocationUrl"),
-            lambda: output("Api", "ApiKeyId"),
+            lambda: settings.invocation_key or output("Api", "ApiKeyId"),
             session,
             signed=environment.api.authorization == "iam",
         ),
