@@ -3,6 +3,7 @@
 import hashlib
 import json
 import shlex
+import shutil
 from pathlib import Path
 
 from operations.errors import OperationError
@@ -244,13 +245,16 @@ def _prepared(services: Services, attempt: Attempt) -> None:
     faults = services.check(endpoint, assembly)
     if faults:
         raise OperationError(f"The checks found: {'; '.join(faults)}", "Mend it, then ask again.")
-    stack, after = services.stack(endpoint), template_of(assembly, endpoint)
+    stack, made = services.stack(endpoint), template_of(assembly, endpoint)
     state = stack.settled()
-    before = workspace / "build" / after.name
-    before.parent.mkdir(parents=True, exist_ok=True)
-    before.write_text(
-        json.dumps((stack.template() if state.there else None) or {}), encoding="utf-8"
-    )
+    before, after = (workspace / "build" / side for side in ("before", "after"))
+    for folder in (before, after):
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+    shutil.copy(made, after)
+    deployed = stack.template() if state.there else None
+    if deployed:
+        (before / made.name).write_text(json.dumps(deployed), encoding="utf-8")
     difference = services.compare(before, after)
     text = difference.markdown()
     services.say(text)
@@ -266,7 +270,7 @@ def _prepared(services: Services, attempt: Attempt) -> None:
         step="prepared",
         headline=headline,
         summary=text[:LONGEST_SUMMARY],
-        template=digest(after),
+        template=digest(made),
         updated=state.updated,
     )
     export_headline(services, headline)
