@@ -31,6 +31,11 @@ class ApiStack(PlatformStack):
         The environment it belongs to.
     network
         Where the invoker runs, and the endpoint that the API answers through.
+
+    Attributes
+    ----------
+    api : mlops_constructs.inference_api.InferenceApi
+        The API.
     """
 
     def __init__(
@@ -56,7 +61,7 @@ class ApiStack(PlatformStack):
             log_settings=network.log_settings,
             concurrency=environment.api.burst,
         )
-        api = InferenceApi(
+        self.api = api = InferenceApi(
             self,
             "Api",
             naming=environment.naming,
@@ -68,5 +73,8 @@ class ApiStack(PlatformStack):
             burst=environment.api.burst,
         )
         self.opt_out("api.authorization", api.method, "AwsSolutions-APIG4")
+        if environment.release:
+            stage = api.rest_api.deployment_stage
+            self.share(api.rest_api.rest_api_id, stage.stage_name, api.key.key_id)
         CfnOutput(self, "InvocationUrl", value=api.invocation_url)
         CfnOutput(self, "ApiKeyId", value=api.key.key_id)

@@ -74,6 +74,18 @@ class Environment(Section):
     ] = {}
 
     @property
+    def followed(self) -> dict[str, dict[str, str]]:
+        """The model of each container that follows an alias, by container, by endpoint."""
+        return {
+            name: {
+                container: part.model
+                for container, part in self.endpoints[name].parts.items()
+                if part.model and "@" in part.model
+            }
+            for name in (self.release.follow if self.release else [])
+        }
+
+    @property
     def naming(self) -> Naming:
         """What the names of the environment start with."""
         return Naming(self.platform, self.name)

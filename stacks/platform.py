@@ -13,6 +13,7 @@ from stacks.endpoint_config import Endpoint
 from stacks.endpoint_parts import unreleased
 from stacks.managed_tracking import ManagedTrackingStack
 from stacks.network import NetworkStack
+from stacks.release import ReleaseStack
 from stacks.releases import Release, load_images, load_release
 from stacks.tracking import TrackingStack
 
@@ -79,7 +80,28 @@ def build_platform(app: App, environment: Environment, releases: Path) -> list[s
             left_out.append(
                 f"Endpoint-{name}: {why}; run 'make release ENV={environment.name} ENDPOINT={name}'"
             )
-    ApiStack(app, "Api", environment=environment, network=network)
+    api = ApiStack(app, "Api", environment=environment, network=network)
+    settings = environment.release
+    if settings and settings.image not in images:
+        left_out.append(
+            f"Release: image '{settings.image}' is not pushed yet;"
+            f" run 'make images ENV={environment.name}'"
+        )
+    elif settings and data.releases and isinstance(tracking, TrackingStack):
+        ReleaseStack(
+            app,
+            "Release",
+            environment=environment,
+            settings=settings,
+            network=network,
+            data=data,
+            store=data.releases,
+            tracking=tracking,
+            api=api,
+            digest=images[settings.image],
+        )
+    elif settings:
+        left_out.append("Release: stands on Tracking, which is left out too")
     for name, client in sorted(environment.clients.items()):
         if tracking:
             access = None

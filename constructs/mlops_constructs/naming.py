@@ -81,6 +81,14 @@ class Naming:
         """The pipeline that releases an endpoint of the configuration."""
         return f"{self.prefix}-release-{endpoint}"
 
+    @property
+    def pipeline_artifacts(self) -> str:
+        """What the keys of pipelines' artifacts start with: CodePipeline cuts names short.
+
+        https://docs.aws.amazon.com/codepipeline/latest/userguide/welcome-introducing-artifacts.html
+        """
+        return self.pipeline("")[:20]
+
     def build(self, name: str) -> str:
         """The build project of releases called `name`."""
         return f"{self.prefix}-releases-{name}"

@@ -16,13 +16,13 @@ ATTEMPTS = "attempts/"
 """How far the latest release of each endpoint has come."""
 RECORDS = "records/"
 """What serves: each version of an object is a state of the environment."""
+DRIFT = "drift/"
+"""What was told of differences between what serves and what is recorded."""
 DELIVERIES = "deliveries/"
 """What MLflow has told already, so that nothing is heard twice."""
 SOURCE = "source/"
 """The app that releases are made with."""
 APP = f"{SOURCE}app.zip"
-ARTIFACTS = "pipelines/"
-"""What one step of a pipeline hands to the next."""
 
 DELIVERY_DAYS = 1
 ARTIFACT_DAYS = 90
@@ -62,6 +62,8 @@ class ReleaseStore(Construct):
     """What writing calls."""
     LIST = ("s3:ListBucket", "s3:ListBucketVersions")
     """What finding out takes what is there, and what was."""
+    LOCATE = ("s3:GetBucketAcl", "s3:GetBucketLocation")
+    """What CodeBuild asks of a bucket that it takes source from, or brings artifacts to."""
 
     def __init__(
         self,
@@ -80,6 +82,7 @@ class ReleaseStore(Construct):
         self._grants = ObjectGrants(
             self._arn, key, "An object for each endpoint stands there, and endpoints come and go."
         )
+        self._artifacts = naming.pipeline_artifacts
         self.bucket = closed_bucket(
             self,
             "Bucket",
@@ -91,7 +94,7 @@ class ReleaseStore(Construct):
             lifecycle_rules=[
                 s3.LifecycleRule(abort_incomplete_multipart_upload_after=Duration.days(7)),
                 _expiry(DELIVERIES, DELIVERY_DAYS),
-                _expiry(ARTIFACTS, ARTIFACT_DAYS),
+                _expiry(naming.pipeline_artifacts, ARTIFACT_DAYS),
             ],
             removal_policy=removal_policy,
         )
@@ -125,6 +128,37 @@ class ReleaseStore(Construct):
             Starts of keys, each with its slash at the end.
         """
         return self._grant(grantee, prefixes, (*self.READ, *self.WRITE), ENCRYPT)
+
+    def grant_pipeline(self, grantee: iam.IGrantable) -> iam.Grant:
+        """Let CodePipeline take the app as `grantee`, and hand on what steps make of it.
+
+        https://docs.aws.amazon.com/codepipeline/latest/userguide/action-reference-S3.html
+        """
+        bucket = iam.Grant.add_to_principal(
+            grantee=grantee,
+            actions=[*self.LOCATE, "s3:GetBucketVersioning"],
+            resource_arns=[self._arn],
+        )
+        tags = iam.Grant.add_to_principal(
+            grantee=grantee,
+            actions=["s3:GetObjectTagging", "s3:GetObjectVersionTagging"],
+            resource_arns=[f"{self._arn}/{APP}"],
+        )
+        app = self._grants.allow(grantee, SOURCE, self.READ, DECRYPT)
+        return bucket.combine(tags).combine(app).combine(self.grant_artifacts(grantee))
+
+    def grant_artifacts(self, grantee: iam.IGrantable) -> iam.Grant:
+        """Let `grantee` read and write what one step of a pipeline hands to the next."""
+        return self._grants.allow(grantee, self._artifacts, (*self.READ, *self.WRITE), ENCRYPT)
+
+    def grant_build(self, grantee: iam.IGrantable) -> iam.Grant:
+        """Let CodeBuild find the bucket in the name of `grantee`.
+
+        https://docs.aws.amazon.com/codebuild/latest/userguide/setting-up-service-role.html
+        """
+        return iam.Grant.add_to_principal(
+            grantee=grantee, actions=list(self.LOCATE), resource_arns=[self._arn]
+        )
 
     def _grant(
         self,
