@@ -268,6 +268,23 @@ class TestLooking:
         assert here.promoter.reconcile() == {"iris": "promoted"}
         assert here.s3.promoted() == [1, 2]
 
+    def test_a_promotion_that_came_back_is_not_the_one_that_was_seen(self, here: World) -> None:
+        """Both ask for the same, so that S3 might have one digest for the two."""
+        here.registry.move(1)
+        here.promoter.reconcile()
+
+        def raced(**words: Any) -> None:
+            here.promoter._store._client = here.s3
+            here.promoter.reconcile()
+            here.registry.move(1)
+            here.promoter.reconcile()
+            here.s3.put_object(**words)
+
+        here.registry.move(2)
+        here.promoter._store._client = Mock(put_object=raced, get_object=here.s3.get_object)
+        here.promoter.reconcile()
+        assert here.s3.promoted() == [1, 2, 1]
+
     def test_who_loses_a_race_every_time_says_so(self, here: World) -> None:
         here.registry.move(1)
         put, numbers = Mock(side_effect=here.s3.put_object), count()
