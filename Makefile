@@ -7,7 +7,7 @@ export CDK_DISABLE_CLI_TELEMETRY := true
 build_options = $(if $(ENGINE),--engine $(ENGINE)) $(foreach name,BASE_IMAGE RDS_CA_BUNDLE,$(if $($(name)),--build-arg $(name)=$($(name))))
 login = $(if $(LOGIN),--login $(LOGIN))
 .DEFAULT_GOAL := help
-.PHONY: help install lock demo examples contract test check synth prove schema images release deploy bench bench-tracking bench-serving evidence clean
+.PHONY: help install lock demo examples contract test check synth prove diff schema images release deploy bench bench-tracking bench-serving evidence clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -32,6 +32,11 @@ else
 	@CDK_VALIDATION=false cdk synth --quiet --output build/proof/assembly -c env=$(ENV) $(if $(RELEASES),-c releases=$(RELEASES)) >/dev/null
 	@python -m proof environment $(ENV) --assembly build/proof/assembly
 endif
+
+diff: install ## Say what a change of ENV comes to (BASE=main, or DEPLOYED=1; REQUEST= ALLOW= RELEASES=)
+	@rm -rf build/diff
+	@CDK_VALIDATION=false cdk synth --quiet --output build/diff/assembly -c env=$(ENV) $(if $(RELEASES),-c releases=$(RELEASES)) >/dev/null
+	@python -m diffing $(if $(DEPLOYED),deployed,base $(or $(BASE),main) $(if $(RELEASES),--releases $(RELEASES))) build/diff/assembly --env $(ENV) $(if $(REQUEST),--request $(REQUEST)) $(if $(ALLOW),--allow "$(ALLOW)")
 
 demo: install ## Deploy all of it on this machine and ask the model (KEEP=0 PORT= STATE= MINUTE=)
 	@python -m local demo $(if $(filter 0,$(KEEP)),--no-keep) $(if $(PORT),--port $(PORT)) $(if $(STATE),--state $(STATE)) $(if $(MINUTE),--minute $(MINUTE))
