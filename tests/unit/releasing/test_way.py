@@ -103,12 +103,12 @@ class TestNotServed:
         assert world.updates == []
 
     def test_a_destructive_change(self, world: World) -> None:
-        world.destructive = True
+        world.destructive = ("Bucket",)
         assert world.release(world.promote(8)) == "failed"
         self.ends(world, "failed", "It would destroy something")
 
     def test_a_destructive_change_that_the_environment_allows(self, world: World) -> None:
-        world.destructive = True
+        world.destructive = ("Bucket",)
         assert world.environment.release
         allowed = world.environment.release.model_copy(update={"destructive": True})
         world.environment = world.environment.model_copy(update={"release": allowed})

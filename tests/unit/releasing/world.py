@@ -475,8 +475,7 @@ class FakeEcr:
 @dataclass
 class FakeDifference:
     headline: str
-    destructive: bool = False
-    empty: bool = False
+    destructive: tuple[str, ...] = ()
 
     def markdown(self) -> str:
         return f"- {self.headline}"
@@ -501,7 +500,7 @@ class World:
         self.killed = Boundaries()
         self.failing: set[int] = set()
         self.bad: set[int] = set()
-        self.destructive = False
+        self.destructive: tuple[str, ...] = ()
         self.faults: list[str] = []
         self.updates: list[int] = []
         self.said: list[str] = []
@@ -594,7 +593,7 @@ class World:
             topic="arn:aws:sns:ap-northeast-1:111111111111:alarms",
             cdk=FakeCdk(self),
             check=lambda endpoint, assembly: self.faults,
-            compare=lambda before, after: FakeDifference("1 change", destructive=self.destructive),
+            compare=lambda before, after: FakeDifference("1 change", self.destructive),
             caller=self,
             workspace=self.folder / f"workspace-{execution}",
             say=self.said.append,
