@@ -7,10 +7,10 @@ export CDK_DISABLE_CLI_TELEMETRY := true
 build_options = $(if $(ENGINE),--engine $(ENGINE)) $(foreach name,BASE_IMAGE RDS_CA_BUNDLE,$(if $($(name)),--build-arg $(name)=$($(name))))
 login = $(if $(LOGIN),--login $(LOGIN))
 .DEFAULT_GOAL := help
-.PHONY: help install lock demo demo-release examples contract test check synth prove diff schema images release deploy bench bench-tracking bench-serving evidence clean
+.PHONY: help install lock demo demo-release examples contract test check synth prove diff schema images release rollback release-again promote history drift records records-seed deploy bench bench-tracking bench-serving evidence clean
 
 help: ## List the commands
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 install: ## Install everything into the checkout (.venv, Node, cdk)
 	@$(PYTHON) operations/bootstrap.py
@@ -58,6 +58,27 @@ images: install ## Build and push the images of ENV, and record their digests (E
 
 release: install ## Record what the model alias of ENDPOINT means now in ENV (LOGIN= TRACKING_URI=)
 	@python -m operations release --env $(ENV) --endpoint $(ENDPOINT) $(login) $(if $(TRACKING_URI),--tracking-uri $(TRACKING_URI))
+
+rollback: install ## Have ENDPOINT of ENV serve what it did before, to the digest (REASON= VERSION=)
+	@python -m releasing rollback --env $(ENV) --endpoint $(ENDPOINT) $(if $(REASON),--reason "$(REASON)") $(if $(VERSION),--version $(VERSION))
+
+release-again: install ## Ask once more for what was promoted last for ENDPOINT of ENV (REASON=)
+	@python -m releasing again --env $(ENV) --endpoint $(ENDPOINT) $(if $(REASON),--reason "$(REASON)")
+
+promote: install ## Ask in ENV for what ENDPOINT serves in FROM (LOGIN= REASON=)
+	@python -m releasing promote --env $(ENV) --endpoint $(ENDPOINT) $(if $(FROM),--from $(FROM)) $(login) $(if $(REASON),--reason "$(REASON)")
+
+history: install ## Show what ENDPOINT of ENV served when
+	@python -m releasing history --env $(ENV) --endpoint $(ENDPOINT)
+
+drift: install ## Compare what serves in ENV with its records (ENDPOINT=)
+	@python -m releasing drift --env $(ENV) $(if $(ENDPOINT),--endpoint $(ENDPOINT))
+
+records: install ## Write what serves in ENV into releases/, which synth reads
+	@python -m releasing records --env $(ENV)
+
+records-seed: install ## Put the records of releases/ into ENV's bucket, where it has none
+	@python -m releasing seed --env $(ENV)
 
 deploy: install ## Deploy ENV on AWS: what holds state, the images, the rest (LOGIN=; PREBUILT=1 builds none)
 	@python -m operations deploy --env $(ENV) $(login) $(if $(PREBUILT),--prebuilt,$(build_options))

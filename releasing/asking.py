@@ -79,6 +79,11 @@ def rollback(
     models = promoted_models(services.environment, endpoint, former)
     start = f"release.{services.environment.name}.{endpoint}"
     for part, model in models.items():
+        # What the promoter reads where it is faster: who moved the alias, and why.
+        for what, said in (("by", by), ("reason", reason)):
+            services.mlflow.set_model_version_tag(
+                model.name, str(model.version), f"promoted.{model.alias}.{what}", said
+            )
         left = asked.promotion.models.get(part)
         if left and left.version != model.version:
             said = f"to {model.version}, by {by}: {reason}"

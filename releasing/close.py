@@ -70,7 +70,7 @@ def close_attempt(services: Services, attempt: Attempt, ended: Ended | None = No
         return finish(services, attempt)
     known = ended or services.pipeline(attempt.endpoint).ended(attempt.execution)
     reason = known.reason or f"{KILLED} after '{attempt.step}'"
-    if not attempt.untouched:
+    if attempt.unclean or not attempt.untouched:
         return restore(services, attempt, attempt.reason or reason)
     latest = read_promotion(services.store, attempt.endpoint)
     if latest.version != attempt.promotion.version:

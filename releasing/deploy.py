@@ -2,8 +2,9 @@
 
 from operations.errors import OperationError
 from releasing.ending import FAILURES, end
-from releasing.journal import Attempt
+from releasing.journal import Attempt, Outcome
 from releasing.prepare import ASSEMBLY, digest, template_of
+from releasing.restore import restore
 from releasing.services import Services
 from releasing.stack import EndpointStackState, State
 from releasing.turn import my_turn
@@ -44,7 +45,7 @@ def deploy(services: Services, endpoint: str, promotion: str, execution: str) ->
             failure = _update(services, endpoint)
             state = stack.settled()
     except FAILURES as error:
-        end(services, attempt, "failed", str(error))
+        _end(services, attempt, "failed", str(error))
         raise
     _judge(services, attempt, stack, state, failure)
 
@@ -84,8 +85,16 @@ def _judge(
         return
     if state.rolled_back and (updated or failure):
         reason = stack.why()
-        end(services, attempt, "rolled back", reason)
+        _end(services, attempt, "rolled back", reason)
         raise OperationError(f"CloudFormation rolled it back. {reason}", "What served before does.")
     reason = f"{failure} The stack is {state.status}. {stack.why()}".strip()
-    end(services, attempt, "failed", reason)
+    _end(services, attempt, "failed", reason)
     raise OperationError(reason, "See the stack's events; then ask again: make release-again.")
+
+
+def _end(services: Services, attempt: Attempt, outcome: Outcome, reason: str) -> None:
+    """End the attempt; where nobody verified what was there before, put back what is recorded."""
+    if attempt.unclean:
+        restore(services, attempt, reason)
+    else:
+        end(services, attempt, outcome, reason)

@@ -56,8 +56,8 @@ def _under_way(services: Services, endpoint: str) -> bool:
 def _differences(services: Services, endpoint: str) -> list[str]:
     served, state = services.records.current(endpoint), services.stack(endpoint).state()
     if served is None:
-        return ["its stack is deployed, but no record says what serves"] if state.updated else []
-    if not state.updated:
+        return ["its stack is deployed, but no record says what serves"] if state.there else []
+    if not state.there:
         return [f"{served.release.summary} is recorded, but there is no stack"]
     found = []
     if not (state.right or state.rolled_back):

@@ -1,9 +1,9 @@
 """The journal of an endpoint's attempts: what was tried, how far it came, how it ended.
 
-It is one object, `attempts/<endpoint>.json`: the latest attempt; below `earlier` those before it that
-did not end yet; below `closed` the promotions that did. Whatever a step does outside is done between
-two writes of it, each on the condition that nobody wrote meanwhile. So a step that is killed is found
-where it was, and of two that do the same one is told that it is not needed.
+It is one object, `attempts/<endpoint>.json`: the latest attempt; below `earlier` those before it
+that did not end yet; below `closed` the promotions that did. Whatever a step does outside is done
+between two writes of it, each on the condition that nobody wrote meanwhile. So a step that is
+killed is found where it was, and of two that do the same one is told that it is not needed.
 """
 
 import json
@@ -45,7 +45,8 @@ class Attempt(BaseModel):
 
     `step` is the last one that was finished, but `deploying` and `restoring`, which say that the
     endpoint may be in the middle of it. `former` is what served before; `updated` is when the
-    endpoint's stack was last updated before this attempt.
+    endpoint's stack was last updated before this attempt. One that is `unclean` began where another
+    left off half way: until it ends, that may serve, and nobody verified it.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -65,6 +66,7 @@ class Attempt(BaseModel):
     template: str = ""
     record: dict[Part, Released] = {}
     former: dict[Part, Released] = {}
+    unclean: dict[Part, Released] = {}
     tagged: bool = False
     notified: bool = False
 

@@ -3,10 +3,11 @@
 import hashlib
 import json
 import shlex
+import shutil
 from pathlib import Path
 
 from operations.errors import OperationError
-from releasing.close import close_attempt
+from releasing.close import KILLED
 from releasing.ending import FAILURES, end, settle
 from releasing.images import ensure_images
 from releasing.journal import Attempt, OvertakenError, now
@@ -30,7 +31,7 @@ SECONDS, MOST_SECONDS = 15, 5 * 3600
 
 
 def prepare(services: Services, endpoint: str, promotion: str, execution: str) -> None:
-    """Prepare a release.
+    """Prepare a release. Nothing that serves is changed here, nor has this step the rights.
 
     Parameters
     ----------
@@ -46,22 +47,27 @@ def prepare(services: Services, endpoint: str, promotion: str, execution: str) -
     Raises
     ------
     OperationError
-        Where the promotion cannot be released. It ended, then, and everybody was told.
+        Where the promotion cannot be released. It ended, then, and everybody was told; but one
+        that is unclean ends with the step `close`.
     """
     asked = read_promotion(services.store, endpoint, promotion)
-    newest = read_promotion(services.store, endpoint).version == asked.version
+    newest = _newest(services, endpoint) == asked.version
     attempt = services.journal(endpoint).begin(asked, execution, newest=newest)
     mine = _take(services, attempt, execution)
     if mine is None:
         return
-    if not newest or not _make_way(services, mine):
+    mine = _make_way(services, mine) if newest else mine
+    if _newest(services, endpoint) != asked.version:
         _supersede(services, mine)
         return
     try:
         mine = _resolved(services, mine)
         _prepared(services, mine)
     except FAILURES as error:
-        end(services, mine, "failed", str(error))
+        if mine.unclean:
+            services.journal(endpoint).advance(mine, reason=str(error))
+        else:
+            end(services, mine, "failed", str(error))
         raise
 
 
@@ -104,50 +110,74 @@ def _take(services: Services, attempt: Attempt | None, execution: str) -> Attemp
             f"Move the alias to another version, or ask again: make release-again"
             f" ENDPOINT={attempt.endpoint} ENV={services.environment.name}.",
         )
-    if attempt.execution == execution:
-        return attempt
-    if services.pipeline(attempt.endpoint).runs(attempt.execution):
+    own = attempt.execution == execution
+    if not own and services.pipeline(attempt.endpoint).runs(attempt.execution):
         export_headline(
             services, f"Nothing to do: execution {attempt.execution} releases this promotion."
         )
         return None
-    if attempt.untouched:
-        return services.journal(attempt.endpoint).advance(attempt, execution=execution)
-    close_attempt(services, attempt)
-    export_headline(services, "Nothing to do: a former execution of this promotion was cleaned up.")
-    return None
+    changes = {} if attempt.untouched else {"step": "resolved", "unclean": attempt.record}
+    return services.journal(attempt.endpoint).advance(attempt, execution=execution, **changes)
 
 
-def _make_way(services: Services, mine: Attempt) -> bool:
-    """End what other promotions began; whether this one is still the newest then."""
+def _make_way(services: Services, mine: Attempt) -> Attempt:
+    """End what other promotions began, or wait for it, as long as this one is the newest.
+
+    Parameters
+    ----------
+    services
+        Whom to ask.
+    mine
+        The attempt.
+
+    Returns
+    -------
+    Attempt
+        The attempt; it is unclean where another was left half way.
+    """
+    endpoint = mine.endpoint
     for _ in range(MOST_SECONDS // SECONDS):
-        journal, pipeline = services.journal(mine.endpoint), services.pipeline(mine.endpoint)
         others = [
             it
-            for it in journal.attempts()
+            for it in services.journal(endpoint).attempts()
             if it.promotion.version != mine.promotion.version and not it.settled
         ]
-        if not others:
-            return True
-        under_way = [it for it in others if not it.untouched and pipeline.runs(it.execution)]
+        if not others or _newest(services, endpoint) != mine.promotion.version:
+            return mine
+        under_way = [
+            it
+            for it in others
+            if not it.untouched and services.pipeline(endpoint).runs(it.execution)
+        ]
         for other in others:
-            try:
-                if other.untouched and other.outcome in ("running", "superseded"):
-                    _overtake(services, other, mine)
-                elif other not in under_way:
-                    close_attempt(services, other)
-            except OvertakenError as error:
-                services.say(str(error))  # it ends by itself: see what became of it
-        if read_promotion(services.store, mine.endpoint).version != mine.promotion.version:
-            return False
+            if other not in under_way:
+                mine = _take_over(services, other, mine)
         if under_way:
-            services.say(f"{mine.endpoint}: the release before this one is under way: waiting")
+            services.say(f"{endpoint}: the release before this one is under way: waiting")
             services.sleep(SECONDS)
     raise OperationError(
-        f"Another release of '{mine.endpoint}' is still under way after"
-        f" {MOST_SECONDS // 3600} hours.",
+        f"Another release of '{endpoint}' is still under way after {MOST_SECONDS // 3600} hours.",
         "See its pipeline; then run 'make release-again'.",
     )
+
+
+def _take_over(services: Services, other: Attempt, mine: Attempt) -> Attempt:
+    """Take the place of an attempt that changed nothing, or that nobody goes on with."""
+    half_way = other.outcome == "running" and not other.untouched
+    left = other.record if half_way else other.unclean
+    if left and not mine.unclean:
+        mine = services.journal(mine.endpoint).advance(mine, unclean=left)
+    try:
+        if half_way:
+            reason = f"{other.reason or KILLED} after '{other.step}', and then"
+            end(services, other, "failed", f"{reason} {mine.promotion.content.summary} came")
+        elif other.untouched and other.outcome in ("running", "superseded"):
+            _overtake(services, other, mine)
+        else:
+            settle(services, other)
+    except OvertakenError as error:
+        services.say(str(error))  # it ends by itself: the next look says how
+    return mine
 
 
 def _overtake(services: Services, other: Attempt, mine: Attempt) -> None:
@@ -162,9 +192,16 @@ def _overtake(services: Services, other: Attempt, mine: Attempt) -> None:
     settle(services, other)
 
 
+def _newest(services: Services, endpoint: str) -> str:
+    """The promotion that was asked for last."""
+    return read_promotion(services.store, endpoint).version
+
+
 def _supersede(services: Services, mine: Attempt) -> None:
     by = read_promotion(services.store, mine.endpoint).promotion.summary
     export_headline(services, f"Nothing to do: superseded, because {by} was promoted since.")
+    if mine.unclean:
+        return  # the newer one ends it, and sees to what was left half way
     end(services, mine, "superseded", f"{by} was promoted since")
 
 
@@ -174,7 +211,8 @@ def _resolved(services: Services, attempt: Attempt) -> Attempt:
     if attempt.record:
         return attempt
     served = services.records.current(endpoint)
-    if served is None and services.stack(endpoint).state().updated:
+    unknown = served is None and not attempt.unclean
+    if unknown and services.stack(endpoint).state().there:
         raise OperationError(
             f"The stack of '{endpoint}' is deployed, but no record says what it serves.",
             f"Put its record into the bucket: make records-seed ENV={services.environment.name}.",
@@ -207,11 +245,16 @@ def _prepared(services: Services, attempt: Attempt) -> None:
     faults = services.check(endpoint, assembly)
     if faults:
         raise OperationError(f"The checks found: {'; '.join(faults)}", "Mend it, then ask again.")
-    stack, after = services.stack(endpoint), template_of(assembly, endpoint)
+    stack, made = services.stack(endpoint), template_of(assembly, endpoint)
     state = stack.settled()
-    before = workspace / "build" / after.name
-    before.parent.mkdir(parents=True, exist_ok=True)
-    before.write_text(json.dumps(stack.template() or {}), encoding="utf-8")
+    before, after = (workspace / "build" / side for side in ("before", "after"))
+    for folder in (before, after):
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+    shutil.copy(made, after)
+    deployed = stack.template() if state.there else None
+    if deployed:
+        (before / made.name).write_text(json.dumps(deployed), encoding="utf-8")
     difference = services.compare(before, after)
     text = difference.markdown()
     services.say(text)
@@ -227,7 +270,7 @@ def _prepared(services: Services, attempt: Attempt) -> None:
         step="prepared",
         headline=headline,
         summary=text[:LONGEST_SUMMARY],
-        template=digest(after),
+        template=digest(made),
         updated=state.updated,
     )
     export_headline(services, headline)

@@ -56,7 +56,7 @@ def restore(services: Services, attempt: Attempt, reason: str) -> Attempt:
 def _assembly(services: Services, attempt: Attempt) -> Path:
     folder = services.workspace / "build" / FORMER
     releases, assembly = folder / "releases", folder / "cdk.out"
-    release = Release(attempt.former or attempt.record)
+    release = Release(attempt.former or attempt.record or attempt.unclean)
     services.records.collect(releases, attempt.endpoint, release)
     services.cdk.synth(attempt.endpoint, releases, assembly)
     return assembly

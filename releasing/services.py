@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -10,6 +10,8 @@ from typing import Any, Protocol
 import boto3
 from mlflow.tracking import MlflowClient
 
+from diffing.prices import prices_of
+from diffing.summary import summarize
 from mlops_constructs.faults import Fault, raise_faults
 from operations.deployment import Say, check_account
 from operations.login import login_variables
@@ -28,9 +30,15 @@ from stacks.config import Environment, load_environment
 class Difference(Protocol):
     """What a deployment would change."""
 
-    headline: str
-    destructive: Any
-    empty: bool
+    @property
+    def headline(self) -> str:
+        """One line."""
+        ...
+
+    @property
+    def destructive(self) -> Sequence[object]:
+        """What of it loses data, or allows more."""
+        ...
 
     def markdown(self) -> str:
         """All of it, for a person."""
@@ -176,10 +184,10 @@ def services_of(settings: Settings, root: Path, workspace: Path, say: Say) -> Se
         check=lambda endpoint, assembly: check_assembly(
             environment, endpoint, assembly, root / "environments"
         ),
-        compare=_compare,
+        compare=lambda before, after: _compare(environment, root, before, after),
         caller=Api(
             settings.invocation_url or output("Api", "InvocationUrl"),
-            lambda: output("Api", "ApiKeyId"),
+            lambda: settings.invocation_key or output("Api", "ApiKeyId"),
             session,
             signed=environment.api.authorization == "iam",
         ),
@@ -188,9 +196,6 @@ def services_of(settings: Settings, root: Path, workspace: Path, say: Say) -> Se
     )
 
 
-def _compare(before: Path, after: Path) -> Difference:
-    # Prices and types of resources are read for it, which no other step needs.
-    from diffing.summary import summarize
-
-    found: Difference = summarize(before, after)
-    return found
+def _compare(environment: Environment, root: Path, before: Path, after: Path) -> Difference:
+    prices = prices_of(environment.name, root / "environments")
+    return summarize(before, after, prices=prices)

@@ -27,6 +27,8 @@ class Settings:
         Address of MLflow; what the Tracking stack says where empty.
     invocation_url
         Address of the API, with ``{endpoint}`` in it; what the Api stack says where empty.
+    invocation_key
+        Id of the API's key; what the Api stack says where empty.
     step
         The step to do.
     endpoint
@@ -43,6 +45,7 @@ class Settings:
     topic: str = ""
     tracking_uri: str = ""
     invocation_url: str = ""
+    invocation_key: str = ""
     step: str = ""
     endpoint: str = ""
     promotion: str = ""
@@ -89,6 +92,7 @@ class Settings:
             topic=variables.get("RELEASE_TOPIC", ""),
             tracking_uri=variables.get("TRACKING_URI", ""),
             invocation_url=variables.get("INVOCATION_URL", ""),
+            invocation_key=variables.get("INVOCATION_KEY", ""),
             step=step,
             endpoint=variables.get("RELEASE_ENDPOINT", ""),
             promotion=variables.get("RELEASE_PROMOTION", ""),

@@ -37,6 +37,11 @@ class State:
     description: str = ""
 
     @property
+    def there(self) -> bool:
+        """Whether there is anything of it: what failed at its creation is an empty stack."""
+        return self.status not in (NONE, "ROLLBACK_COMPLETE", "DELETE_COMPLETE")
+
+    @property
     def right(self) -> bool:
         """Whether it is as its last template says."""
         return self.status in RIGHT
@@ -158,4 +163,6 @@ def _missing(error: ClientError) -> bool:
     """Whether what was asked for is not there: both services say so as of a wrong request."""
     said = error.response["Error"]
     text = said.get("Message", "").lower()
-    return said["Code"] == "ValidationError" and ("not exist" in text or "not find" in text)
+    return said["Code"] in ("ValidationError", "ValidationException") and (
+        "not exist" in text or "not find" in text
+    )
