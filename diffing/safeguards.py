@@ -104,7 +104,7 @@ def safeguards(compared: list[Compared]) -> list[Change]:
                     after.type,
                     f"{'loses' if lost else 'gains'} a safeguard: {_said(inner)}",
                     lost,
-                    f"Takes {inner.last} from the {kind} {path}" if lost else "",
+                    f"Weakens the {kind} {path}: {_said(inner)}" if lost else "",
                 )
                 made.append(change)
     return sorted(set(made))

@@ -1,6 +1,7 @@
 """The two sides of a comparison, and which resource of one is which of the other."""
 
 import json
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,6 +12,9 @@ from proof.system.templates import Resource, Template, load_templates
 
 NOISE = frozenset({"AWS::CDK::Metadata"})
 """Types that say which libraries made a template."""
+
+HASHED = re.compile(r"[0-9a-f]{32,}$")
+"""What the CDK ends the id of a resource with that never changes in place."""
 
 IMPORTS = "elsewhere"
 """The template that stands for what is exported by stacks that are not compared."""
@@ -73,14 +77,13 @@ class Sides:
         """
         before, after = (_resources(side) for side in (self.before, self.after))
         gone = {key: each for key, each in before.items() if key not in after}
-        by_path: dict[tuple[str, str], list[Resource]] = {}
+        by_name: dict[tuple[str, str], list[Resource]] = {}
         for each in gone.values():
-            if "aws:cdk:path" in each.metadata:
-                by_path.setdefault((path_of(each), each.type), []).append(each)
+            by_name.setdefault((_lasting(each), each.type), []).append(each)
         made: list[Pair] = []
         for key, each in after.items():
             found = before.get(key)
-            candidates = by_path.get((path_of(each), each.type), [])
+            candidates = by_name.get((_lasting(each), each.type), [])
             if not found and candidates:
                 found = candidates.pop()
                 del gone[found.id]
@@ -124,6 +127,13 @@ def path_of(resource: Resource) -> str:
     if not isinstance(path, str) or not path:
         return f"{resource.template.name}/{resource.logical_id}"
     return path.removesuffix("/Resource").removesuffix("/Default")
+
+
+def _lasting(resource: Resource) -> str:
+    """What a resource is called whatever it holds: its path, or its id without a hash."""
+    if "aws:cdk:path" in resource.metadata:
+        return path_of(resource)
+    return HASHED.sub("", f"{resource.template.name}/{resource.logical_id}")
 
 
 def _resources(system: System) -> dict[str, Resource]:

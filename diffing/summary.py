@@ -168,16 +168,19 @@ def _order(each: Change) -> tuple[object, ...]:
 def _served(sides: Sides) -> list[Served]:
     before, after = (_serving(side.templates) for side in (sides.before, sides.after))
     return [
-        Served(name, before.get(name, ()), after.get(name, ()))
-        for name in sorted(before.keys() | after.keys())
-        if before.get(name) != after.get(name)
+        Served(*key, before.get(key, ()), after.get(key, ()))
+        for key in sorted(before.keys() | after.keys())
+        if before.get(key) != after.get(key)
     ]
 
 
-def _serving(templates: tuple[Template, ...]) -> dict[str, tuple[tuple[str, str], ...]]:
+def _serving(
+    templates: tuple[Template, ...],
+) -> dict[tuple[str, str], tuple[tuple[str, str], ...]]:
     found = {}
     for template in templates:
         match = SERVES.match(str(template.sections.get("Description", "")))
         if match:
-            found[match[1]] = tuple((name, version) for name, version in MODEL.findall(match[2]))
+            key = template.name, match[1]
+            found[key] = tuple((name, version) for name, version in MODEL.findall(match[2]))
     return found
