@@ -1,8 +1,8 @@
 """The CDK app: load one environment, build its stacks, attach the checks.
 
 Run by `cdk -c env=<name>`. Two more keys, `-c environments=<folder>` and `-c releases=<folder>`,
-say where the configuration and the releases stand, if not here; `-c only=<endpoint>` has one endpoint
-synthesized, with what it stands on and nothing else.
+say where the configuration and the releases stand, if not here. `-c only=<endpoint>` has one
+endpoint synthesized, with what it stands on and nothing else.
 """
 
 import gc
