@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from mlflow.tracking import MlflowClient
+from operations.webhook import register_webhook
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
@@ -23,7 +24,6 @@ from local.pace import Pace
 from local.platform import ENVIRONMENT, LocalPlatform
 from local.progress import Steps
 from local.releasing import (
-    DEPLOY,
     Followed,
     Progress,
     Shares,
@@ -34,7 +34,6 @@ from local.releasing import (
 )
 from local.state import ROOT, StateFolder
 from operations.errors import OperationError
-from operations.webhook import register_webhook
 
 ENDPOINT, MODEL, ALIAS = "iris", "iris", "champion"
 QUESTION = {"petal_length": 4.7, "petal_width": 1.4}

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+
 from iris_model.flavor import IrisModel
 from iris_model.regression import Array, LogisticRegression
 
