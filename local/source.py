@@ -1,4 +1,4 @@
-"""This checkout as the source of builds: the files that git knows, as they are now."""
+"""The source of builds: the files of the checkout that git knows, as they are now."""
 
 import io
 import subprocess

@@ -22,7 +22,7 @@ from local.extensions.endpoints import (
     VpcEndpoint,
 )
 from local.extensions.heartbeat import Heartbeat
-from local.extensions.installed_images import describe_images
+from local.extensions.installed_images import InstalledImages
 from local.extensions.load_balancer import Listener, LoadBalancer, LoadBalancers
 from local.extensions.network import FlowLog, SecurityGroupRule
 from local.extensions.recorded import Recorded
@@ -66,7 +66,7 @@ def extend(host: Host, account: str) -> None:
     hooks.add_service("sagemaker", "SageMaker.", sagemaker.answer)
     builds = codebuild.CodeBuild(host)
     pipelines = codepipeline.make_codepipeline(host, builds)
-    hooks.replace_operation("ecr", "DescribeImages", describe_images)
+    hooks.replace_operation("ecr", "DescribeImages", InstalledImages().answer)
     hooks.add_service("codebuild", codebuild.PREFIX, builds.answer)
     hooks.add_service("codepipeline", codepipeline.PREFIX, pipelines.answer)
     hooks.add_event_target("codebuild", builds.start_for_rule)

@@ -1,4 +1,4 @@
-"""DescribeImages of ECR: the images of a repository are those that are installed on this machine."""
+"""DescribeImages of ECR: those of a repository are the images that are installed on this machine."""
 
 import json
 from collections.abc import Mapping
@@ -10,19 +10,27 @@ from local.images import STORE, ProcessImage, find_image
 from operations.errors import OperationError
 
 
-async def describe_images(
-    method: str, path: str, headers: Mapping[str, str], body: bytes, query: Mapping[str, Any]
-) -> Answer:
-    """Answer a request for images by their digests.
+class InstalledImages:
+    """What ECR says of images, where they are asked for by their digests.
 
     https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_DescribeImages.html
     """
-    request = json.loads(body)
-    digests = [image.get("imageDigest", "") for image in request.get("imageIds", [])]
-    try:
-        return as_json(200, {"imageDetails": _details(request["repositoryName"], digests)})
-    except RefusedError as error:
-        return refused(error)
+
+    async def answer(
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        query: Mapping[str, Any],
+    ) -> Answer:
+        """Answer a request of DescribeImages."""
+        request = json.loads(body)
+        digests = [image.get("imageDigest", "") for image in request.get("imageIds", [])]
+        try:
+            return as_json(200, {"imageDetails": _details(request["repositoryName"], digests)})
+        except RefusedError as error:
+            return refused(error)
 
 
 def _details(repository: str, digests: list[str]) -> list[Record]:
