@@ -124,13 +124,16 @@ class TestEvents:
         assert (event["detail-type"], event["detail"]) == ("Kind", {"a": 1})
         assert rule.endswith("rule/rule")
 
-    def test_of_an_object_with_its_version(self, started: list[tuple[str, Any, str]]) -> None:
+    def test_of_an_object_with_its_version(
+        self, started: list[tuple[str, Any, str]], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         hooks.name_versions_in_events()
         template = '{"variables":[{"name":"PROMOTION","value":<version>}]}'
         paths = {"version": "$.detail.object.version-id"}
         transformer = {"InputPathsMap": paths, "InputTemplate": template}
         self.rule("aws.s3", InputTransformer=transformer)
         xml = "<NotificationConfiguration><EventBridgeConfiguration/></NotificationConfiguration>"
+        monkeypatch.setattr(s3, "_notification_bucket_region", lambda _: "eu-west-1")
         s3._bucket_notifications["bucket"] = xml
         try:
             s3._fire_s3_event("bucket", "key", "s3:ObjectCreated:Put", version_id="v7")
