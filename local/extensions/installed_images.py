@@ -1,4 +1,4 @@
-"""DescribeImages of ECR: those of a repository are the images that are installed on this machine."""
+"""DescribeImages of ECR: a repository has the images that are installed on this machine."""
 
 import json
 from collections.abc import Mapping

@@ -109,9 +109,7 @@ class Releasing:
 
     def executions(self) -> list[dict[str, Any]]:
         """The executions of the pipeline, the newest first."""
-        found: list[dict[str, Any]] = self.platform.client(
-            "codepipeline"
-        ).list_pipeline_executions(
+        found: list[dict[str, Any]] = self.platform.client("codepipeline").list_pipeline_executions(
             pipelineName=self.platform.environment.naming.pipeline(ENDPOINT)
         )["pipelineExecutionSummaries"]
         return found

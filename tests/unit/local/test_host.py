@@ -14,6 +14,7 @@ NAME = "nlb-1.elb.eu-west-1.amazonaws.com:5000"
 @pytest.fixture
 def host(tmp_path: Path) -> Host:
     host = Host(StateFolder(tmp_path), URL)
+    host.state.run.mkdir()
     host.announce(NAME, "http://127.0.0.1:81")
     host.announce("database", "127.0.0.1:82")
     return host
