@@ -257,8 +257,7 @@ def test_a_build_that_is_stopped_in_the_middle_of_a_deployment_is_cleaned_up(
     serving = releasing.serving()
     names = {version: name for name, version in releasing.versions.items()}
     assert releasing.tag(names[serving]) == "serving"
-    model = served_model(releasing.platform)
-    assert f"version {serving}" in model or str(serving) in model
+    assert f"{MODEL} version {serving} (" in served(releasing.platform)
     followed = releasing.move(BETTER)
     assert settled(followed).outcome == "served"
     assert releasing.serving() == releasing.versions[BETTER]
@@ -268,7 +267,7 @@ def name_of(build: dict[str, Any]) -> str:
     return f"{build['projectName']}-{build['buildNumber']}"
 
 
-def served_model(platform: LocalPlatform) -> str:
+def served(platform: LocalPlatform) -> str:
     """What the endpoint's stack says that it serves."""
     name = platform.environment.naming.stack(f"Endpoint-{ENDPOINT}")
     (stack,) = platform.client("cloudformation").describe_stacks(StackName=name)["Stacks"]
