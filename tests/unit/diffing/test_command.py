@@ -6,16 +6,15 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError
-from botocore.stub import Stubber
 from typer.testing import CliRunner
 
 from diffing.__main__ import app
 from diffing.base import synthesized
 from diffing.deployed import fetch
 from mlops_constructs.faults import FaultsError
+from proof.system.templates import load_templates
 from tests.unit.diffing.builders import Resources, resource, write
 
 KEPT: Resources = {"Data": resource("S3::Bucket"), "Topic": resource("SNS::Topic")}
@@ -99,47 +98,56 @@ def assembly(folder: Path, *stacks: str) -> Path:
     return folder
 
 
-def cloudformation() -> tuple[Any, Stubber]:
-    client = boto3.client(
-        "cloudformation",
-        region_name="eu-west-1",
-        aws_access_key_id="testing",
-        aws_secret_access_key="testing",
-    )
-    return client, Stubber(client)
+class CloudFormation:
+    """CloudFormation with some stacks; it refuses to tell of one whose template is no template."""
+
+    def __init__(self, **stacks: Any) -> None:
+        self.stacks = stacks
+        self.asked: list[tuple[str, str]] = []
+
+    def get_template(self, **asked: str) -> dict[str, Any]:
+        name = asked["StackName"].removeprefix("it-")
+        self.asked.append((name, asked["TemplateStage"]))
+        if self.stacks.get(name, "there") is None:
+            raise self._error("AccessDenied", "not authorized")
+        if name not in self.stacks:
+            raise self._error(
+                "ValidationError", f"Stack with id {asked['StackName']} does not exist"
+            )
+        return {"TemplateBody": self.stacks[name]}
+
+    @staticmethod
+    def _error(code: str, message: str) -> ClientError:
+        return ClientError({"Error": {"Code": code, "Message": message}}, "GetTemplate")
 
 
 def test_what_is_deployed_is_fetched_as_it_was_written(tmp_path: Path) -> None:
-    client, stub = cloudformation()
+    yaml = "Resources:\n  Topic:\n    Type: AWS::SNS::Topic\n"
+    service = CloudFormation(
+        Data={"Resources": KEPT}, Api=yaml, Network=json.dumps({"Resources": KEPT})
+    )
     regions: list[str] = []
-    stub.add_response(
-        "get_template",
-        {"TemplateBody": json.dumps({"Resources": KEPT})},
-        {"StackName": "it-Data", "TemplateStage": "Original"},
-    )
-    stub.add_client_error(
-        "get_template", "ValidationError", "Stack with id it-Tracking does not exist"
-    )
 
-    def connect(region: str) -> Any:
+    def connect(region: str) -> CloudFormation:
         regions.append(region)
-        return client
+        return service
 
-    with stub:
-        found = fetch(assembly(tmp_path / "in", "Data", "Tracking"), tmp_path, connect)
+    names = ("Api", "Data", "Network", "Tracking")
+    (tmp_path / "deployed").mkdir()
+    found = fetch(assembly(tmp_path / "in", *names), tmp_path / "deployed", connect)
+    loaded = {
+        each.name: each.sections["Resources"] for each in load_templates(tmp_path / "deployed")
+    }
 
-    assert found == ["it-Data"]
+    assert found == ["it-Api", "it-Data", "it-Network"]
+    assert loaded == {"Api": {"Topic": {"Type": "AWS::SNS::Topic"}}, "Data": KEPT, "Network": KEPT}
     assert set(regions) == {"eu-west-1"}
-    assert json.loads((tmp_path / "Data.template.json").read_text()) == {"Resources": KEPT}
-    assert not (tmp_path / "Tracking.template.json").exists()
+    assert {stage for _, stage in service.asked} == {"Original"}
 
 
 def test_what_cloudformation_refuses_is_not_taken_for_nothing(tmp_path: Path) -> None:
-    client, stub = cloudformation()
-    stub.add_client_error("get_template", "AccessDenied", "not authorized")
-
-    with stub, pytest.raises(ClientError, match="not authorized"):
-        fetch(assembly(tmp_path / "in", "Data"), tmp_path, lambda region: client)
+    with pytest.raises(ClientError, match="not authorized"):
+        fetch(assembly(tmp_path / "in", "Data"), tmp_path, lambda _: CloudFormation(Data=None))
 
 
 def test_only_an_assembly_says_which_stacks_are_deployed(tmp_path: Path) -> None:
