@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from proof.model import Expectations
 from proof.system.system import System
 from proof.system.templates import Resource, Template, load_templates
 
@@ -54,6 +55,9 @@ class Sides:
     before, after
         Folders of templates, or cloud assemblies. An empty folder is one where nothing is
         deployed yet.
+    named
+        What the environment's configuration names on purpose, for the proof; nothing if not
+        given.
 
     Raises
     ------
@@ -61,12 +65,12 @@ class Sides:
         Where a folder is missing, or holds a template that cannot be read.
     """
 
-    def __init__(self, before: Path, after: Path) -> None:
+    def __init__(self, before: Path, after: Path, named: Expectations | None = None) -> None:
         account, self.region = _target(after) or _target(before) or ("", "")
         sides = [_templates(before), _templates(after)]
         outside = _imports(*sides)
         self.before, self.after = (
-            System((*side, outside), account=account, region=self.region) for side in sides
+            System((*side, outside), named, account=account, region=self.region) for side in sides
         )
 
     @cached_property

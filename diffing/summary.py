@@ -17,6 +17,7 @@ from diffing.resources import changes, compare
 from diffing.safeguards import findings, safeguards
 from diffing.sides import Sides
 from diffing.widening import widening
+from proof.model import Expectations
 from proof.system.templates import Template
 
 SERVES = re.compile(r"Endpoint ([\w-]+): model (.+) \(")
@@ -119,6 +120,7 @@ def summarize(
     *,
     naming: Naming | None = None,
     prices: Mapping[str, float] | None = None,
+    named: Expectations | None = None,
 ) -> Summary:
     """What changes from one folder of templates to another.
 
@@ -132,6 +134,8 @@ def summarize(
         The destructive changes that are meant; none if not given.
     prices
         Dollars for an hour, by what is paid for; nothing is priced if not given.
+    named
+        What the environment's configuration names on purpose, so that the proof does not find it.
 
     Raises
     ------
@@ -143,7 +147,7 @@ def summarize(
     >>> summarize(Path("base"), Path("build/cdk.out")).headline  # doctest: +SKIP
     '1 stack: endpoint iris serves version 4 (was 3)'
     """
-    sides = Sides(before, after)
+    sides = Sides(before, after, named)
     compared = compare(sides)
     found = [
         *changes(compared, sides),
