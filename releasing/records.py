@@ -1,16 +1,21 @@
 """What serves, as records in the bucket: every version of one is a state of production."""
 
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from operations.errors import OperationError
 from operations.records import record_text
 from releasing.store import Store, Stored
 from stacks.checks import IMAGES_RECORD
-from stacks.releases import Release, load_images, load_release, record_path
+from stacks.releases import (
+    Release,
+    load_images,
+    load_release,
+    parse_images,
+    parse_release,
+    record_path,
+)
 
 PREFIX = "records/"
 
@@ -62,21 +67,21 @@ class Records:
         """What an endpoint serves; nothing where it never did."""
         found = self._store.read(_key(endpoint))
         if found:
-            return self._served(endpoint, found)
+            return _served(found, _key(endpoint))
         release = load_release(self._committed, self._environment, endpoint)
         return Served(release) if release else None
 
     def history(self, endpoint: str) -> Iterator[Served]:
         """What an endpoint served, the latest first."""
-        return (self._served(endpoint, it) for it in self._store.history(_key(endpoint)))
+        key = _key(endpoint)
+        return (_served(it, key) for it in self._store.history(key))
 
     def images(self) -> dict[str, str]:
         """The digest of each image."""
         found = self._store.read(_key(IMAGES_RECORD))
         if not found:
             return load_images(self._committed, self._environment)
-        with self._folder_of(IMAGES_RECORD, found) as folder:
-            return load_images(Path(folder), self._environment)
+        return parse_images(found.text, Path(_key(IMAGES_RECORD)))
 
     def write(self, endpoint: str, release: Release) -> bool:
         """Record what an endpoint serves from now on.
@@ -123,7 +128,9 @@ class Records:
         if release:
             texts[endpoint] = record_text(release.record)
         for record, text in texts.items():
-            _write(target, self._environment, record, text)
+            path = record_path(target, self._environment, record)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
 
     def seed(self) -> list[str]:
         """Put what the app came with into the bucket, where nothing is recorded yet.
@@ -141,24 +148,10 @@ class Records:
                 written.append(path.stem)
         return written
 
-    def _served(self, endpoint: str, found: Stored) -> Served:
-        with self._folder_of(endpoint, found) as folder:
-            release = load_release(Path(folder), self._environment, endpoint)
-        if release is None:
-            raise OperationError(f"The record of '{endpoint}' is gone.", "Release it again.")
-        return Served(release, found.version, found.at)
 
-    def _folder_of(self, record: str, found: Stored) -> "tempfile.TemporaryDirectory[str]":
-        folder = tempfile.TemporaryDirectory()
-        _write(Path(folder.name), self._environment, record, found.text)
-        return folder
+def _served(found: Stored, key: str) -> Served:
+    return Served(parse_release(found.text, Path(key)), found.version, found.at)
 
 
 def _key(record: str) -> str:
     return f"{PREFIX}{record}.yaml"
-
-
-def _write(folder: Path, environment: str, record: str, text: str) -> None:
-    path = record_path(folder, environment, record)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")

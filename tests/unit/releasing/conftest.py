@@ -6,21 +6,19 @@ from pathlib import Path
 import pytest
 
 import stacks.releases
-from stacks.document import Document, read_document
+from stacks.document import Document, parse_document
 
 
 @pytest.fixture(scope="session", autouse=True)
-def read_once() -> Iterator[None]:
+def parse_once() -> Iterator[None]:
     """The same few records are read thousands of times: YAML is parsed once for each text."""
-
     known: dict[str, Document] = {}
 
-    def read(path: Path) -> Document:
-        text = path.read_text(encoding="utf-8")
+    def parsed(text: str, path: Path) -> Document:
         if text not in known:
-            known[text] = read_document(path)
+            known[text] = parse_document(text, path)
         return known[text]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(stacks.releases, "read_document", read)
+        patch.setattr(stacks.releases, "parse_document", parsed)
         yield
