@@ -341,7 +341,8 @@ def _outcome(attempt: Attempt) -> str:
 
 def notifications(platform: LocalPlatform, queue: str) -> list[dict[str, Any]]:
     """What a queue that is subscribed to the platform's topic has been told of releases."""
-    sqs, found = platform.client("sqs"), []
+    sqs = platform.client("sqs")
+    found: list[dict[str, Any]] = []
     while True:
         received = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages", [])
         if not received:
