@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from mlflow.tracking import MlflowClient
-from operations.webhook import register_webhook
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
@@ -22,7 +21,7 @@ from local.faults import fragile_copy
 from local.images import current_image
 from local.pace import Pace
 from local.platform import ENVIRONMENT, LocalPlatform
-from local.progress import Steps
+from local.progress import Say, Steps
 from local.releasing import (
     Followed,
     Progress,
@@ -33,7 +32,9 @@ from local.releasing import (
     provide_source,
 )
 from local.state import ROOT, StateFolder
+from mlops_constructs.naming import ADMINISTRATOR
 from operations.errors import OperationError
+from operations.webhook import read_webhook_secret, register_webhook
 
 ENDPOINT, MODEL, ALIAS = "iris", "iris", "champion"
 QUESTION = {"petal_length": 4.7, "petal_width": 1.4}
@@ -127,7 +128,7 @@ def demo_release(
             folders = train_models(platform)
         with steps.step("cdk deploy: Release; register the webhook in MLflow") as say:
             platform.deploy("Release", say=say)
-            follow_aliases(platform)
+            follow_aliases(platform, say)
         with steps.step("Log the models; the first becomes champion, and serves"):
             versions = {name: log_model(platform, folder) for name, folder in folders.items()}
             first = Followed(platform, ENDPOINT, "")
@@ -189,18 +190,28 @@ def train_models(platform: LocalPlatform) -> dict[str, Path]:
     return folders
 
 
-def follow_aliases(platform: LocalPlatform) -> None:
+def follow_aliases(platform: LocalPlatform, say: Say = lambda _: None) -> None:
     """Give releases their source, and have MLflow tell of its aliases.
 
     Parameters
     ----------
     platform
         The platform, whose Release stack is deployed.
+    say
+        Told what is done.
     """
     provide_source(platform)
-    with platform.logged_in("administrator") as mlflow:
+    outputs, naming = platform.outputs("Release"), platform.environment.naming
+    manager = platform.client("secretsmanager")
+    secret, version = read_webhook_secret(manager, outputs["WebhookSecretArn"])
+    with platform.logged_in(ADMINISTRATOR) as mlflow:
         register_webhook(
-            mlflow, platform.client("secretsmanager"), platform.promotions_url(), platform.outputs
+            mlflow,
+            name=f"{naming.prefix}-release",
+            url=platform.promotions_url(),
+            secret=secret,
+            version=version,
+            say=say,
         )
 
 
