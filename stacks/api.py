@@ -74,6 +74,7 @@ class ApiStack(PlatformStack):
         )
         self.opt_out("api.authorization", api.method, "AwsSolutions-APIG4")
         if environment.release:
-            self.share(api.rest_api.rest_api_id, api.key.key_id)
+            stage = api.rest_api.deployment_stage
+            self.share(api.rest_api.rest_api_id, stage.stage_name, api.key.key_id)
         CfnOutput(self, "InvocationUrl", value=api.invocation_url)
         CfnOutput(self, "ApiKeyId", value=api.key.key_id)

@@ -1,6 +1,6 @@
 """The builds that a release runs in: one project for each set of rights, in the network."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from aws_cdk import Stack
@@ -25,6 +25,7 @@ from mlops_constructs.private_network import PrivateNetwork
 from mlops_constructs.release_store import (
     APP,
     ATTEMPTS,
+    DRIFT,
     PROMOTIONS,
     RECORDS,
     SOURCE,
@@ -36,12 +37,12 @@ from mlops_constructs.tracking_task import PORT
 BUILDSPEC = "releasing/buildspec.yaml"
 """Where the app says what a build runs."""
 
-CHECK, DEPLOY, VERIFY = "check", "deploy", "verify"
-MINUTES: Mapping[str, int] = {CHECK: 30, DEPLOY: 480, VERIFY: 30}
-"""How long a build of each project may take: a deployment waits for its canary.
+PROJECTS = (PREPARE, DEPLOY) = ("prepare", "deploy")
+"""Before a person approves, and afterwards."""
 
-https://docs.aws.amazon.com/codepipeline/latest/userguide/limits.html
-"""
+# A deployment waits for its canary, and what is prepared behind it waits for both.
+# https://docs.aws.amazon.com/codepipeline/latest/userguide/limits.html
+MINUTES = 480
 
 _STACKS = (
     "cloudformation:DescribeStackEvents",
@@ -53,7 +54,12 @@ _ENDPOINTS = (
     "sagemaker:DescribeEndpointConfig",
     "sagemaker:DescribeModel",
 )
-_PIPELINES = ("codepipeline:GetPipelineState", "codepipeline:PutApprovalResult")
+_PIPELINES = (
+    "codepipeline:GetPipelineExecution",
+    "codepipeline:GetPipelineState",
+    "codepipeline:ListActionExecutions",
+    "codepipeline:PutApprovalResult",
+)
 # What the cdk CLI asks of the bucket and the parameter of its bootstrap, once it has their role.
 # https://docs.aws.amazon.com/cdk/v2/guide/bootstrapping-env.html
 _PUBLISHING = (
@@ -67,6 +73,7 @@ _DEPLOYING = (
     *_STACKS,
     "cloudformation:CreateChangeSet",
     "cloudformation:DeleteChangeSet",
+    "cloudformation:DeleteStack",
     "cloudformation:DescribeChangeSet",
     "cloudformation:DescribeStackResources",
     "cloudformation:ExecuteChangeSet",
@@ -114,10 +121,11 @@ class ReleaseTools:
 
 
 class ReleaseBuilds(Construct):
-    """Three CodeBuild projects with the same image and source, and rights of their own.
+    """Two CodeBuild projects with the same image and source, and rights of their own.
 
-    ``check`` looks at what is and what would be, ``deploy`` alone takes the roles that change the
-    account, and ``verify`` alone asks the API and writes down what serves.
+    What ``prepare`` does happens before anybody has approved: it looks at what is and what would
+    be. ``deploy`` alone takes the roles that change the account, asks the API, and writes down
+    what serves.
 
     CodeBuild pulls the image over a network of its own, as itself; what runs in it, its source and
     its artifacts go through the VPC:
@@ -150,7 +158,7 @@ class ReleaseBuilds(Construct):
     Attributes
     ----------
     projects : dict of str to aws_cdk.aws_codebuild.CfnProject
-        The projects: ``check``, ``deploy`` and ``verify``.
+        The projects: ``prepare`` and ``deploy``.
     roles : dict of str to mlops_constructs.platform_role.PlatformRole
         The role of each.
 
@@ -238,11 +246,10 @@ class ReleaseBuilds(Construct):
         self._group.connections.allow_to(
             tools.tracking, ec2.Port.tcp(PORT), "Reads aliases, writes tags"
         )
-        self.roles = {name: self._role(name) for name in MINUTES}
-        self._grant_check(self.roles[CHECK])
+        self.roles = {name: self._role(name) for name in PROJECTS}
+        self._grant_prepare(self.roles[PREPARE])
         self._grant_deploy(self.roles[DEPLOY])
-        self._grant_verify(self.roles[VERIFY])
-        self.projects = {name: self._project(name) for name in MINUTES}
+        self.projects = {name: self._project(name) for name in PROJECTS}
 
     def _project(self, name: str) -> codebuild.CfnProject:
         of = codebuild.CfnProject
@@ -290,7 +297,7 @@ class ReleaseBuilds(Construct):
                 subnets=[subnet.subnet_id for subnet in self._network.vpc.isolated_subnets],
                 security_group_ids=[self._group.security_group_id],
             ),
-            timeout_in_minutes=MINUTES[name],
+            timeout_in_minutes=MINUTES,
         )
         # CodeBuild tries at once whether the role may place it into the VPC.
         project.node.add_dependency(self.roles[name])
@@ -315,7 +322,7 @@ class ReleaseBuilds(Construct):
         return project
 
     def _role(self, name: str) -> PlatformRole:
-        """A role with what every build does: logs, MLflow, the bucket, a place in the VPC."""
+        """A role with what every build does: it looks, writes its journal, and tells."""
         stack = Stack.of(self)
         project = stack.format_arn(
             service="codebuild", resource="project", resource_name=self._naming.build(name)
@@ -338,6 +345,7 @@ class ReleaseBuilds(Construct):
         self._log.grant_write(role)
         self._network.grant_attach(role)
         self._lend_interfaces(role)
+        self._tools.artifacts.grant_read(role, f"{MODELS_PREFIX}/")
         self._store.grant_build(role)
         self._store.grant_read(role, SOURCE, PROMOTIONS, RECORDS)
         self._store.grant_read_write(role, ATTEMPTS)
@@ -361,6 +369,18 @@ class ReleaseBuilds(Construct):
                 for kind in ("endpoint", "endpoint-config", "model")
             ),
         )
+        self._allow(
+            role,
+            "The environment has a pipeline for each endpoint that is followed.",
+            _PIPELINES,
+            stack.format_arn(service="codepipeline", resource=self._naming.pipeline("*")),
+        )
+        iam.Grant.add_to_principal(
+            grantee=role,
+            actions=["sns:Publish"],
+            resource_arns=[self._tools.topic.topic_arn],
+        )
+        grant_through(self._key, role, "sns", "kms:Decrypt", "kms:GenerateDataKey")
         self._allow(
             role,
             "Every endpoint has a stack of its own, which CloudFormation numbers.",
@@ -405,39 +425,30 @@ class ReleaseBuilds(Construct):
             f"AwsSolutions-IAM5[Resource::{interfaces}]",
         )
 
-    def _grant_check(self, role: PlatformRole) -> None:
-        """What is there, what is asked, and whether an older release still waits for a person."""
-        stack = Stack.of(self)
-        self._tools.artifacts.grant_read(role, f"{MODELS_PREFIX}/")
+    def _grant_prepare(self, role: PlatformRole) -> None:
+        """Whether the images of a release are there."""
         self._allow(
             role,
             "An endpoint may be served by any image of the environment.",
             ["ecr:DescribeImages"],
-            stack.format_arn(
+            Stack.of(self).format_arn(
                 service="ecr", resource="repository", resource_name=self._naming.repository("*")
             ),
         )
-        self._allow(
-            role,
-            "The environment has a pipeline for each endpoint that is followed.",
-            _PIPELINES,
-            stack.format_arn(service="codepipeline", resource=self._naming.pipeline("*")),
-        )
-        self._grant_tell(role)
 
     def _grant_deploy(self, role: PlatformRole) -> None:
-        """The roles of `cdk bootstrap`: CloudFormation and its own role do the rest."""
+        """Take the roles of `cdk bootstrap`, ask as users do, write down what serves.
+
+        CloudFormation and its own role do the rest of a deployment. The key's value is asked for
+        as the key's users do: https://docs.aws.amazon.com/apigateway/latest/api/API_GetApiKey.html
+        """
+        stack = Stack.of(self)
+        key = f"arn:{stack.partition}:apigateway:{stack.region}::/apikeys/"
         iam.Grant.add_to_principal(
             grantee=role,
             actions=["sts:AssumeRole"],
-            resource_arns=bootstrap_resources(Stack.of(self))["sts"],
+            resource_arns=bootstrap_resources(stack)["sts"],
         )
-
-    def _grant_verify(self, role: PlatformRole) -> None:
-        """Ask the endpoint as its users do, and write down what serves."""
-        stack = Stack.of(self)
-        self._tools.artifacts.grant_read(role, f"{MODELS_PREFIX}/")
-        self._store.grant_read_write(role, RECORDS)
         iam.Grant.add_to_principal(
             grantee=role,
             actions=["execute-api:Invoke"],
@@ -449,20 +460,9 @@ class ReleaseBuilds(Construct):
         iam.Grant.add_to_principal(
             grantee=role,
             actions=["apigateway:GET"],
-            resource_arns=[
-                f"arn:{stack.partition}:apigateway:{stack.region}::/apikeys/"
-                f"{self._tools.api_key.key_id}"
-            ],
+            resource_arns=[f"{key}{self._tools.api_key.key_id}"],
         )
-        self._grant_tell(role)
-
-    def _grant_tell(self, role: PlatformRole) -> None:
-        iam.Grant.add_to_principal(
-            grantee=role,
-            actions=["sns:Publish"],
-            resource_arns=[self._tools.topic.topic_arn],
-        )
-        grant_through(self._key, role, "sns", "kms:Decrypt", "kms:GenerateDataKey")
+        self._store.grant_read_write(role, RECORDS, DRIFT)
 
     def _allow(
         self, role: PlatformRole, reason: str, actions: tuple[str, ...] | list[str], *arns: str

@@ -15,18 +15,18 @@ from mlops_constructs.encryption_key import grant_through
 from mlops_constructs.faults import Fault, raise_faults
 from mlops_constructs.naming import Naming
 from mlops_constructs.platform_role import PlatformRole
-from mlops_constructs.release_builds import CHECK, DEPLOY, VERIFY, ReleaseBuilds
+from mlops_constructs.release_builds import DEPLOY, PREPARE, ReleaseBuilds
 from mlops_constructs.release_store import APP, PROMOTIONS, ReleaseStore
 from mlops_constructs.undelivered_events import UndeliveredEvents
 
 STEPS: Mapping[str, str] = {
-    "prepare": CHECK,
+    "prepare": PREPARE,
     "deploy": DEPLOY,
-    "verify": VERIFY,
-    "close": VERIFY,
-    "drift": CHECK,
+    "verify": DEPLOY,
+    "close": DEPLOY,
+    "drift": DEPLOY,
 }
-"""The project that each step runs in: by the rights that it needs."""
+"""The project that each step runs in: all but the first may have to put a version back."""
 
 UNHAPPY = ("FAILED", "CANCELED", "STOPPED", "SUPERSEDED")
 """The ends of an execution that no step of it has written down.
@@ -36,7 +36,6 @@ https://docs.aws.amazon.com/codepipeline/latest/userguide/detect-state-changes-c
 
 DAILY = "cron(0 17 * * ? *)"
 SOURCE_ARTIFACT, PREPARED = "App", "Prepared"
-PREPARE = "Prepare"
 
 
 class ReleasePipelines(Construct):
@@ -144,7 +143,7 @@ class ReleasePipelines(Construct):
             ],
             stages=[
                 self._stage("Source", self._source()),
-                self._stage(PREPARE, self._step("prepare", endpoint, SOURCE_ARTIFACT, PREPARED)),
+                self._stage("Prepare", self._step("prepare", endpoint, SOURCE_ARTIFACT, PREPARED)),
                 *([self._stage("Approve", self._approval(self._topic))] if self._topic else []),
                 self._stage("Deploy", self._step("deploy", endpoint, PREPARED)),
                 self._stage("Verify", self._step("verify", endpoint, PREPARED)),
@@ -199,7 +198,7 @@ class ReleasePipelines(Construct):
             name="Approve",
             action_type_id=_action("Approval", "Manual"),
             configuration={
-                "CustomData": f"#{{{PREPARE}.HEADLINE}}",
+                "CustomData": "#{Prepare.HEADLINE}",
                 "NotificationArn": topic.topic_arn,
             },
         )
@@ -313,7 +312,7 @@ class ReleasePipelines(Construct):
         iam.Grant.add_to_principal(
             grantee=role,
             actions=["codebuild:BatchGetBuilds", "codebuild:StartBuild"],
-            resource_arns=[self._project_arn(step) for step in ("prepare", "deploy", "verify")],
+            resource_arns=[project.attr_arn for project in self._builds.projects.values()],
         )
         if self._topic:
             iam.Grant.add_to_principal(
@@ -342,7 +341,7 @@ class ReleasePipelines(Construct):
         iam.Grant.add_to_principal(
             grantee=role,
             actions=["codebuild:StartBuild"],
-            resource_arns=[self._project_arn(step) for step in ("close", "drift")],
+            resource_arns=[self._project_arn("close")],
         )
         return role
 
