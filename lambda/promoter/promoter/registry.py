@@ -16,7 +16,8 @@ from promoter.settings import Alias
 PATH = "/api/2.0/mlflow/registered-models/alias"
 TIMEOUT = urllib3.Timeout(connect=2, read=8)
 
-# MLflow says the latter of an alias that is not there, and the former of a model.
+# MLflow says the latter of an alias that is not there, and the former of a model, but to
+# administrators alone: to others it says 403 of a model that is not there.
 GONE = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 
 
@@ -85,7 +86,7 @@ class Registry:
         if status != 200:
             raise LookError(
                 f"MLflow answers {status} to what {alias} means: {said.get('message', 'no more')}."
-                " See that the user of the function's login is there and may read the model"
+                " See that the model is there, that the user of the function's login may read it"
                 " (tracking.access), and that MLflow is well."
             )
         try:
