@@ -1,9 +1,11 @@
 """All stacks of one environment, in the order they are deployed."""
 
+import difflib
 from pathlib import Path
 
 from aws_cdk import App
 
+from mlops_constructs.faults import Fault, raise_faults
 from stacks.api import ApiStack
 from stacks.client import ClientAccessStack, ClientStack
 from stacks.config import Environment
@@ -64,22 +66,7 @@ def build_platform(app: App, environment: Environment, releases: Path) -> list[s
             f"Tracking: image '{image}' is not pushed yet; run 'make images ENV={environment.name}'"
         )
     for name in sorted(environment.endpoints):
-        release = load_release(releases, environment.name, name)
-        why = _unreleased(environment.endpoints[name], release)
-        if release and not why:
-            EndpointStack(
-                app,
-                f"Endpoint-{name}",
-                environment=environment,
-                name=name,
-                release=release,
-                network=network,
-                data=data,
-            )
-        else:
-            left_out.append(
-                f"Endpoint-{name}: {why}; run 'make release ENV={environment.name} ENDPOINT={name}'"
-            )
+        left_out += _add_endpoint(app, environment, releases, name, network, data)
     api = ApiStack(app, "Api", environment=environment, network=network)
     settings = environment.release
     if settings and settings.image not in images:
@@ -128,6 +115,73 @@ def build_platform(app: App, environment: Environment, releases: Path) -> list[s
         else:
             left_out.append(f"Client-{name}: stands on Tracking, which is left out too")
     return left_out
+
+
+def build_endpoint(app: App, environment: Environment, releases: Path, name: str) -> list[str]:
+    """Add the stack of one endpoint to `app`, and those that it stands on.
+
+    Their templates are the very ones of `build_platform`: no stack changes those before it.
+
+    Parameters
+    ----------
+    app
+        The app.
+    environment
+        The environment.
+    releases
+        Folder of the releases.
+    name
+        Name of the endpoint.
+
+    Returns
+    -------
+    list of str
+        What was left out, and the command that mends it.
+
+    Raises
+    ------
+    FaultsError
+        Where the environment has no such endpoint.
+
+    Examples
+    --------
+    >>> build_endpoint(App(), environment, Path("releases"), "iris")  # doctest: +SKIP
+    []
+    """
+    if name not in environment.endpoints:
+        known = sorted(environment.endpoints)
+        near = difflib.get_close_matches(name, known, n=1)
+        fix = f"Did you mean '{near[0]}'?" if near else "Choose one of them."
+        raise_faults("only", [Fault("only", f"'{name}'", " or ".join(known) or "none", fix)])
+    network = NetworkStack(app, "Network", environment=environment)
+    data = DataStack(app, "Data", environment=environment, network=network)
+    return _add_endpoint(app, environment, releases, name, network, data)
+
+
+def _add_endpoint(
+    app: App,
+    environment: Environment,
+    releases: Path,
+    name: str,
+    network: NetworkStack,
+    data: DataStack,
+) -> list[str]:
+    release = load_release(releases, environment.name, name)
+    why = _unreleased(environment.endpoints[name], release)
+    if why or not release:
+        return [
+            f"Endpoint-{name}: {why}; run 'make release ENV={environment.name} ENDPOINT={name}'"
+        ]
+    EndpointStack(
+        app,
+        f"Endpoint-{name}",
+        environment=environment,
+        name=name,
+        release=release,
+        network=network,
+        data=data,
+    )
+    return []
 
 
 def _unreleased(settings: Endpoint, release: Release | None) -> str:

@@ -22,6 +22,9 @@ WITHOUT_RESOURCE = frozenset(
 )
 
 
+UNOWNED = (S3, "apigateway")
+"""The services whose resources' names say nothing of an account."""
+
 DEPLOYING = ("deploy", "file-publishing")
 """The roles of `cdk bootstrap` that `cdk deploy` takes where nothing is looked up."""
 
@@ -134,10 +137,10 @@ class EndpointPolicies:
     def _owner(self, service: str) -> dict[str, str]:
         """Whose resource it has to be, where its name does not say so.
 
-        An address of S3 names no account: without this, a bucket of anybody's that is called like
-        ours would do.
+        An address of S3 names no account, nor does a key of API Gateway: without this, a bucket
+        of anybody's that is called like ours would do.
         """
-        return {"aws:ResourceAccount": self.stack.account} if service == S3 else {}
+        return {"aws:ResourceAccount": self.stack.account} if service in UNOWNED else {}
 
     def _allow(
         self, actions: list[str], resources: list[str], where: Mapping[str, str] | None = None
