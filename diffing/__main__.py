@@ -16,7 +16,9 @@ from diffing.model import Naming
 from diffing.naming import from_options, from_text, together
 from diffing.prices import prices_of
 from diffing.summary import Summary, summarize
-from mlops_constructs.faults import FaultsError
+from mlops_constructs.faults import Fault, FaultsError, raise_faults
+from proof.environment import expectations_of
+from stacks.config import load_environment
 
 ROOT = Path(__file__).resolve().parent.parent
 WRONG_INPUT, REFUSED = 2, 3
@@ -29,7 +31,9 @@ app = typer.Typer(
 )
 After = Annotated[Path, typer.Argument(help="The cloud assembly, or folder of templates.")]
 Output = Annotated[Path, typer.Option(help="Folder of summary.md and summary.json.")]
-Env = Annotated[str, typer.Option("--env", help="Environment whose prices are taken.")]
+Env = Annotated[
+    str, typer.Option("--env", help="The environment: its prices, and what it names on purpose.")
+]
 Environments = Annotated[Path, typer.Option(help="Folder of the environments.")]
 Allow = Annotated[
     list[str], typer.Option("--allow", help="A destructive change that is meant: <path>=<reason>.")
@@ -52,12 +56,7 @@ def templates(
     request: Request = None,
 ) -> None:
     """Compare two folders of templates; nobody is asked."""
-    _end(
-        lambda: summarize(
-            before, after, naming=_naming(allow, request), prices=prices_of(env, environments)
-        ),
-        output,
-    )
+    _end(lambda: _summary(before, after, _naming(allow, request), env, environments), output)
 
 
 @app.command()
@@ -74,9 +73,9 @@ def base(
     """Compare an environment's synth with that of another commit, which is made for it."""
 
     def work() -> Summary:
-        naming, prices = _naming(allow, request), prices_of(env, environments)
+        naming = _naming(allow, request)
         with synthesized(ROOT, ref, env, releases) as before:
-            return summarize(before, after, naming=naming, prices=prices)
+            return _summary(before, after, naming, env, environments)
 
     _end(work, output)
 
@@ -93,15 +92,26 @@ def deployed(
     """Compare a cloud assembly with what CloudFormation has deployed of its stacks."""
 
     def work() -> Summary:
-        naming, prices = _naming(allow, request), prices_of(env, environments)
+        naming = _naming(allow, request)
         with TemporaryDirectory() as folder:
             fetch(after, Path(folder))
-            return summarize(Path(folder), after, naming=naming, prices=prices)
+            return _summary(Path(folder), after, naming, env, environments)
 
     _end(work, output)
 
 
+def _summary(before: Path, after: Path, naming: Naming, env: str, environments: Path) -> Summary:
+    named = expectations_of(load_environment(env, environments)) if env else None
+    prices = prices_of(env, environments)
+    return summarize(before, after, naming=naming, prices=prices, named=named)
+
+
 def _naming(allow: list[str], request: Path | None) -> Naming:
+    if request and not request.is_file():
+        fault = Fault(
+            "--request", str(request), "a file of text", "Write the request's text there."
+        )
+        raise_faults("what is named", [fault])
     said = from_text(request.read_text(encoding="utf-8")) if request else Naming()
     return together(from_options(allow), said)
 

@@ -51,9 +51,13 @@ def fetch(assembly: Path, folder: Path, client: Client | None = None) -> list[st
         stack = artifact["properties"].get("stackName", name)
         template = _template((client or _client)(region), stack)
         if template is not None:
-            file = folder / artifact["properties"]["templateFile"]
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(template, encoding="utf-8")
+            file = Path(artifact["properties"]["templateFile"]).name
+            # A template in JSON comes as data, one in YAML as text.
+            if not isinstance(template, str):
+                template = json.dumps(template)
+            elif not template.lstrip().startswith("{"):
+                file = f"{file.removesuffix('.template.json')}.yaml"
+            (folder / file).write_text(template, encoding="utf-8")
             found.append(stack)
     return found
 
@@ -64,15 +68,14 @@ def _client(region: str) -> Any:
     return boto3.client("cloudformation", region_name=region)
 
 
-def _template(client: Any, stack: str) -> str | None:
+def _template(client: Any, stack: str) -> Any:
     from botocore.exceptions import ClientError
 
     try:
-        # As it was written; a template in JSON comes as data, one in YAML as text.
+        # As it was written, before macros.
         # https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_GetTemplate.html
-        body = client.get_template(StackName=stack, TemplateStage="Original")["TemplateBody"]
+        return client.get_template(StackName=stack, TemplateStage="Original")["TemplateBody"]
     except ClientError as error:
         if "does not exist" in str(error):
             return None
         raise
-    return body if isinstance(body, str) else json.dumps(body)

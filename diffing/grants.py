@@ -204,12 +204,11 @@ def _principals(wide: Names, narrow: Names) -> bool:
     """Principals are compared as names: but for everybody, they have no patterns."""
     if wide == narrow:
         return True
-    if wide.excluded:
-        if narrow.excluded:
-            return set(wide.patterns) <= set(narrow.patterns)
-        # An account stands for all that is in it, so only what is surely another is another.
+    if narrow.excluded:  # services are among everybody but somebody
+        return wide.excluded and set(wide.patterns) <= set(narrow.patterns)
+    if wide.excluded:  # an account stands for all that is in it, so that nobody is surely outside
         return False
-    return EVERYBODY in wide.patterns and all(each.startswith("AWS:") for each in narrow.patterns)
+    return EVERYBODY in wide.patterns and narrow.patterns[0].startswith("AWS:")
 
 
 def _implied(wanted: Condition, given: tuple[Condition, ...]) -> bool:

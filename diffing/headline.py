@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 
 from diffing.model import SECURITY, Change, Section, Served
-from diffing.words import count
+from diffing.words import count, noun
 
 NOTHING = "Nothing changes."
 MAX_LENGTH = 100
+LOUD = ("OPENS", "Lets EVERYBODY")
+"""How the headline starts of what opens more than anything else."""
 
 
 def headline(changes: Sequence[Change], served: Sequence[Served]) -> str:
@@ -31,8 +33,8 @@ def headline(changes: Sequence[Change], served: Sequence[Served]) -> str:
     parts = [part for found in (lost, opened) for part in _first(found)]
     if parts:
         return _cut("; ".join(parts))
-    stacks = {each.stack for each in changes} | {f"Endpoint-{each.endpoint}" for each in served}
-    what = _serving(served) or _counts(changes)
+    stacks = {each.stack for each in changes} | {each.stack for each in served}
+    what = _serving(served) or _only(changes) or _counts(changes)
     return _cut(f"{count(len(stacks), 'stack')}: {what}")
 
 
@@ -59,8 +61,19 @@ def serving(each: Served) -> str:
 def _first(found: list[Change]) -> list[str]:
     if not found:
         return []
+    loudest = min(found, key=lambda each: not each.headline.startswith(LOUD))
     more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
-    return [f"{found[0].headline}{more}"]
+    return [f"{loudest.headline}{more}"]
+
+
+def _only(changes: Sequence[Change]) -> str:
+    """What happens to the only resource that something happens to."""
+    found = [each for each in changes if each.section not in SECURITY]
+    if len(found) != 1:
+        return ""
+    only = found[0]
+    what = f": {', '.join(only.details)}" if only.details else ""
+    return f"{noun(only.type)} {only.path} {only.says}{what}"
 
 
 def _serving(served: Sequence[Served]) -> str:

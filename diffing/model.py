@@ -64,12 +64,15 @@ class Served:
 
     Parameters
     ----------
+    stack
+        Name of its template.
     endpoint
         Its name.
     before, after
         Name and version of each model; empty where the endpoint is new, or gone.
     """
 
+    stack: str
     endpoint: str
     before: tuple[tuple[str, str], ...]
     after: tuple[tuple[str, str], ...]

@@ -29,7 +29,7 @@ def from_text(text: str) -> Naming:
     {'Data/Database': 'moved to another engine'}
     """
     rest = [(line, found[1]) for line in text.splitlines() if (found := LINE.match(line))]
-    return _named(((line, *_cut(said, ":")) for line, said in rest), "the request's text")
+    return _named(((line, *_cut(said, ": ")) for line, said in rest), "the request's text")
 
 
 def from_options(options: list[str]) -> Naming:

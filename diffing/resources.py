@@ -207,7 +207,7 @@ def _change(each: Compared, because: tuple[str, ...], sides: Sides) -> Change:
         fate = _fate(pair.before, "UpdateReplacePolicy") if stateful else ""
         return Change(
             Section.REPLACED,
-            says=f"is replaced, for {listed(sorted(set(because)))}{fate}",
+            says=f"is replaced{fate}, for {listed(sorted(set(because)))}",
             destructive=stateful,
             headline=f"REPLACES the {noun(kind)} {common['path']}{fate}" if stateful else "",
             **common,
@@ -230,16 +230,17 @@ def _change(each: Compared, because: tuple[str, ...], sides: Sides) -> Change:
 
 
 def _fate(resource: Resource, attribute: str) -> str:
-    """What becomes of the data."""
+    """What becomes of the old one and its data."""
     default = "Delete"
     if resource.type in SNAPSHOT and attribute == "DeletionPolicy":
         clustered = "DBClusterIdentifier" in resource.body.get("Properties", {})
         default = "Delete" if clustered else "Snapshot"
     policy = resource.body.get(attribute, default)
+    what = "which" if attribute == "DeletionPolicy" else "and the old one"
     return {
-        "Retain": "; the old one is kept, outside of the stacks",
-        "RetainExceptOnCreate": "; the old one is kept, outside of the stacks",
-        "Snapshot": "; a snapshot of it is kept",
+        "Retain": f", {what} is kept outside of the stacks",
+        "RetainExceptOnCreate": f", {what} is kept outside of the stacks",
+        "Snapshot": ", and a snapshot is kept",
     }.get(str(policy), " with its data")
 
 

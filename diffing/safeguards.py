@@ -104,7 +104,7 @@ def safeguards(compared: list[Compared]) -> list[Change]:
                     after.type,
                     f"{'loses' if lost else 'gains'} a safeguard: {_said(inner)}",
                     lost,
-                    f"Takes {inner.last} from the {kind} {path}" if lost else "",
+                    f"Weakens the {kind} {path}: {_said(inner)}" if lost else "",
                 )
                 made.append(change)
     return sorted(set(made))
@@ -170,15 +170,19 @@ def findings(sides: Sides) -> list[Change]:
             continue
         place = f"{each.template.split('.')[0]}.{each.logical_id}"
         resource = sides.after.resources.get(place)
-        path = path_of(resource) if resource else place
         broken = each.verdict is Verdict.VIOLATION
+        # What is new and undecided is the proof's to tell, which is asked for all of it.
+        if not broken and place not in sides.before.resources:
+            continue
+        path = path_of(resource) if resource else place
+        opens = "opens a way" if broken else "may open a way"
         made.append(
             Change(
                 Section.WIDENED,
                 each.template.split(".")[0],
                 path,
                 resource.type if resource else "",
-                f"{'opens a way' if broken else 'may open a way'} ({each.rule}): {each.says}",
+                f"{opens} ({each.rule}): {each.says.rstrip('.')}",
                 broken,
                 f"OPENS {path}: {each.says}" if broken else "",
                 (each.mend,),

@@ -1,16 +1,21 @@
 """The two sides of a comparison, and which resource of one is which of the other."""
 
 import json
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from proof.model import Expectations
 from proof.system.system import System
 from proof.system.templates import Resource, Template, load_templates
 
 NOISE = frozenset({"AWS::CDK::Metadata"})
 """Types that say which libraries made a template."""
+
+HASHED = re.compile(r"[0-9a-f]{32,}$")
+"""What the CDK ends the id of a resource with that never changes in place."""
 
 IMPORTS = "elsewhere"
 """The template that stands for what is exported by stacks that are not compared."""
@@ -50,6 +55,9 @@ class Sides:
     before, after
         Folders of templates, or cloud assemblies. An empty folder is one where nothing is
         deployed yet.
+    named
+        What the environment's configuration names on purpose, for the proof; nothing if not
+        given.
 
     Raises
     ------
@@ -57,12 +65,12 @@ class Sides:
         Where a folder is missing, or holds a template that cannot be read.
     """
 
-    def __init__(self, before: Path, after: Path) -> None:
+    def __init__(self, before: Path, after: Path, named: Expectations | None = None) -> None:
         account, self.region = _target(after) or _target(before) or ("", "")
         sides = [_templates(before), _templates(after)]
         outside = _imports(*sides)
         self.before, self.after = (
-            System((*side, outside), account=account, region=self.region) for side in sides
+            System((*side, outside), named, account=account, region=self.region) for side in sides
         )
 
     @cached_property
@@ -73,14 +81,13 @@ class Sides:
         """
         before, after = (_resources(side) for side in (self.before, self.after))
         gone = {key: each for key, each in before.items() if key not in after}
-        by_path: dict[tuple[str, str], list[Resource]] = {}
+        by_name: dict[tuple[str, str], list[Resource]] = {}
         for each in gone.values():
-            if "aws:cdk:path" in each.metadata:
-                by_path.setdefault((path_of(each), each.type), []).append(each)
+            by_name.setdefault((_lasting(each), each.type), []).append(each)
         made: list[Pair] = []
         for key, each in after.items():
             found = before.get(key)
-            candidates = by_path.get((path_of(each), each.type), [])
+            candidates = by_name.get((_lasting(each), each.type), [])
             if not found and candidates:
                 found = candidates.pop()
                 del gone[found.id]
@@ -124,6 +131,13 @@ def path_of(resource: Resource) -> str:
     if not isinstance(path, str) or not path:
         return f"{resource.template.name}/{resource.logical_id}"
     return path.removesuffix("/Resource").removesuffix("/Default")
+
+
+def _lasting(resource: Resource) -> str:
+    """What a resource is called whatever it holds: its path, or its id without a hash."""
+    if "aws:cdk:path" in resource.metadata:
+        return path_of(resource)
+    return HASHED.sub("", f"{resource.template.name}/{resource.logical_id}")
 
 
 def _resources(system: System) -> dict[str, Resource]:

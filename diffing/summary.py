@@ -17,6 +17,7 @@ from diffing.resources import changes, compare
 from diffing.safeguards import findings, safeguards
 from diffing.sides import Sides
 from diffing.widening import widening
+from proof.model import Expectations
 from proof.system.templates import Template
 
 SERVES = re.compile(r"Endpoint ([\w-]+): model (.+) \(")
@@ -119,6 +120,7 @@ def summarize(
     *,
     naming: Naming | None = None,
     prices: Mapping[str, float] | None = None,
+    named: Expectations | None = None,
 ) -> Summary:
     """What changes from one folder of templates to another.
 
@@ -132,6 +134,8 @@ def summarize(
         The destructive changes that are meant; none if not given.
     prices
         Dollars for an hour, by what is paid for; nothing is priced if not given.
+    named
+        What the environment's configuration names on purpose, so that the proof does not find it.
 
     Raises
     ------
@@ -143,7 +147,7 @@ def summarize(
     >>> summarize(Path("base"), Path("build/cdk.out")).headline  # doctest: +SKIP
     '1 stack: endpoint iris serves version 4 (was 3)'
     """
-    sides = Sides(before, after)
+    sides = Sides(before, after, named)
     compared = compare(sides)
     found = [
         *changes(compared, sides),
@@ -168,16 +172,19 @@ def _order(each: Change) -> tuple[object, ...]:
 def _served(sides: Sides) -> list[Served]:
     before, after = (_serving(side.templates) for side in (sides.before, sides.after))
     return [
-        Served(name, before.get(name, ()), after.get(name, ()))
-        for name in sorted(before.keys() | after.keys())
-        if before.get(name) != after.get(name)
+        Served(*key, before.get(key, ()), after.get(key, ()))
+        for key in sorted(before.keys() | after.keys())
+        if before.get(key) != after.get(key)
     ]
 
 
-def _serving(templates: tuple[Template, ...]) -> dict[str, tuple[tuple[str, str], ...]]:
+def _serving(
+    templates: tuple[Template, ...],
+) -> dict[tuple[str, str], tuple[tuple[str, str], ...]]:
     found = {}
     for template in templates:
         match = SERVES.match(str(template.sections.get("Description", "")))
         if match:
-            found[match[1]] = tuple((name, version) for name, version in MODEL.findall(match[2]))
+            key = template.name, match[1]
+            found[key] = tuple((name, version) for name, version in MODEL.findall(match[2]))
     return found

@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -12,6 +12,7 @@ from diffing.policies import Held, held
 from diffing.resources import properties
 from diffing.sides import Sides, path_of
 from diffing.words import listed, noun
+from proof.system.system import System
 from proof.system.values import named
 
 SORTS = {
@@ -20,7 +21,13 @@ SORTS = {
     "policy": "as its policy says, ",
     "boundary": "as its boundary says, ",
 }
+"""How a change of each sort of policy starts."""
+
+ROLE_NAMES = ("role", "rolearn", "iaminstanceprofile")
+"""How the names of properties end that say as whom a resource acts."""
+
 MOST = 8
+"""How many lines of one policy are shown."""
 
 
 def widening(sides: Sides) -> list[Change]:
@@ -43,7 +50,7 @@ def widening(sides: Sides) -> list[Change]:
         there = about in sides.before.resources or resource is None
         if about in sides.before.resources and about not in _after(sides):
             continue  # gone, and its rights with it
-        wider, narrower = _compared(was, now, sides.unchanged)
+        wider, narrower = compared(was, now, sides.unchanged)
         moves = _moves(about, sides) if sort == "rights" and wider else []
         moved = [each for each in wider if _follows(each, was, moves)]
         if moved:
@@ -72,7 +79,48 @@ def widening(sides: Sides) -> list[Change]:
             details = _lines(narrower)
             says = f"{SORTS[sort]}allows less" if sort != "rights" else "may less"
             made.append(Change(Section.NARROWED, says=says, details=details, **common))
-    return made
+    return [*made, *_acting(sides)]
+
+
+def _acting(sides: Sides) -> Iterator[Change]:
+    """What was there, and acts as another role now: its rights are that role's."""
+    names = sides.renamed
+    for pair in sides.pairs:
+        if not (pair.before and pair.after):
+            continue
+        before = {*_acts_as(properties(sides.before, pair.before), sides.before)}
+        after = {*_acts_as(properties(sides.after, pair.after), sides.after)}
+        other = sorted(each for each in after if names.get(each, each) not in before)
+        if other:
+            roles = listed([_role(each, sides) for each in other])
+            path = path_of(pair.after)
+            yield Change(
+                Section.WIDENED,
+                pair.after.template.name,
+                path,
+                pair.after.type,
+                f"comes to act as {roles}",
+                True,
+                f"Lets the {noun(pair.after.type)} {path} act as {roles}",
+            )
+
+
+def _acts_as(value: Any, system: System, key: str = "") -> Iterator[str]:
+    """The roles that a resource's properties name, wherever they stand."""
+    if isinstance(value, dict):
+        for name, each in value.items():
+            yield from _acts_as(each, system, name)
+    elif isinstance(value, list):
+        for each in value:
+            yield from _acts_as(each, system, key)
+    elif value is not None and key.lower().endswith(ROLE_NAMES):
+        found = system.find(value, "AWS::IAM::Role", "AWS::IAM::InstanceProfile")
+        yield found.id if found else str(value)
+
+
+def _role(each: str, sides: Sides) -> str:
+    found = sides.after.resources.get(each)
+    return path_of(found) if found else named(each)
 
 
 def _after(sides: Sides) -> frozenset[str]:
@@ -109,10 +157,18 @@ def _renamed(found: Held, names: Mapping[str, str]) -> Held:
     }
 
 
-def _compared(
+def compared(
     was: list[Grant], now: list[Grant], unchanged: frozenset[str]
 ) -> tuple[list[Grant], list[Grant]]:
-    """What is wider, and what is narrower."""
+    """What is wider, and what is narrower.
+
+    Parameters
+    ----------
+    was, now
+        What one policy allows and denies, before and after.
+    unchanged
+        Ids of the resources whose text is the same on both sides.
+    """
     wider = _uncovered([each for each in now if each.allows], was, unchanged)
     wider += _uncovered([each for each in was if not each.allows], now, unchanged)
     narrower = _uncovered([each for each in was if each.allows], now, unchanged)

@@ -32,7 +32,7 @@ Priced = Annotated[
 Price = Annotated[
     int,
     quantity(
-        {"USD/h": 1_000_000.0, "USD/month": 1_000_000 / 730},
+        {"USD/h": 730_000_000.0, "USD/month": 1_000_000.0},
         minimum="0.0001 USD/h",
         maximum="1000 USD/h",
     ),
