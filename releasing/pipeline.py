@@ -62,29 +62,24 @@ class Pipeline:
         reason = self._failure(execution) or known.get("statusSummary", "")
         return Ended(known["status"], reason, variables.get("PROMOTION", ""))
 
-    def reject(self, execution: str, summary: str) -> bool:
-        """Reject an execution where it waits for a person.
+    def reject_others(self, execution: str, summary: str) -> None:
+        """Reject what waits for a person: none can, while another one does.
 
         Parameters
         ----------
         execution
-            The execution.
+            The execution that is not rejected.
         summary
             Why.
-
-        Returns
-        -------
-        bool
-            Whether it waited.
         """
         try:
             stages = self._codepipeline.get_pipeline_state(name=self._name)["stageStates"]
         except ClientError as error:
             if error.response["Error"]["Code"] in UNKNOWN:
-                return False
+                return
             raise
         for stage in stages:
-            if stage.get("latestExecution", {}).get("pipelineExecutionId") != execution:
+            if stage.get("latestExecution", {}).get("pipelineExecutionId") == execution:
                 continue
             for action in stage["actionStates"]:
                 latest = action.get("latestExecution", {})
@@ -97,8 +92,6 @@ class Pipeline:
                         result={"summary": summary[:SUMMARY], "status": "Rejected"},
                         token=latest["token"],
                     )
-                    return True
-        return False
 
     def _execution(self, execution: str) -> dict[str, Any]:
         if not EXECUTION.fullmatch(execution):

@@ -60,6 +60,8 @@ def prepare(services: Services, endpoint: str, promotion: str, execution: str) -
     if _newest(services, endpoint) != asked.version:
         _supersede(services, mine)
         return
+    by = f"Superseded: {asked.promotion.summary} was promoted since."
+    services.pipeline(endpoint).reject_others(execution, by)
     try:
         mine = _resolved(services, mine)
         _prepared(services, mine)
@@ -188,7 +190,6 @@ def _overtake(services: Services, other: Attempt, mine: Attempt) -> None:
         journal = services.journal(other.endpoint)
         # From here on its own steps have nothing to do, whatever the pipeline does.
         other = journal.advance(other, outcome="superseded", reason=reason, ended=now())
-    services.pipeline(other.endpoint).reject(other.execution, f"Superseded: {reason}.")
     settle(services, other)
 
 

@@ -76,7 +76,10 @@ def resolve(
         Where what was asked for is not there, or not what it was.
     """
     if promotion.record:
-        resolved = Release({name: _checked(it, s3) for name, it in promotion.record.items()})
+        bucket = environment.naming.artifact_bucket(environment.account)
+        resolved = Release(
+            {name: _checked(it, s3, bucket) for name, it in promotion.record.items()}
+        )
     else:
         registry = PromotedRegistry(mlflow, promotion)
         resolved = resolve_release(environment, promotion.endpoint, images, registry, s3)
@@ -97,11 +100,16 @@ def resolve(
     )
 
 
-def _checked(released: Released, s3: Any) -> Released:
-    """What is asked for, if its files are still those of its digest."""
+def _checked(released: Released, s3: Any, bucket: str) -> Released:
+    """What is asked for, if its files are here, and still those of its digest."""
     if released.source:
-        bucket, _, key = released.source.removeprefix("s3://").partition("/")
-        digest = (prefix_digest if key.endswith("/") else object_digest)(s3, bucket, key)
+        if not released.source.startswith(f"s3://{bucket}/"):
+            raise OperationError(
+                f"{released.source} is not in this environment's bucket, {bucket}.",
+                "Bring it here first: make promote.",
+            )
+        read = prefix_digest if released.source.endswith("/") else object_digest
+        digest = read(s3, bucket, released.key)
         if digest != released.digest:
             raise OperationError(
                 f"The files at {released.source} have the digest {digest}, and had"

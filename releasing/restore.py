@@ -36,12 +36,15 @@ def restore(services: Services, attempt: Attempt, reason: str) -> Attempt:
     attempt = services.journal(attempt.endpoint).advance(attempt, step="restoring", reason=reason)
     endpoint, stack = attempt.endpoint, services.stack(attempt.endpoint)
     try:
-        stack.settled()
+        state = stack.settled()
+        if state.rolled_back and not attempt.unclean:
+            # CloudFormation has put it back already, to what it was before this attempt.
+            return end(services, attempt, "rolled back", reason)
         assembly = _assembly(services, attempt)
         if attempt.former:
             services.say(f"{endpoint}: deploying {Release(attempt.former).summary} again")
             services.cdk.deploy(endpoint, assembly)
-        elif stack.state().updated:
+        elif state.updated:
             services.say(f"{endpoint}: nothing served before: deleting the stack")
             services.cdk.destroy(endpoint, assembly)
         state = stack.settled()

@@ -64,6 +64,15 @@ class TestRollback:
         assert "promote a version of a new training" in world.sns.messages[-1]["reason"]
         assert world.serves == 8
 
+    def test_files_of_another_bucket_are_refused(self, world: World) -> None:
+        rollback(world.services(), "iris", "ben", "too slow")
+        latest = read_promotion(world.store, "iris")
+        assert latest.promotion.record
+        text = latest.promotion.model_dump_json().replace(ARTIFACTS, "elsewhere")
+        version = world.store.write("promotions/iris.json", text, after=latest.etag)
+        assert world.release(version) == "failed"
+        assert "not in this environment's bucket" in world.sns.messages[-1]["reason"]
+
     def test_after_a_version_that_never_served_it_is_what_serves(self, world: World) -> None:
         world.failing.add(9)
         world.release(world.promote(9))

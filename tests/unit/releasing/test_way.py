@@ -206,6 +206,18 @@ class TestOrder:
         world.step("close", waiting)
         assert [it["outcome"] for it in world.sns.messages] == ["superseded"]
 
+    def test_an_execution_that_has_nothing_to_do_holds_nobody_up(self, world: World) -> None:
+        """A second event of one promotion waits for a person who is asked nothing."""
+        first = world.promote(8)
+        world.release(first)
+        idle = world.execution(first)
+        assert world.step("prepare", idle) == "done"
+        world.codepipeline.waiting = idle
+        assert world.release(world.promote(9)) == "served"
+        assert idle in world.codepipeline.rejected
+        world.step("close", idle)
+        assert world.sns.messages == []
+
     def test_one_that_was_overtaken_deploys_nothing(self, world: World) -> None:
         first, second = world.promote(8), None
         older = world.execution(first)
