@@ -79,6 +79,7 @@ records: install ## Write what serves in ENV into releases/, which synth reads
 
 records-seed: install ## Put the records of releases/ into ENV's bucket, where it has none
 	@python -m releasing seed --env $(ENV)
+
 webhook: install ## Have MLflow tell ENV when an alias is set, and try it out (TRACKING_URI=)
 	@python -m operations webhook --env $(ENV) $(if $(TRACKING_URI),--tracking-uri $(TRACKING_URI))
 
