@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +16,7 @@ from local.extensions.codebuild.artifacts import Place
 from local.extensions.codebuild.builds import Build
 from local.extensions.codebuild.service import CodeBuild, Project
 from local.extensions.json_service import RefusedError
+from tests.conftest import ROOT
 from tests.unit.local.codebuild.emulated import SCOPE, Emulated, project, unzipped, zipped
 from tests.unit.local.test_processes import eventually, running
 
@@ -350,13 +353,9 @@ def test_a_build_ends_when_the_platform_is_killed(tmp_path: Path) -> None:
         "import os\n"
         "folder = Path(sys.argv[1])\n"
         "start = lambda words: Process(words, folder / 'log', dict(os.environ), folder)\n"
-        "Shell('sh', folder / 'shell', start).run('sh -c \"echo $$; sleep 60\"', lambda: None)\n"
+        "command = 'sleep 60 & echo $!; wait'\n"
+        "Shell('sh', folder / 'shell', start).run(command, lambda: None)\n"
     )
-    import subprocess
-    import sys
-
-    from tests.conftest import ROOT
-
     folder = tmp_path / "state"
     folder.mkdir()
     platform = subprocess.Popen(
