@@ -17,11 +17,13 @@ from mlflow.tracking import MlflowClient
 
 from operations.errors import OperationError
 from releasing.cdk import CdkCli
-from releasing.checks import _lint
+from releasing.checks import _lint, check_assembly
 from releasing.pipeline import Pipeline
 from releasing.smoke import Answer, Api
 from releasing.stack import EndpointStackState
+from tests.conftest import ROOT
 from tests.unit.releasing.world import (
+    ENVIRONMENT,
     FakeCodePipeline,
     FakeEcr,
     FakeMlflow,
@@ -113,6 +115,15 @@ class TestCdk:
         (tmp_path / "fail").touch()
         with pytest.raises(OperationError, match="'cdk deploy Endpoint-iris' ended with status 1"):
             CdkCli("dev", tmp_path).deploy("iris", Path("out"))
+
+
+class TestProof:
+    def test_a_way_out_speaks_against_an_assembly(self, tmp_path: Path) -> None:
+        gateway = {"Type": "AWS::EC2::InternetGateway"}
+        template = json.dumps({"Resources": {"WayOut": gateway}})
+        (tmp_path / "Endpoint-iris.template.json").write_text(template)
+        found = check_assembly(ENVIRONMENT, "iris", tmp_path, ROOT / "environments")
+        assert [it for it in found if it.startswith("proof: ") and " at WayOut: " in it]
 
 
 class TestLint:
