@@ -30,7 +30,8 @@ def check_assembly(
         Folder of the environments.
     """
     proof = prove_environment(environment.name, assembly, environments)
-    found = [f"proof: {finding}" for finding in proof.violations]
+    against = (*proof.violations, *proof.undecided)
+    found = [f"proof: {it.rule} at {it.logical_id}: {it.says} {it.mend}" for it in against]
     return found + _lint(assembly / f"Endpoint-{endpoint}.template.json", environment.region)
 
 

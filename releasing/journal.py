@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
+from uuid import uuid4
 
 from pydantic import BaseModel, ConfigDict
 
@@ -69,6 +70,7 @@ class Attempt(BaseModel):
     unclean: dict[Part, Released] = {}
     tagged: bool = False
     notified: bool = False
+    writer: str = ""
 
     @property
     def settled(self) -> bool:
@@ -176,6 +178,7 @@ class Journal:
     def __init__(self, store: Store, endpoint: str) -> None:
         self._store = store
         self._key = f"attempts/{endpoint}.json"
+        self._writer = uuid4().hex
 
     def attempts(self) -> tuple[Attempt, ...]:
         """The latest attempt, and those before it that are not settled."""
@@ -229,10 +232,13 @@ class Journal:
         OvertakenError
             Where another process wrote of it meanwhile.
         """
-        changed = Attempt.model_validate({**attempt.model_dump(), **changes})
+        written = {**attempt.model_dump(), **changes, "writer": self._writer}
+        changed = Attempt.model_validate(written)
 
         def change(book: Book) -> Book:
             known = book.of(attempt.promotion.version)
+            if known == changed:
+                return book  # the answer to this very write was lost, and it was sent again
             if known != attempt:
                 raise OvertakenError(known)
             return book.with_change(attempt, changed)

@@ -96,6 +96,21 @@ class TestJournal:
         with pytest.raises(OvertakenError, match="resolved"):
             journal.advance(theirs, step="prepared")
 
+    def test_a_write_whose_answer_was_lost_is_not_taken_for_another_s(self, world: World) -> None:
+        """The client sends it again, and S3 refuses that: it is there already."""
+        world.promote(8)
+        journal = Journal(world.store, "iris")
+        attempt = journal.begin(read_promotion(world.store, "iris"), "one", newest=True)
+        assert attempt
+        write = world.s3.put_object
+
+        def twice(**request: Any) -> dict[str, str]:
+            write(**request)
+            return write(**request)
+
+        world.s3.put_object = twice  # type: ignore[method-assign, assignment]
+        assert journal.advance(attempt, step="resolved").step == "resolved"
+
     def test_it_is_the_form_that_the_promoter_reads(self, world: World) -> None:
         """`lambda/promoter` looks into it without this package."""
         first, second = world.promote(8), world.promote(9)

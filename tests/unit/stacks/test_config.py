@@ -303,7 +303,7 @@ class TestRelease:
             ("login", ('{"*": edit}', '{"*": edit, iris: deny}'), "may not edit"),
             ("image", ("mlflow, release]", "mlflow]"), "one of images: iris, mlflow"),
             (
-                "promote_from",
+                "promote_from.environment",
                 ("[iris]\n", "[iris]\n  promote_from: {environment: blue}\n"),
                 "another",
             ),
