@@ -45,7 +45,11 @@ OTHER_CALLS = (
     *InferenceApi.CALLS,
 )
 """What the rest of the platform calls."""
-RELEASE_CALLS = (*PromotionReceiver.CALLS, *ReleaseBuilds.CALLS)
+RELEASE_CALLS = (
+    *TrackingServer.WEBHOOK_CALLS,
+    *PromotionReceiver.CALLS,
+    *ReleaseBuilds.CALLS,
+)
 """What releases that follow aliases call."""
 
 

@@ -65,6 +65,7 @@ class TrackingStack(PlatformStack):
             administrators=tracking.access.administrators,
             teams={name: _team(team) for name, team in tracking.access.teams.items()},
             default_permission=tracking.access.default_permission,
+            webhooks=environment.release is not None,
             removal_policy=self.removal_policy,
         )
         for secret in access.secrets:

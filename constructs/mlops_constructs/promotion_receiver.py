@@ -25,6 +25,7 @@ from mlops_constructs.private_api import limit_faults, private_api
 from mlops_constructs.private_network import PrivateNetwork
 from mlops_constructs.release_store import ATTEMPTS, DELIVERIES, PROMOTIONS, ReleaseStore
 from mlops_constructs.service_call import S3, ServiceCall
+from mlops_constructs.tracking_server import TrackingServer
 from mlops_constructs.tracking_task import PORT
 from mlops_constructs.undelivered_events import UndeliveredEvents
 
@@ -105,9 +106,8 @@ class PromotionReceiver(Construct):
     ...     followed={"iris": {"model": "models:/iris@champion"}}, ...)
     """
 
-    # MLflow's tasks call the API; the function itself calls no API of AWS but these.
+    # What calls the API is MLflow's own: `TrackingServer.WEBHOOK_CALLS`.
     CALLS = (
-        ServiceCall("execute-api", "tracking server", "tells of aliases", ("execute-api:Invoke",)),
         ServiceCall(
             "secretsmanager",
             "promoter",
@@ -144,7 +144,7 @@ class PromotionReceiver(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         raise_faults(self.node.path, _faults(followed, minutes))
-        network.require(self, self.CALLS)
+        network.require(self, (*self.CALLS, *TrackingServer.WEBHOOK_CALLS))
         self.secret = self._secret(key, removal_policy)
         self.function = function_in_vpc(
             self,

@@ -7,18 +7,19 @@ from mlops_constructs.tls_name import Tls
 from mlops_constructs.tracking_server import FILES, TrackingServer
 from tests.unit.constructs.conftest import DIGEST, Bench
 from tracking_server.settings import DIRECT, PROXIED, Settings
+from tracking_server.webhooks import check_address
 
 TASK = "AWS::ECS::TaskDefinition"
 
 
-def server(bench: Bench, **changes: object) -> TrackingServer:
+def server(bench: Bench, *, webhooks: bool = False, **changes: object) -> TrackingServer:
     arguments: dict[str, object] = {
         "network": bench.network,
         "repository": bench.repository(),
         "digest": DIGEST,
         "database": bench.database(),
         "artifacts": bench.artifacts(),
-        "access": bench.access(),
+        "access": bench.access(webhooks=webhooks),
         "log_settings": bench.log_settings,
     }
     return TrackingServer(bench.stack, "Mlflow", **{**arguments, **changes})  # type: ignore[arg-type]
@@ -158,6 +159,29 @@ class TestEndpointService:
             }
         )
         assert settings.allowed_hosts == ("balancer", "mlflow.blue.internal")
+
+
+class TestWebhooks:
+    def test_lead_to_apis_of_the_region(self, bench: Bench) -> None:
+        server(bench, webhooks=True)
+        given = {
+            variable["Name"]: variable["Value"]
+            for variable in container(bench.template())["Environment"]  # type: ignore[attr-defined]
+        }
+        assert "Webhooks" in str(given["WEBHOOK_KEY_SECRET_ARN"])
+        _, (start, suffix) = given["WEBHOOK_HOSTS"]["Fn::Join"]
+        assert suffix == {"Ref": "AWS::URLSuffix"}
+        address = f"https://a1b2.{start.removeprefix('.')}amazonaws.com/v1/promotions"
+        check_address(address, [f"{start}amazonaws.com"])
+
+    def test_there_are_none_unless_they_are_asked_for(self, bench: Bench) -> None:
+        server(bench)
+        assert "WEBHOOK" not in str(container(bench.template()))
+
+    def test_need_the_endpoint_of_apis(self, bench: Bench) -> None:
+        del bench.network.endpoints["execute-api"]
+        with pytest.raises(FaultsError, match="tells of its registry"):
+            server(bench, webhooks=True)
 
 
 class TestFiles:
