@@ -317,13 +317,22 @@ def _followed(
     """Move the alias, and show what follows until everybody knows how it ended."""
     followed = Followed(platform, ENDPOINT, promotion_version(platform, ENDPOINT))
     move_alias(platform, version)
-    with _screen(console, title) as show:
+    with screen(console, title) as show:
         progress = followed.until_settled(show, LONGEST)
     return progress, followed
 
 
 @contextmanager
-def _screen(console: Console, title: str) -> Iterator["Screen"]:
+def screen(console: Console, title: str) -> Iterator["Screen"]:
+    """What shows a release, while it goes.
+
+    Parameters
+    ----------
+    console
+        Where to.
+    title
+        What is released.
+    """
     console.print(f"\n[bold]{title}[/bold]")
     if not console.is_terminal:
         yield Screen(console, None)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from local.demo_release import GOAL, Screen, times, write_report
-from local.releasing import DEPLOY, PREPARE, Progress, Shares
+from local.demo_release import GOAL, Screen, screen, times, write_report
+from local.releasing import DEPLOY, PREPARE, STEPS, Progress, Shares
 
 SHARES = Shares(total=30.0, webhook=0.5, pipeline=0.25, steps=10.25, synth=12.0, deploy=7.0)
 
@@ -33,6 +33,17 @@ def test_where_it_is_no_terminal_each_step_is_a_line_when_it_ended() -> None:
         f"  ✗ {DEPLOY} 1.5 s",
         "      [alarm] is in ALARM",
     ]
+
+
+def test_on_a_terminal_all_steps_are_drawn_again_and_again() -> None:
+    output = io.StringIO()
+    console = Console(file=output, width=120, force_terminal=True)
+    with screen(console, "the alias moved") as show:
+        show(progress("[alarm] is in ALARM"))
+    text = output.getvalue()
+    assert all(title in text for title in STEPS)
+    assert "[alarm] is in ALARM" in text
+    assert text.startswith("\n\x1b[1mthe alias moved")
 
 
 def test_the_platforms_own_share_is_what_no_cdk_does() -> None:
