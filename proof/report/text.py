@@ -53,9 +53,7 @@ def _lines(proof: Proof) -> Iterator[str]:
         if section.question is Question.SERVICES:
             yield from _services(proof)
     yield from ("", "## Named on purpose", "")
-    yield from [f"- {plain(what)}: {plain(value)}" for what, value in named(proof)] or [
-        "Nothing."
-    ]
+    yield from [f"- {plain(what)}: {plain(value)}" for what, value in named(proof)] or ["Nothing."]
     yield from ("", "## Accepted findings of rule packs")
     yield from _table(
         ("Rules", "Why", "Constructs"),
