@@ -1,6 +1,7 @@
 """The one line that says what a change comes to."""
 
 from collections.abc import Sequence
+from itertools import starmap
 
 from diffing.model import SECURITY, Change, Section, Served
 from diffing.words import count, noun
@@ -40,22 +41,26 @@ def headline(changes: Sequence[Change], served: Sequence[Served]) -> str:
 
 def serving(each: Served) -> str:
     """What an endpoint serves now, and did."""
-    was, now = dict(each.before), dict(each.after)
+    was, now = each.before, each.after
     if not now:
         return f"endpoint {each.endpoint} is gone"
     if not was:
-        models = ", ".join(f"{model} version {version}" for model, version in each.after)
-        return f"new endpoint {each.endpoint} serves {models}"
-    differing = [(model, version) for model, version in each.after if was.get(model) != version]
-    differing = differing or list(each.after)
-    if len(each.after) == 1 and set(was) == set(now):
-        (_, version), (_, old) = each.after[0], each.before[0]
-        return f"endpoint {each.endpoint} serves version {version} (was {old})"
-    models = ", ".join(
-        f"{model} version {version}" + (f" (was {was[model]})" if model in was else "")
-        for model, version in differing
-    )
-    return f"endpoint {each.endpoint} serves {models}"
+        return f"new endpoint {each.endpoint} serves {', '.join(starmap(_model, now))}"
+    # The same models in the same places: what differs is their versions.
+    if [name for name, _ in was] != [name for name, _ in now]:
+        return f"endpoint {each.endpoint} serves {', '.join(starmap(_model, now))}"
+    if len(now) == 1:
+        return f"endpoint {each.endpoint} serves version {now[0][1]} (was {was[0][1]})"
+    differing = [
+        f"{_model(name, version)} (was {old})"
+        for (name, version), (_, old) in zip(now, was, strict=True)
+        if version != old
+    ]
+    return f"endpoint {each.endpoint} serves {', '.join(differing)}"
+
+
+def _model(name: str, version: str) -> str:
+    return f"{name} version {version}" if version else name
 
 
 def _first(found: list[Change]) -> list[str]:

@@ -21,7 +21,10 @@ TITLES = {
     Section.CHANGED: "Changed",
 }
 MOST = 40
-"""How many changes of one section are shown: a comment has an end."""
+"""How many changes of one section are shown: whoever reads has an end."""
+
+LONGEST = 60_000
+"""The longest comment; GitHub takes 65,536 signs."""
 
 
 def comment(summary: "Summary") -> str:
@@ -32,7 +35,16 @@ def comment(summary: "Summary") -> str:
     summary
         The summary.
     """
-    return "" if summary.empty else "\n".join(_lines(summary)) + "\n"
+    if summary.empty:
+        return ""
+    lines, length = [], 0
+    for line in _lines(summary):
+        length += len(line) + 1
+        if length > LONGEST:
+            lines += ["", "And more: the whole is in summary.json."]
+            break
+        lines.append(line)
+    return "\n".join(lines) + "\n"
 
 
 def _lines(summary: "Summary") -> Iterator[str]:

@@ -69,7 +69,8 @@ class Served:
     endpoint
         Its name.
     before, after
-        Name and version of each model; empty where the endpoint is new, or gone.
+        Name and version of each model, or where it is and no version; empty where the endpoint is
+        new, or gone.
     """
 
     stack: str

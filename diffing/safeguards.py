@@ -1,11 +1,12 @@
 """Safeguards that a change takes away or adds: settings that stand in many types by one name."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 from diffing.model import Change, Section
-from diffing.resources import Compared
+from diffing.resources import SNAPSHOT, Compared
 from diffing.sides import Sides, path_of
 from diffing.values import Difference
 from diffing.words import STATEFUL, noun, shown
@@ -41,6 +42,18 @@ CLOSED: dict[str, str] = {
 }
 """Settings that are closed with one value, and what that is."""
 
+UNSAID_IS_CLOSED = frozenset(
+    {
+        "AcceptanceRequired",
+        "AssignPublicIp",
+        "EncryptionDisabled",
+        "MapPublicIpOnLaunch",
+        "Privileged",
+        "PubliclyAccessible",
+    }
+)
+"""Those of them that are closed where nobody says anything."""
+
 OPEN: dict[str, tuple[str, ...]] = {
     "AuthorizationType": ("none",),
     "AuthType": ("none",),
@@ -50,7 +63,7 @@ OPEN: dict[str, tuple[str, ...]] = {
     "TransitEncryption": ("disabled",),
     "VersioningConfiguration.Status": ("suspended",),
 }
-"""Settings that are open with some values, and closed with every other."""
+"""Settings that are open with some values, or with none, and closed with every other."""
 
 PRESENT = frozenset(
     {
@@ -71,8 +84,13 @@ PRESENT = frozenset(
 )
 """Settings that are a safeguard as long as there are any."""
 
-KEPT = frozenset({"BackupRetentionPeriod", "DeleteAfterDays", "RetentionInDays", "RetentionPeriod"})
-"""Settings that say how many days something is kept."""
+KEPT = {
+    "BackupRetentionPeriod": 1.0,
+    "DeleteAfterDays": math.inf,
+    "RetentionInDays": math.inf,
+    "RetentionPeriod": 1.0,
+}
+"""Settings that say how many days something is kept, and for how many where nobody does."""
 
 POLICIES = ("DeletionPolicy", "UpdateReplacePolicy")
 
@@ -132,27 +150,37 @@ def _spread(found: Difference) -> Iterator[Difference]:
 
 def _lost(found: Difference, kind: str) -> bool:
     """Whether a safeguard was there, and is not any more."""
-    name, before, after = found.last, found.before, found.after
+    name, before, after = found.last, _text(found.before), _text(found.after)
     if name in CLOSED:
-        return _text(before) == CLOSED[name] and _text(after) != CLOSED[name]
+        closed = (CLOSED[name], *([""] if name in UNSAID_IS_CLOSED else []))
+        return before in closed and after not in closed
     opened = OPEN.get(name) or OPEN.get(".".join(found.path[-2:]))
     if opened:
-        return _text(after) in opened and _text(before) not in (*opened, "")
+        return before not in (*opened, "") and after in (*opened, "")
     if name in PRESENT:
-        return before not in (None, "", {}, []) and after in (None, "", {}, [], False)
+        nothing: tuple[Any, ...] = (None, "", {}, [], False)
+        return found.before not in nothing and found.after in nothing
     if name in POLICIES and kind in STATEFUL:
-        return _text(before) in _KEEPING and _text(after) not in _KEEPING
-    if name in KEPT and str(before).isdigit():
-        return not str(after).isdigit() or int(after) < int(before)
+        default = ("",) if kind in SNAPSHOT and name == "DeletionPolicy" else ()
+        return before in (*_KEEPING, *default) and after not in _KEEPING
+    if name in KEPT:
+        return _days(after, KEPT[name]) < _days(before, KEPT[name])
     return False
 
 
 _KEEPING = ("retain", "snapshot", "retainexceptoncreate")
 
 
+def _days(text: str, unsaid: float) -> float:
+    return float(text) if text.isdigit() else unsaid
+
+
 def _text(value: Any) -> str:
+    """A value in small letters; of what is not known, a word that is no value."""
     listed = as_list(value)
-    return "" if not listed or is_unknown(listed[0]) else str(listed[0]).lower()
+    if not listed:
+        return ""
+    return "unknown" if is_unknown(listed[0]) else str(listed[0]).lower()
 
 
 def findings(sides: Sides) -> list[Change]:

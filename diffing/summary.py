@@ -23,7 +23,8 @@ from proof.system.templates import Template
 SERVES = re.compile(r"Endpoint ([\w-]+): model (.+) \(")
 """How the stack of an endpoint describes what it serves (`stacks/endpoint.py`)."""
 
-MODEL = re.compile(r"([\w.-]+) version (\d+)")
+MODEL = re.compile(r"(\S+)(?: version (\d+))?")
+"""One model of a description: of the registry, or by where its files are."""
 
 
 @dataclass(frozen=True)
@@ -102,8 +103,8 @@ class Summary:
                 "served": [
                     {
                         "endpoint": each.endpoint,
-                        "before": dict(each.before),
-                        "after": dict(each.after),
+                        "before": each.before,
+                        "after": each.after,
                     }
                     for each in self.served
                 ],
@@ -186,5 +187,6 @@ def _serving(
         match = SERVES.match(str(template.sections.get("Description", "")))
         if match:
             key = template.name, match[1]
-            found[key] = tuple((name, version) for name, version in MODEL.findall(match[2]))
+            models = filter(None, map(MODEL.fullmatch, match[2].split(", ")))
+            found[key] = tuple((model[1], model[2] or "") for model in models)
     return found

@@ -42,27 +42,28 @@ def widening(sides: Sides) -> list[Change]:
         What there was, and what there is to be.
     """
     before, after = held(sides.before), _renamed(held(sides.after), sides.renamed)
+    afterwards = {sides.renamed.get(each, each) for each in sides.after.resources}
     made: list[Change] = []
     for key in sorted(before.keys() | after.keys()):
         about, sort = key
         was, now = before.get(key, []), after.get(key, [])
         resource = sides.after.resources.get(about) or sides.before.resources.get(about)
         there = about in sides.before.resources or resource is None
-        if about in sides.before.resources and about not in _after(sides):
+        if about in sides.before.resources and about not in afterwards:
             continue  # gone, and its rights with it
+        common: dict[str, Any] = {
+            "stack": resource.template.name if resource else "",
+            "path": path_of(resource) if resource else named(about),
+            "type": resource.type if resource else "",
+        }
         wider, narrower = compared(was, now, sides.unchanged)
-        moves = _moves(about, sides) if sort == "rights" and wider else []
+        moves = _moves(common["stack"], sides) if sort == "rights" and wider else []
         moved = [each for each in wider if _follows(each, was, moves)]
         if moved:
             # What the role loses with the old version's files is told with the move.
             wider = [each for each in wider if each not in moved]
             back = [(new, old) for old, new in moves]
             narrower = [each for each in narrower if not _follows(each, now, back)]
-        common: dict[str, Any] = {
-            "stack": resource.template.name if resource else "",
-            "path": path_of(resource) if resource else named(about),
-            "type": resource.type if resource else "",
-        }
         if not there:
             if sort in ("rights", "trust"):
                 details = _lines([each for each in now if each.allows])
@@ -121,11 +122,6 @@ def _acts_as(value: Any, system: System, key: str = "") -> Iterator[str]:
 def _role(each: str, sides: Sides) -> str:
     found = sides.after.resources.get(each)
     return path_of(found) if found else named(each)
-
-
-def _after(sides: Sides) -> frozenset[str]:
-    """Ids that are there afterwards, as they were called before."""
-    return frozenset(sides.renamed.get(each, each) for each in sides.after.resources)
 
 
 def _renamed(found: Held, names: Mapping[str, str]) -> Held:
@@ -193,8 +189,8 @@ def _uncovered(
 def _follows(each: Grant, others: list[Grant], moves: list[tuple[str, str]]) -> bool:
     """Whether a right only follows a model's files to where the other version's are.
 
-    A model's role reads the files of its model and of no other: with the version the prefix
-    changes, in the model and in the role alike.
+    The roles of an endpoint read the files of its models and of no other: with the version the
+    prefix changes, in the model and in the roles alike.
     """
     return each.allows and any(
         other.allows and other.covers(_moved(each, old, new))
@@ -203,15 +199,14 @@ def _follows(each: Grant, others: list[Grant], moves: list[tuple[str, str]]) -> 
     )
 
 
-def _moves(role: str, sides: Sides) -> list[tuple[str, str]]:
-    """Where the models of a role stood and stand: each a key of the same depth."""
+def _moves(stack: str, sides: Sides) -> list[tuple[str, str]]:
+    """Where the models of a stack stood and stand: each a key of the same depth."""
     moves: set[tuple[str, str]] = set()
     for pair in sides.pairs:
-        if pair.resource.type != "AWS::SageMaker::Model" or not (pair.before and pair.after):
+        model = pair.resource.type == "AWS::SageMaker::Model"
+        if not (model and pair.before and pair.after) or pair.after.template.name != stack:
             continue
         before, after = properties(sides.before, pair.before), properties(sides.after, pair.after)
-        if after.get("ExecutionRoleArn") != f"${{{role}.Arn}}":
-            continue
         sources = [_keys(each) for each in (before, after)]
         for place in sources[0].keys() & sources[1].keys():
             (bucket, old), (other, new) = sources[0][place], sources[1][place]

@@ -83,6 +83,21 @@ def test_text_of_templates_is_no_markdown(tmp_path: Path) -> None:
     assert r"\`b\`" in text
 
 
+def test_a_comment_is_no_longer_than_one_may_be(tmp_path: Path) -> None:
+    def topics(name: str) -> Resources:
+        values = {f"V{number}": name * 70 for number in range(9)}
+        return {f"T{each}": resource("New::Thing", **values) for each in range(200)} | {
+            f"{name}{each}{'x' * 1500}": resource("SNS::Topic") for each in range(80)
+        }
+
+    status, _ = run(tmp_path, topics("a"), topics("b"))
+    text = (tmp_path / "out" / "summary.md").read_text()
+
+    assert status == 0
+    assert len(text) < 65_536
+    assert text.endswith("And more: the whole is in summary.json.\n")
+
+
 def assembly(folder: Path, *stacks: str) -> Path:
     folder.mkdir()
     artifacts: dict[str, Any] = {
@@ -135,9 +150,8 @@ def test_what_is_deployed_is_fetched_as_it_was_written(tmp_path: Path) -> None:
     names = ("Api", "Data", "Network", "Tracking")
     (tmp_path / "deployed").mkdir()
     found = fetch(assembly(tmp_path / "in", *names), tmp_path / "deployed", connect)
-    loaded = {
-        each.name: each.sections["Resources"] for each in load_templates(tmp_path / "deployed")
-    }
+    deployed = load_templates(tmp_path / "deployed")
+    loaded = {each.name: each.sections["Resources"] for each in deployed}
 
     assert found == ["it-Api", "it-Data", "it-Network"]
     assert loaded == {"Api": {"Topic": {"Type": "AWS::SNS::Topic"}}, "Data": KEPT, "Network": KEPT}

@@ -80,12 +80,13 @@ def test_a_service_is_paid_for_by_its_tasks_size(tmp_path: Path) -> None:
 def test_prices_are_what_the_environment_says(tmp_path: Path) -> None:
     text = (ROOT / "environments" / "dev.yaml").read_text()
     (tmp_path / "dev.yaml").write_text(
-        text + "\nprices:\n  ml.m5.large: 0.12 USD/h\n  kms-key: 1 USD/month\n"
+        text + "\nprices:\n  ml.m5.large: 0.12 USD/h\n  kms-key: 1 USD/month\n  t: 0.000123 USD/h\n"
     )
 
     prices = prices_of("dev", tmp_path)
 
     assert prices["ml.m5.large"] == pytest.approx(0.12)
     assert prices["kms-key"] * 730 == pytest.approx(1)
+    assert prices["t"] == pytest.approx(0.000123)
     assert prices[ENDPOINT] == pytest.approx(0.014)
     assert prices_of("", tmp_path) == {}

@@ -136,6 +136,28 @@ def test_no_policy_is_wider_than_itself(policy: list[dict[str, Any]]) -> None:
     assert compared(made, made, frozenset()) == ([], [])
 
 
+@settings(max_examples=500)
+@given(effect=st.sampled_from(["Allow", "Deny"]), before=conditions, after=conditions)
+def test_no_condition_lets_more_pass_unseen(
+    effect: str, before: dict[str, Any], after: dict[str, Any]
+) -> None:
+    everything: dict[str, Any] = {
+        "Effect": "Allow",
+        "Principal": "*",
+        "Action": ["*"],
+        "Resource": ["*"],
+    }
+    sides = [[everything, {**everything, "Effect": effect, "Condition": before}]]
+    sides.append([everything, {**everything, "Effect": effect, "Condition": after}])
+    if effect == "Allow":
+        sides = [each[1:] for each in sides]
+    was, now = (list(grants(statements({"Statement": each}), "source")) for each in sides)
+
+    wider, _ = compared(was, now, frozenset())
+
+    assert wider or allowed(sides[1]) <= allowed(sides[0])
+
+
 HOSTS = ("10.0.0.1", "10.0.1.1", "10.1.0.1", "192.168.0.1")
 PORTS = (22, 443, 5000)
 blocks = st.sampled_from(["10.0.0.0/8", "10.0.0.0/16", "10.0.0.0/24", "10.1.0.0/16", "0.0.0.0/0"])

@@ -188,6 +188,31 @@ def test_a_first_deployment_is_new_and_destroys_nothing(tmp_path: Path) -> None:
             "PublicAccessBlockConfiguration: 4 settings → none",
         ),
         (
+            database(),
+            {**database(), "DeletionPolicy": "Delete"},
+            "DeletionPolicy: none → Delete",
+        ),
+        (
+            resource("ECR::Repository", ImageTagMutability="IMMUTABLE"),
+            resource("ECR::Repository"),
+            "ImageTagMutability: IMMUTABLE → none",
+        ),
+        (
+            resource("S3::Bucket", VersioningConfiguration={"Status": "Enabled"}),
+            resource("S3::Bucket"),
+            "VersioningConfiguration.Status: Enabled → none",
+        ),
+        (
+            resource("DMS::ReplicationInstance", ReplicationInstanceClass="dms.t3.micro"),
+            resource("DMS::ReplicationInstance", PubliclyAccessible=True),
+            "PubliclyAccessible: none → true",
+        ),
+        (
+            resource("Logs::LogGroup"),
+            resource("Logs::LogGroup", RetentionInDays=7),
+            "RetentionInDays: none → 7",
+        ),
+        (
             resource("Logs::LogGroup", RetentionInDays=365),
             resource("Logs::LogGroup", RetentionInDays=7),
             "RetentionInDays: 365 → 7",
