@@ -84,7 +84,8 @@ def read_document(path: Path) -> Document:
                 )
             )
         lines.setdefault(dotted, line)
-    data = yaml.load(path.read_text(encoding="utf-8"))
+    # From what was composed: reading the text again would take as long once more.
+    data = yaml.constructor.construct_document(root)
     return Document(data, lines, tuple(duplicates))
 
 
