@@ -24,7 +24,7 @@ def server(bench: Bench, *, webhooks: bool = False, **changes: Any) -> TrackingS
         "access": bench.access(webhooks=webhooks),
         "log_settings": bench.log_settings,
     }
-    return TrackingServer(bench.stack, "Mlflow", **{**arguments, **changes})  # type: ignore[arg-type]
+    return TrackingServer(bench.stack, "Mlflow", **{**arguments, **changes})
 
 
 def container(template: Template) -> dict[str, object]:
