@@ -104,6 +104,14 @@ def webhook(
 
 
 @app.command()
+def source(env: Env) -> None:
+    """Make this checkout what releases are made with from now on."""
+    with _errors():
+        environment = load_environment(env, ENVIRONMENTS)
+        _say(f"✓ {_deployment(environment, ROOT / 'releases').put_source()}")
+
+
+@app.command()
 def contract(
     env: Env,
     endpoint: Annotated[str, typer.Option(help="Name of the endpoint.")],

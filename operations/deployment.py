@@ -15,6 +15,7 @@ from operations.login import logged_in, login_variables
 from operations.managed_registry import registry_at
 from operations.records import write_images, write_release
 from operations.release import resolve_release
+from operations.source import put_source
 from operations.webhook import read_webhook_secret, register_webhook
 from stacks.config import Environment
 from stacks.releases import load_images, load_release
@@ -95,13 +96,23 @@ class Deployment:
             self._say(f"Endpoints: {', '.join(names)}")
             self._cdk("deploy", *(f"Endpoint-{name}" for name in names))
         if self._environment.release:
-            self._say("Release")
+            self._say(f"Release, made with {self.put_source()}")
             self._cdk("deploy", "Release")
             try:
                 self.webhook()
             except OperationError as error:
                 waiting.append(f"Aliases are looked at by the clock alone: {error}")
         return waiting
+
+    def put_source(self) -> str:
+        """Make this checkout what releases are made with; its place.
+
+        Raises
+        ------
+        OperationError
+            Where it is no checkout of git.
+        """
+        return put_source(self._environment, self._root, self._session.client("s3"))
 
     def push_images(self, settings: BuildSettings) -> None:
         """Build and push what is not in ECR yet, and record the digests.

@@ -44,8 +44,6 @@ class ReleaseStack(PlatformStack):
         What releases are tried through.
     digest
         Digest of the builds' image.
-    promoter
-        Folder of the receiver's code.
     """
 
     def __init__(
@@ -61,7 +59,6 @@ class ReleaseStack(PlatformStack):
         tracking: TrackingStack,
         api: ApiStack,
         digest: str,
-        promoter: Path = PROMOTER_SOURCE,
     ) -> None:
         super().__init__(
             scope, construct_id, environment=environment, holds="Releases that follow aliases"
@@ -81,7 +78,7 @@ class ReleaseStack(PlatformStack):
             "Receiver",
             naming=environment.naming,
             network=network.network,
-            source=promoter,
+            source=PROMOTER_SOURCE,
             store=store,
             key=data.key,
             login=login,
@@ -102,7 +99,6 @@ class ReleaseStack(PlatformStack):
             network=network.network,
             repository=data.images[settings.image].repository,
             digest=digest,
-            endpoints=settings.follow,
             store=store,
             key=data.key,
             tools=ReleaseTools(
@@ -111,7 +107,6 @@ class ReleaseStack(PlatformStack):
                 login_name=settings.login,
                 tracking=tracking.server.load_balancer,
                 tracking_uri=tracking.server.uri,
-                api=api.api.rest_api,
                 api_key=api.api.key,
                 invocation_url=api.api.invocation_url,
                 topic=data.alarms.topic,

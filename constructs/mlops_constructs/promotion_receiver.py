@@ -39,6 +39,11 @@ SIGNED = ("X-MLflow-Signature", "X-MLflow-Timestamp", "X-MLflow-Delivery-Id")
 https://mlflow.org/docs/latest/ml/webhooks/
 """
 
+# A function's variables have 4 KB together, of which names, addresses and ARNs take some.
+# https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
+LONGEST = 3300
+"""Letters that the followed models may take in the function's variables."""
+
 RATE, BURST = 20, 50
 """Events that are heard; a lost one is found by the schedule."""
 CONCURRENCY = 5
@@ -158,7 +163,7 @@ class PromotionReceiver(Construct):
                 "TRACKING_URI": tracking_uri,
                 "LOGIN_SECRET_ARN": login.secret_arn,
                 "WEBHOOK_SECRET_ARN": self.secret.secret_arn,
-                "FOLLOWED": json.dumps(followed, sort_keys=True, separators=(",", ":")),
+                "FOLLOWED": _written(followed),
             },
             timeout=TIMEOUT,
             concurrency=CONCURRENCY,
@@ -274,10 +279,21 @@ class PromotionReceiver(Construct):
         )
 
 
+def _written(followed: Mapping[str, Mapping[str, str]]) -> str:
+    plain = {endpoint: dict(models) for endpoint, models in followed.items()}
+    return json.dumps(plain, sort_keys=True, separators=(",", ":"))
+
+
 def _faults(followed: Mapping[str, Mapping[str, str]], minutes: int) -> list[Fault]:
     faults = limit_faults(minutes=minutes)
     if minutes > 1440:
         faults.append(Fault("minutes", str(minutes), "1 to 1440", "Look at least once a day."))
+    written = len(_written(followed))
+    if written > LONGEST:
+        fix = "Follow fewer endpoints, or give their models shorter names."
+        faults.append(
+            Fault("followed", f"{written} letters", f"at most {LONGEST} in a function", fix)
+        )
     if not followed:
         faults.append(Fault("followed", "nothing", "an endpoint or more", "Follow one."))
     faults += [

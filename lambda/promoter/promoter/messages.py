@@ -66,7 +66,9 @@ def read_delivery(event: Mapping[str, Any]) -> Delivery:
     RefusedError
         Where it is too long, or has not the form of one of MLflow's.
     """
-    headers = {name.lower(): str(said) for name, said in (event.get("headers") or {}).items() if said}
+    headers = {
+        name.lower(): str(said) for name, said in (event.get("headers") or {}).items() if said
+    }
     body = _body(event)
     return Delivery(
         id=_header(headers, DELIVERY, r"[A-Za-z0-9-]{1,64}"),

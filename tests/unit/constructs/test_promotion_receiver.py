@@ -190,6 +190,13 @@ class TestBadInput:
             receiver(bench, source, minutes=1441, followed={})
         assert [fault.path for fault in raised.value.faults] == ["minutes", "followed"]
 
+    def test_what_is_followed_fits_into_a_functions_variables(
+        self, bench: Bench, source: Path
+    ) -> None:
+        many = {f"fraud-{n:03}": {"model": f"models:/fraud-{n:03}@champion"} for n in range(100)}
+        with pytest.raises(FaultsError, match="at most 3300"):
+            receiver(bench, source, followed=many)
+
     def test_the_network_has_to_know_its_calls(self, bench: Bench, source: Path) -> None:
         without = PrivateNetwork(
             bench.stack,

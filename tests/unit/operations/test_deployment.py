@@ -187,6 +187,8 @@ class TestWebhook:
         run = Run(following, ReleasingSession(ecr), tmp_path / "releases")
         assert run.deployment.run() == []
         assert run.cdk[-1] == "deploy Release"
+        place = "s3://private-mlops-dev-releases-111111111111/source/app.zip"
+        assert f"# Release, made with {place}" in run.did
         (webhook,) = webhooks.webhooks
         assert (webhook.name, webhook.url) == (
             "private-mlops-dev-release",
