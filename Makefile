@@ -7,7 +7,7 @@ export CDK_DISABLE_CLI_TELEMETRY := true
 build_options = $(if $(ENGINE),--engine $(ENGINE)) $(foreach name,BASE_IMAGE RDS_CA_BUNDLE,$(if $($(name)),--build-arg $(name)=$($(name))))
 login = $(if $(LOGIN),--login $(LOGIN))
 .DEFAULT_GOAL := help
-.PHONY: help install lock demo examples contract test check synth prove diff schema images release rollback release-again promote history drift records records-seed deploy bench bench-tracking bench-serving evidence clean
+.PHONY: help install lock demo examples contract test check synth prove diff schema images release webhook rollback release-again promote history drift records records-seed deploy bench bench-tracking bench-serving evidence clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -76,6 +76,9 @@ records: install ## Write what serves in ENV into releases/, which synth reads
 
 records-seed: install ## Put the records of releases/ into ENV's bucket, where it has none
 	@python -m releasing seed --env $(ENV)
+
+webhook: install ## Have MLflow tell ENV when an alias is set, and try it out (TRACKING_URI=)
+	@python -m operations webhook --env $(ENV) $(if $(TRACKING_URI),--tracking-uri $(TRACKING_URI))
 
 deploy: install ## Deploy ENV on AWS: what holds state, the images, the rest (LOGIN=; PREBUILT=1 builds none)
 	@python -m operations deploy --env $(ENV) $(login) $(if $(PREBUILT),--prebuilt,$(build_options))

@@ -106,7 +106,8 @@ def parse_document(text: str, path: Path) -> Document:
                 )
             )
         lines.setdefault(dotted, line)
-    data = yaml.load(text)
+    # From what was composed: reading the text again would take as long once more.
+    data = yaml.constructor.construct_document(root)
     return Document(data, lines, tuple(duplicates))
 
 

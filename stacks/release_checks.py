@@ -8,7 +8,10 @@ from stacks.endpoint_views import all_served
 from stacks.managed_checks import MANAGED, is_managed, of_the_server
 from stacks.validation import Check, Parts
 
-MOST_FOLLOWED = 60
+# Three resources each of a stack's 500, and two rules of the 300 that an account has by default.
+# https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html
+# https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-quota.html
+MOST_FOLLOWED = 100
 """Endpoints that one environment may follow: all of their pipelines stand in one stack."""
 
 EDITING = ("edit", "manage")
@@ -23,7 +26,7 @@ def _follow_faults(parts: Parts) -> Iterator[Fault]:
         yield Fault(
             "release.follow",
             f"{len(follow)} endpoints",
-            f"at most {MOST_FOLLOWED}: a stack holds 500 resources",
+            f"at most {MOST_FOLLOWED}: their pipelines and rules stand in one stack",
             "Release some of them with 'make release', or have a second environment.",
         )
     followed = _aliases(parts)

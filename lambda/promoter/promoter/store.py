@@ -98,7 +98,7 @@ class Store:
             Where it cannot be written.
         """
         # Two promotions in a row may ask for the same; their digests must not be the same.
-        text = json.dumps({**content, "follows": None}, indent=2, sort_keys=True)
+        text = json.dumps({**content, "follows": after.version or None}, indent=2, sort_keys=True)
         condition = {"IfMatch": after.etag} if after.etag else {"IfNoneMatch": "*"}
         return self._put(promotion_key(endpoint), f"{text}\n".encode(), condition)
 

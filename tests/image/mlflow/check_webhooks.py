@@ -19,7 +19,11 @@ from typing import Any
 import pytest
 import sqlalchemy
 import uvicorn
+from mlflow.tracking import MlflowClient
 
+from operations.errors import OperationError
+from operations.login import logged_in
+from operations.webhook import register_webhook
 from promoter.hearing import Hearing
 from promoter.looking import Promoter
 from promoter.messages import BODY_BYTES
@@ -460,6 +464,38 @@ class TestWebhook:
         empty = SimpleNamespace(__name__="mlflow.webhooks.delivery", EncryptedString=kind)
         with pytest.raises(WebhooksError, match="_validate_webhook_url"):
             bind_webhooks(empty, empty, empty, hosts=[], key="")
+
+
+class TestCommand:
+    """`make webhook`, by MLflow's own client."""
+
+    def test_registers_once_and_follows_what_changes(
+        self, told: Told, mlflow: Server, receiver: Receiver
+    ) -> None:
+        url = f"http://127.0.0.1:{receiver.port}/v1/promotions"
+        login = {
+            "MLFLOW_TRACKING_USERNAME": ADMINISTRATOR,
+            "MLFLOW_TRACKING_PASSWORD": f"password-of-{ADMINISTRATOR}",
+        }
+        said: list[str] = []
+
+        def register(**changes: str) -> str:
+            given = {"name": "blue-release", "url": url, "secret": SECRET, "version": "v1"}
+            said.clear()
+            with logged_in(login):
+                client = MlflowClient(mlflow.url, mlflow.url)
+                register_webhook(client, say=said.append, **{**given, **changes})
+            return said[0]
+
+        assert register().startswith("made the webhook")
+        assert "answered 200" in said[1]
+        assert register().endswith("is as it is to be")
+        assert register(url=f"{url}/2").startswith("changed")
+        with pytest.raises(OperationError, match="answered 401"):
+            register(secret="another", version="v2")
+        assert register().startswith("changed")
+        with pytest.raises(OperationError, match="the platform's own API"):
+            register(url="https://example.com/")
 
 
 def test_no_other_file_of_mlflow_sets_an_alias_in_a_way_of_its_own() -> None:

@@ -11,6 +11,8 @@ from mlops_constructs.faults import FaultsError
 from mlops_constructs.private_network import PrivateNetwork
 from mlops_constructs.promotion_receiver import SIGNED, PromotionReceiver
 from mlops_constructs.tracking_server import TrackingServer
+from promoter.settings import NAMES, Alias, Settings
+from tests.conftest import ROOT
 from tests.unit.constructs.conftest import ACCOUNT, Bench
 
 FOLLOWED = {"iris": {"model": "models:/iris@champion"}}
@@ -18,12 +20,8 @@ Statements = Callable[[Template], list[dict[str, Any]]]
 
 
 @pytest.fixture
-def source(tmp_path: Path) -> Path:
-    """Where code of some function stands: what it does is no matter here."""
-    folder = tmp_path / "promoter"
-    (folder / "promoter").mkdir(parents=True)
-    (folder / "promoter" / "handler.py").write_text("def handler(event, context): ...\n")
-    return folder
+def source() -> Path:
+    return ROOT / "lambda" / "promoter"
 
 
 def receiver(bench: Bench, source: Path, **changes: Any) -> PromotionReceiver:
@@ -57,14 +55,15 @@ class TestDefault:
 
     def test_what_the_function_is_told(self, template: Template) -> None:
         variables = function(template)["Environment"]["Variables"]
-        assert set(variables) == {
-            "RELEASE_BUCKET",
-            "TRACKING_URI",
-            "LOGIN_SECRET_ARN",
-            "WEBHOOK_SECRET_ARN",
-            "FOLLOWED",
-        }
-        assert json.loads(variables["FOLLOWED"]) == FOLLOWED
+        assert set(variables) == set(NAMES)
+        settings = Settings.read({name: str(value) for name, value in variables.items()})
+        assert settings.followed == {"iris": {"model": Alias("iris", "champion")}}
+        assert settings.tracking_uri == "http://mlflow.test:5000"
+
+    def test_its_code_is_there(self, template: Template) -> None:
+        module, _, name = str(function(template)["Handler"]).rpartition(".")
+        source = ROOT / "lambda" / "promoter" / Path(*module.split(".")).with_suffix(".py")
+        assert f"def {name}(" in source.read_text()
 
     def test_it_gives_up_before_api_gateway_does(self, template: Template) -> None:
         assert function(template)["Timeout"] < 29

@@ -103,7 +103,8 @@ def dev() -> Environment:
     """The environment with one endpoint, and the images that it takes."""
     environment = load_environment("dev", ROOT / "environments")
     iris = {"iris": environment.endpoints["iris"]}
-    return environment.model_copy(update={"endpoints": iris, "images": ["iris", "mlflow"]})
+    changes = {"endpoints": iris, "images": ["iris", "mlflow"], "release": None}
+    return environment.model_copy(update=changes)
 
 
 @pytest.fixture

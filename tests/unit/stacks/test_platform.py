@@ -11,6 +11,7 @@ from aws_cdk import App
 from syrupy.assertion import SnapshotAssertion
 from syrupy.extensions.json import JSONSnapshotExtension
 
+from mlops_constructs.faults import FaultsError
 from operations.records import write_release
 from stacks.config import Environment, load_environment
 from stacks.endpoint_config import (
@@ -20,7 +21,7 @@ from stacks.endpoint_config import (
     LimitSettings,
     ScalingSettings,
 )
-from stacks.platform import build_platform
+from stacks.platform import build_endpoint, build_platform
 from stacks.releases import Release, Released
 from tests.conftest import ENVIRONMENTS, RELEASES, ROOT, VARIANTS, folder_of
 
@@ -42,6 +43,7 @@ class Synthesized:
 
     def __init__(self, environment: Environment, releases: Path, output: Path) -> None:
         app = App(context=flags(), outdir=str(output))
+        self.folder = output
         self.left_out = build_platform(app, environment, releases)
         assembly = app.synth()
         self.templates: dict[str, dict[str, Any]] = {
@@ -142,6 +144,38 @@ class TestBeforeAnythingIsReleased:
         self, stack: str, bare: Synthesized, synthesized: dict[str, Synthesized]
     ) -> None:
         assert bare.templates[stack] == synthesized["dev"].templates[stack]
+
+
+class TestOneEndpoint:
+    """By itself it is what it is among the others."""
+
+    @pytest.mark.parametrize(
+        ("name", "endpoint"), [("dev", "abalone-two"), ("prod", "iris"), ("serving", "nightly")]
+    )
+    def test_its_templates_are_those_of_the_whole(
+        self, name: str, endpoint: str, synthesized: dict[str, Synthesized], tmp_path: Path
+    ) -> None:
+        environment = load_environment(name, folder_of(name))
+        app = App(context=flags(), outdir=str(tmp_path / "one"))
+        assert build_endpoint(app, environment, RELEASES, endpoint) == []
+        made = {stack.id: Path(stack.template_full_path) for stack in app.synth().stacks}
+        assert set(made) == {"Network", "Data", f"Endpoint-{endpoint}"}
+        for stack, template in made.items():
+            whole = synthesized[name].folder / template.name
+            assert template.read_bytes() == whole.read_bytes(), stack
+
+    def test_what_is_not_released_is_said(self, tmp_path: Path) -> None:
+        environment = load_environment("dev", ROOT / "environments")
+        app = App(context=flags(), outdir=str(tmp_path))
+        assert build_endpoint(app, environment, Path("nowhere"), "iris") == [
+            "Endpoint-iris: not released yet; run 'make release ENV=dev ENDPOINT=iris'"
+        ]
+
+    def test_one_that_is_not_there_is_a_fault(self, tmp_path: Path) -> None:
+        environment = load_environment("dev", ROOT / "environments")
+        app = App(context=flags(), outdir=str(tmp_path))
+        with pytest.raises(FaultsError, match="Did you mean 'iris'"):
+            build_endpoint(app, environment, RELEASES, "irs")
 
 
 DIGEST = f"sha256:{'d' * 64}"
