@@ -221,6 +221,11 @@ class TestStack:
         assert self.stack(world.stack, sleep).settled().right
         assert waits == [10]
 
+    def test_one_that_was_only_looked_at_is_nothing(self, tmp_path: Path) -> None:
+        world = World(tmp_path, serving=0)
+        world.stack.status = "REVIEW_IN_PROGRESS"
+        assert not self.stack(world.stack).settled().there
+
     def test_one_that_never_ends_is_a_fault(self, tmp_path: Path) -> None:
         world = World(tmp_path)
         world.stack.status = "UPDATE_IN_PROGRESS"
