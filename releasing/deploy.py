@@ -32,7 +32,7 @@ def deploy(services: Services, endpoint: str, promotion: str, execution: str) ->
         Where it failed, or was rolled back. It ended, then, and everybody was told.
     """
     attempt = my_turn(services, endpoint, promotion, execution, "prepared", "deploying", "deployed")
-    if attempt is None or attempt.step not in ("prepared", "deploying"):
+    if attempt is None or attempt.step == "deployed":
         return
     stack = services.stack(endpoint)
     try:

@@ -1,6 +1,6 @@
 """Recording a version that was verified: from then on it is what serves."""
 
-from releasing.ending import end, settle
+from releasing.ending import end
 from releasing.journal import Attempt
 from releasing.services import Services
 from stacks.releases import Release, Released
@@ -23,8 +23,6 @@ def finish(services: Services, attempt: Attempt) -> Attempt:
     OperationError
         Where it is recorded, and MLflow could not be told.
     """
-    if attempt.outcome == "served":
-        return settle(services, attempt)
     containers = {name: _noted(it, attempt) for name, it in attempt.record.items()}
     services.records.write(attempt.endpoint, Release(containers))
     return end(services, attempt, "served", "", record=containers)

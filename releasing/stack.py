@@ -15,6 +15,11 @@ SECONDS, MOST_SECONDS = 10, 4 * 3600
 NONE = "NONE"
 """The status of a stack that is not there."""
 
+REVIEWED = "REVIEW_IN_PROGRESS"
+"""The status of a stack whose first change set was never executed: nothing goes on in it.
+https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events.html
+"""
+
 RIGHT = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE")
 
 
@@ -39,7 +44,12 @@ class State:
     @property
     def there(self) -> bool:
         """Whether there is anything of it: what failed at its creation is an empty stack."""
-        return self.status not in (NONE, "ROLLBACK_COMPLETE", "DELETE_COMPLETE")
+        return self.status not in (NONE, REVIEWED, "ROLLBACK_COMPLETE", "DELETE_COMPLETE")
+
+    @property
+    def moves(self) -> bool:
+        """Whether CloudFormation is at work on it."""
+        return self.status.endswith("_IN_PROGRESS") and self.status != REVIEWED
 
     @property
     def right(self) -> bool:
@@ -102,7 +112,7 @@ class EndpointStackState:
         """
         for _ in range(MOST_SECONDS // SECONDS):
             state = self.state()
-            if not state.status.endswith("_IN_PROGRESS"):
+            if not state.moves:
                 return state
             self._sleep(SECONDS)
         raise OperationError(

@@ -1,6 +1,7 @@
 """Whether a step of an execution is still to be done."""
 
 from operations.errors import OperationError
+from releasing.ending import settle
 from releasing.journal import Attempt, Step
 from releasing.promotion import read_promotion
 from releasing.services import Services
@@ -39,7 +40,9 @@ def my_turn(
     if attempt is None or attempt.outcome in ("superseded", "served"):
         said = attempt.outcome if attempt else "not under way"
         services.say(f"{endpoint}: nothing to do: this promotion is {said}")
-        return attempt if attempt and attempt.outcome == "served" and not attempt.settled else None
+        if attempt and attempt.execution == execution and not attempt.settled:
+            settle(services, attempt)  # whoever ended it was killed before everybody knew
+        return None
     if attempt.outcome != "running":
         raise OperationError(
             f"This promotion {attempt.outcome}: {attempt.reason}",

@@ -1,11 +1,15 @@
 """What a release says in MLflow: tags and a line on the version, and the alias of what serves."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from mlflow.exceptions import MlflowException
 
 from releasing.journal import Attempt
+
+OURS = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ [a-z0-9-]+/[a-z0-9-]+: ")
+"""How a line of ours begins."""
 
 LONGEST_TAG, LONGEST_DESCRIPTION = 900, 5000
 """Letters of a tag that people read, and of a description: MLflow keeps 5,000 of that."""
@@ -60,6 +64,28 @@ def write_back(mlflow: Any, environment: str, attempt: Attempt, newer: Mapping[s
             mlflow.set_registered_model_alias(model, serving_alias(environment), str(version))
 
 
+def described(before: str, line: str) -> str:
+    """A description with one more line; where it gets too long, without the oldest lines of ours.
+
+    Parameters
+    ----------
+    before
+        What it said: what people wrote stays.
+    line
+        The line.
+
+    Examples
+    --------
+    >>> described("", "2026-11-25T10:00:00Z dev/iris: serving")
+    '2026-11-25T10:00:00Z dev/iris: serving'
+    """
+    lines = [*before.splitlines(), line]
+    while len("\n".join(lines)) > LONGEST_DESCRIPTION:
+        ours = [number for number, it in enumerate(lines) if OURS.match(it)]
+        del lines[ours[0]]
+    return "\n".join(lines)
+
+
 def _said(attempt: Attempt, newer: int | None) -> str:
     match attempt.outcome:
         case "served":
@@ -80,8 +106,7 @@ def _say(mlflow: Any, model: str, version: int, tags: Mapping[str, str], line: s
         raise
     for name, value in tags.items():
         mlflow.set_model_version_tag(model, str(version), name, value)
-    lines = (known.description or "").splitlines()
-    if line not in lines:
-        text = "\n".join([*lines, line])
-        mlflow.update_model_version(model, str(version), text[-LONGEST_DESCRIPTION:])
+    before = known.description or ""
+    if line not in before.splitlines():
+        mlflow.update_model_version(model, str(version), described(before, line))
     return True

@@ -2,6 +2,8 @@
 
 import inspect
 import json
+import os
+import re
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -15,10 +17,13 @@ from botocore.credentials import Credentials
 from botocore.exceptions import ClientError
 from mlflow.tracking import MlflowClient
 
+from mlops_constructs.faults import FaultsError
 from operations.errors import OperationError
 from releasing.cdk import CdkCli
 from releasing.checks import _lint, check_assembly
 from releasing.pipeline import Pipeline
+from releasing.services import services_of
+from releasing.settings import Settings
 from releasing.smoke import Answer, Api
 from releasing.stack import EndpointStackState
 from tests.conftest import ROOT
@@ -88,6 +93,66 @@ def test_an_approval_is_answered_as_codepipeline_asks_for_it(tmp_path: Path) -> 
     assert len(given["result"]["summary"]) == 512
 
 
+class FakeSession:
+    """A session of the environment's account, whose stacks have outputs."""
+
+    region_name = "ap-northeast-1"
+
+    def __init__(self, **_: object) -> None:
+        self.read: list[str] = []
+
+    def client(self, service: str) -> Any:
+        return {
+            "sts": SimpleNamespace(get_caller_identity=lambda: {"Account": "111111111111"}),
+            "secretsmanager": SimpleNamespace(get_secret_value=self.get_secret_value),
+            "cloudformation": SimpleNamespace(describe_stacks=self.describe_stacks),
+        }.get(service, service)
+
+    def get_secret_value(self, SecretId: str) -> dict[str, str]:  # noqa: N803
+        self.read.append(SecretId)
+        return {"SecretString": json.dumps({"username": "release", "password": "hidden"})}
+
+    def describe_stacks(self, StackName: str) -> dict[str, Any]:  # noqa: N803
+        self.read.append(StackName)
+        names = ("TrackingUri", "AlarmTopic", "InvocationUrl", "ApiKeyId")
+        said = [{"OutputKey": it, "OutputValue": f"http://{it}"} for it in names]
+        return {"Stacks": [{"Outputs": said}]}
+
+
+class TestServices:
+    """What a build is told is taken; what it is not, the stacks say."""
+
+    @pytest.fixture
+    def session(self, monkeypatch: pytest.MonkeyPatch) -> FakeSession:
+        session = FakeSession()
+        monkeypatch.setattr("releasing.services.boto3.Session", lambda **_: session)
+        for name in ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"):
+            monkeypatch.setenv(name, "of another user")
+        return session
+
+    def test_by_hand_the_stacks_are_asked(self, session: FakeSession, tmp_path: Path) -> None:
+        services = services_of(Settings("dev"), ROOT, tmp_path, print)
+        assert services.topic == "http://AlarmTopic"
+        assert services.store.bucket == "private-mlops-dev-releases-111111111111"
+        assert services.mlflow.tracking_uri == "http://TrackingUri"
+        assert session.read[0] == "private-mlops-dev/mlflow/release"
+        assert os.environ["MLFLOW_TRACKING_USERNAME"] == "release"
+
+    def test_a_build_asks_no_stack(self, session: FakeSession, tmp_path: Path) -> None:
+        told = Settings("dev", "bucket", "sam", "topic", "http://t", "http://i", "key")
+        services = services_of(told, ROOT, tmp_path, print)
+        assert (services.topic, services.store.bucket) == ("topic", "bucket")
+        assert session.read == ["private-mlops-dev/mlflow/sam"]
+
+    def test_an_environment_that_follows_nothing(self, tmp_path: Path) -> None:
+        (tmp_path / "environments").mkdir()
+        text = (ROOT / "environments" / "dev.yaml").read_text()
+        without = re.sub(r"^release:\n(?:  .*\n)+", "", text, flags=re.MULTILINE)
+        (tmp_path / "environments" / "dev.yaml").write_text(without)
+        with pytest.raises(FaultsError, match="the endpoints to follow"):
+            services_of(Settings("dev"), tmp_path, tmp_path, print)
+
+
 class TestCdk:
     @pytest.fixture
     def notes(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -155,6 +220,11 @@ class TestStack:
 
         assert self.stack(world.stack, sleep).settled().right
         assert waits == [10]
+
+    def test_one_that_was_only_looked_at_is_nothing(self, tmp_path: Path) -> None:
+        world = World(tmp_path, serving=0)
+        world.stack.status = "REVIEW_IN_PROGRESS"
+        assert not self.stack(world.stack).settled().there
 
     def test_one_that_never_ends_is_a_fault(self, tmp_path: Path) -> None:
         world = World(tmp_path)

@@ -19,6 +19,7 @@ from releasing.promotion import read_promotion
 from releasing.settings import Settings
 from releasing.smoke import Answer, smoke_test
 from releasing.store import ConflictError
+from releasing.write_back import described
 from stacks.config import load_environment
 from stacks.endpoint_config import Endpoint
 from stacks.platform import build_platform
@@ -208,6 +209,21 @@ class TestSmoke:
         endpoint = Endpoint.model_validate(settings)
         found = smoke_test("iris", endpoint, self.release(world), world.s3, world, lambda _: None)
         assert found.said.startswith("not asked: ")
+
+
+class TestDescription:
+    def test_what_people_wrote_stays_and_our_oldest_lines_go(self) -> None:
+        theirs = "a" * 4900
+        text = theirs
+        for hour in range(10, 20):
+            text = described(text, f"2026-11-25T{hour}:00:00Z dev/iris: serving")
+        assert len(text) <= 5000
+        assert text == f"{theirs}\n" + "\n".join(
+            f"2026-11-25T{hour}:00:00Z dev/iris: serving" for hour in (18, 19)
+        )
+
+    def test_where_there_is_no_room_at_all_nothing_is_said(self) -> None:
+        assert described("a" * 5000, "2026-11-25T10:00:00Z dev/iris: serving") == "a" * 5000
 
 
 class TestBuildspec:

@@ -6,7 +6,7 @@ right before and right after.
 
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -504,6 +504,7 @@ class World:
         self.faults: list[str] = []
         self.updates: list[int] = []
         self.said: list[str] = []
+        self.meanwhile: Callable[[], None] = lambda: None
         self.s3 = FakeS3(self)
         self.mlflow = FakeMlflow(self)
         self.stack = FakeStack(self)
@@ -597,7 +598,7 @@ class World:
             caller=self,
             workspace=self.folder / f"workspace-{execution}",
             say=self.said.append,
-            sleep=lambda seconds: None,
+            sleep=lambda seconds: self.meanwhile(),
         )
 
     def ask(self, endpoint: str, question: str) -> Answer:
