@@ -7,10 +7,10 @@ export CDK_DISABLE_CLI_TELEMETRY := true
 build_options = $(if $(ENGINE),--engine $(ENGINE)) $(foreach name,BASE_IMAGE RDS_CA_BUNDLE,$(if $($(name)),--build-arg $(name)=$($(name))))
 login = $(if $(LOGIN),--login $(LOGIN))
 .DEFAULT_GOAL := help
-.PHONY: help install lock demo examples contract test check synth prove schema images release webhook source deploy bench bench-tracking bench-serving evidence clean
+.PHONY: help install lock demo examples contract test check synth prove diff schema images release webhook source rollback release-again promote history drift records records-seed deploy bench bench-tracking bench-serving evidence clean
 
 help: ## List the commands
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 install: ## Install everything into the checkout (.venv, Node, cdk)
 	@$(PYTHON) operations/bootstrap.py
@@ -33,6 +33,11 @@ else
 	@python -m proof environment $(ENV) --assembly build/proof/assembly
 endif
 
+diff: install ## Say what a change of ENV comes to (BASE=main, or DEPLOYED=1; REQUEST= ALLOW= RELEASES=)
+	@rm -rf build/diff
+	@CDK_VALIDATION=false cdk synth --quiet --output build/diff/assembly -c env=$(ENV) $(if $(RELEASES),-c releases=$(RELEASES)) >/dev/null
+	@python -m diffing $(if $(DEPLOYED),deployed,base $(or $(BASE),main) $(if $(RELEASES),--releases $(RELEASES))) build/diff/assembly --env $(ENV) $(if $(REQUEST),--request $(REQUEST)) $(if $(ALLOW),--allow "$(ALLOW)")
+
 demo: install ## Deploy all of it on this machine and ask the model (KEEP=0 PORT= STATE= MINUTE=)
 	@python -m local demo $(if $(filter 0,$(KEEP)),--no-keep) $(if $(PORT),--port $(PORT)) $(if $(STATE),--state $(STATE)) $(if $(MINUTE),--minute $(MINUTE))
 
@@ -50,6 +55,27 @@ images: install ## Build and push the images of ENV, and record their digests (E
 
 release: install ## Record what the model alias of ENDPOINT means now in ENV (LOGIN= TRACKING_URI=)
 	@python -m operations release --env $(ENV) --endpoint $(ENDPOINT) $(login) $(if $(TRACKING_URI),--tracking-uri $(TRACKING_URI))
+
+rollback: install ## Have ENDPOINT of ENV serve what it did before, to the digest (REASON= VERSION=)
+	@python -m releasing rollback --env $(ENV) --endpoint $(ENDPOINT) $(if $(REASON),--reason "$(REASON)") $(if $(VERSION),--version $(VERSION))
+
+release-again: install ## Ask once more for what was promoted last for ENDPOINT of ENV (REASON=)
+	@python -m releasing again --env $(ENV) --endpoint $(ENDPOINT) $(if $(REASON),--reason "$(REASON)")
+
+promote: install ## Ask in ENV for what ENDPOINT serves in FROM (LOGIN= REASON=)
+	@python -m releasing promote --env $(ENV) --endpoint $(ENDPOINT) $(if $(FROM),--from $(FROM)) $(login) $(if $(REASON),--reason "$(REASON)")
+
+history: install ## Show what ENDPOINT of ENV served when
+	@python -m releasing history --env $(ENV) --endpoint $(ENDPOINT)
+
+drift: install ## Compare what serves in ENV with its records (ENDPOINT=)
+	@python -m releasing drift --env $(ENV) $(if $(ENDPOINT),--endpoint $(ENDPOINT))
+
+records: install ## Write what serves in ENV into releases/, which synth reads
+	@python -m releasing records --env $(ENV)
+
+records-seed: install ## Put the records of releases/ into ENV's bucket, where it has none
+	@python -m releasing seed --env $(ENV)
 
 webhook: install ## Have MLflow tell ENV when an alias is set, and try it out (TRACKING_URI=)
 	@python -m operations webhook --env $(ENV) $(if $(TRACKING_URI),--tracking-uri $(TRACKING_URI))

@@ -21,6 +21,23 @@ from stacks.validation import validated
 
 Pack = Literal["AwsSolutions", "NIST80053R5", "HIPAA", "PCIDSS321", "Serverless"]
 
+Priced = Annotated[
+    str,
+    text(
+        r"[a-z0-9]+(?:[.-][a-z0-9]+)*",
+        allowed="the name of an instance type, or of what docs/diff.md lists",
+        fix="Write it as AWS does, such as 'ml.m5.large'.",
+    ),
+]
+Price = Annotated[
+    int,
+    quantity(
+        {"USD/h": 730_000_000.0, "USD/month": 1_000_000.0},
+        minimum="0.0001 USD/h",
+        maximum="1000 USD/h",
+    ),
+]
+
 
 class Api(Section):
     """The one private API in front of every endpoint."""
@@ -69,6 +86,10 @@ class Environment(Section):
     api: Api = Api()
     clients: dict[Name, Client] = {}
     release: ReleaseSettings | None = None
+    prices: Annotated[
+        dict[Priced, Price],
+        Field(description="What an hour costs, by what is paid for, such as 'ml.m5.large'."),
+    ] = {}
     opt_outs: Annotated[
         dict[str, Reason], Field(description="Why a safe default does not hold, by its key.")
     ] = {}

@@ -96,9 +96,9 @@ def _may_edit(parts: Parts, user: str, model: str) -> bool:
 
 def _source_faults(parts: Parts) -> Iterator[Fault]:
     match parts:
-        case {"name": name, "release.promote_from": source} if source == name:
+        case {"name": name, "release.promote_from.environment": source} if source == name:
             yield Fault(
-                "release.promote_from",
+                "release.promote_from.environment",
                 f"'{source}', which is this environment",
                 "another environment",
                 "Name the one before it, or remove the key.",

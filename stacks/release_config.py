@@ -6,9 +6,28 @@ from pydantic import Field
 
 from stacks.access_config import User
 from stacks.fields import Name, Section
-from stacks.forms import quantity
+from stacks.forms import quantity, text
 
 MINUTES = {"min": 1.0, "h": 60.0}
+
+RoleArn = Annotated[
+    str,
+    text(
+        r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+",
+        allowed="the ARN of a role",
+        fix="Write it whole, such as 'arn:aws:iam::111111111111:role/promotion'.",
+    ),
+]
+
+
+class SourceSettings(Section):
+    """The environment whose serving versions are promoted here."""
+
+    environment: Name
+    role: Annotated[
+        RoleArn | None,
+        Field(description="The role of its account that may read what serves there."),
+    ] = None
 
 
 class ReleaseSettings(Section):
@@ -26,6 +45,7 @@ class ReleaseSettings(Section):
         User, Field(description="The user of MLflow that reads aliases and writes tags.")
     ] = "release"
     image: Annotated[Name, Field(description="The image that releases run in.")] = "release"
-    promote_from: Annotated[
-        Name | None, Field(description="The environment whose serving records are promoted here.")
-    ] = None
+    destructive: bool = Field(
+        False, description="Whether a release may delete or replace what holds state."
+    )
+    promote_from: SourceSettings | None = None

@@ -302,7 +302,11 @@ class TestRelease:
             ("login", ('{"*": edit}', '{"*": read}'), "may not edit the model 'iris'"),
             ("login", ('{"*": edit}', '{"*": edit, iris: deny}'), "may not edit"),
             ("image", ("mlflow, release]", "mlflow]"), "one of images: iris, mlflow"),
-            ("promote_from", ("[iris]\n", "[iris]\n  promote_from: blue\n"), "another"),
+            (
+                "promote_from.environment",
+                ("[iris]\n", "[iris]\n  promote_from: {environment: blue}\n"),
+                "another",
+            ),
             ("aprove", ("[iris]\n", "[iris]\n  aprove: true\n"), "Did you mean 'approve'?"),
         ],
     )
@@ -317,7 +321,10 @@ class TestRelease:
         [
             ('{"*": edit}', "{iris: manage}"),
             ("users: [ana, release]", "users: [ana, release]\n    administrators: [release]"),
-            ("follow: [iris]", "follow: [iris]\n  promote_from: dev\n  reconcile: 2 h"),
+            (
+                "follow: [iris]",
+                "follow: [iris]\n  promote_from: {environment: dev}\n  reconcile: 2 h",
+            ),
         ],
     )
     def test_what_fits_is_accepted(self, changed: tuple[str, str], tmp_path: Path) -> None:
