@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 from aws_cdk import aws_iam as iam
 from aws_cdk.assertions import Match, Template
@@ -12,7 +14,7 @@ from tracking_server.webhooks import check_address
 TASK = "AWS::ECS::TaskDefinition"
 
 
-def server(bench: Bench, *, webhooks: bool = False, **changes: object) -> TrackingServer:
+def server(bench: Bench, *, webhooks: bool = False, **changes: Any) -> TrackingServer:
     arguments: dict[str, object] = {
         "network": bench.network,
         "repository": bench.repository(),
@@ -22,7 +24,7 @@ def server(bench: Bench, *, webhooks: bool = False, **changes: object) -> Tracki
         "access": bench.access(webhooks=webhooks),
         "log_settings": bench.log_settings,
     }
-    return TrackingServer(bench.stack, "Mlflow", **{**arguments, **changes})  # type: ignore[arg-type]
+    return TrackingServer(bench.stack, "Mlflow", **{**arguments, **changes})
 
 
 def container(template: Template) -> dict[str, object]:
@@ -281,7 +283,7 @@ class TestBadInput:
         ],
     )
     def test_principals_and_the_name_come_together(
-        self, changes: dict[str, object], bench: Bench
+        self, changes: dict[str, Any], bench: Bench
     ) -> None:
         with pytest.raises(FaultsError, match="private_dns"):
             server(bench, **changes)
