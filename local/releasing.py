@@ -12,10 +12,10 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from local.platform import ENVIRONMENT, LocalPlatform
-from local.source import source_zip
 from local.state import ROOT
-from mlops_constructs.release_store import APP, PROMOTIONS
+from mlops_constructs.release_store import PROMOTIONS
 from operations.errors import OperationError
+from operations.source import put_source
 from releasing.journal import Attempt, Journal
 from releasing.records import Records
 from releasing.store import Store
@@ -41,9 +41,8 @@ def provide_source(platform: LocalPlatform) -> None:
     platform
         The platform, whose Data stack is deployed.
     """
-    store = release_store(platform)
-    platform.client("s3").put_object(Bucket=store.bucket, Key=APP, Body=source_zip(ROOT))
-    Records(store, ENVIRONMENT, platform.state.releases).seed()
+    put_source(platform.environment, ROOT, platform.client("s3"))
+    Records(release_store(platform), ENVIRONMENT, platform.state.releases).seed()
 
 
 def release_store(platform: LocalPlatform) -> Store:
