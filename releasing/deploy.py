@@ -80,7 +80,9 @@ def _judge(
 ) -> None:
     """Say what became of the update, by what CloudFormation says rather than the cdk CLI."""
     updated = state.updated != attempt.updated
-    if state.right and (updated or not failure):
+    # What a rollback left is right, too, where there was nothing to change.
+    unchanged = state.rolled_back and not updated and not failure
+    if unchanged or (state.right and (updated or not failure)):
         services.journal(attempt.endpoint).advance(attempt, step="deployed")
         return
     if state.rolled_back and (updated or failure):

@@ -9,18 +9,20 @@ import hmac
 import json
 import os
 import signal
+import sys
 import time
 import urllib.error
 import urllib.request
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from local.database import find_server
-from local.demo import ask
+from local.demo import ask, run_program
 from local.demo_release import (
     ALIAS,
     BETTER,
@@ -47,8 +49,12 @@ from local.releasing import (
 )
 from local.state import StateFolder
 from releasing.journal import Attempt, Journal
+from releasing.records import Records
 from tests.local.conftest import processes_naming
 from tests.local.serving import until
+
+NO_FOLDER = Path("none")
+"""Records of the bucket alone are read."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +92,10 @@ class Releasing:
         def latest() -> Attempt | None:
             return journal.latest()
 
-        found = until(latest, lambda it: it is not None and it.step == step, LONGEST)
+        def there(it: Attempt | None) -> bool:
+            return it is not None and (it.outcome, it.step) == ("running", step)
+
+        found = until(latest, there, LONGEST)
         assert isinstance(found, Attempt)
         return found
 
@@ -243,32 +252,48 @@ def test_a_build_that_is_killed_before_it_changed_anything_is_cleaned_up(
 def test_a_build_that_is_stopped_in_the_middle_of_a_deployment_is_cleaned_up(
     releasing: Releasing,
 ) -> None:
-    followed = releasing.follow()
-    move_alias(releasing.platform, releasing.versions[BETTER])
-    # What is promoted serves already, by the record: moved away and back, it is released again.
-    settled(followed)
+    # The version that serves is asked for again: nothing changes, and that is a success.
+    assert settled(releasing.move(BETTER)).outcome == "served"
     followed = releasing.move(FIRST)
     releasing.attempt("deploying")
-    codebuild = releasing.platform.client("codebuild")
-    codebuild.stop_build(id=releasing.running_build()["id"])
+    build = releasing.running_build()["id"]
+    releasing.platform.client("codebuild").stop_build(id=build)
     attempt = settled(followed)
-    assert attempt.outcome in ("failed", "rolled back", "served"), attempt
-    # Whatever became of it: what serves is what is recorded, and what MLflow says.
-    serving = releasing.serving()
-    names = {version: name for name, version in releasing.versions.items()}
-    assert releasing.tag(names[serving]) == "serving"
-    assert f"{MODEL} version {serving} (" in served(releasing.platform)
-    followed = releasing.move(BETTER)
-    assert settled(followed).outcome == "served"
+    assert attempt.outcome in ("failed", "rolled back"), attempt
+    assert "STOPPED" in attempt.reason
+    assert releasing.tag(FIRST).startswith(attempt.outcome)
     assert releasing.serving() == releasing.versions[BETTER]
+    # What is recorded is what serves, to the folder of its files.
+    recorded = Records(release_store(releasing.platform), "local", NO_FOLDER).current(ENDPOINT)
+    assert recorded is not None
+    assert recorded.models == {MODEL: releasing.versions[BETTER]}
+    assert recorded.release.only.source == files_served(releasing.platform)
+    (told,) = notifications(releasing.platform, releasing.queue)
+    assert told["outcome"] == attempt.outcome
+    # And the next run finishes.
+    asked_again = releasing.follow()
+    again(releasing.platform)
+    assert settled(asked_again).outcome == "served"
+    assert releasing.serving() == releasing.versions[FIRST]
+
+
+def again(platform: LocalPlatform) -> None:
+    """Ask once more for what was promoted last, as `make release-again` does."""
+    environment = platform.program_environment(platform.state.run / "again")
+    words = ["releasing", "again", "--env", "local", "--endpoint", ENDPOINT, "--reason", "a test"]
+    run_program([sys.executable, "-m", *words], environment)
 
 
 def name_of(build: dict[str, Any]) -> str:
     return f"{build['projectName']}-{build['buildNumber']}"
 
 
-def served(platform: LocalPlatform) -> str:
-    """What the endpoint's stack says that it serves."""
-    name = platform.environment.naming.stack(f"Endpoint-{ENDPOINT}")
-    (stack,) = platform.client("cloudformation").describe_stacks(StackName=name)["Stacks"]
-    return str(stack["Description"])
+def files_served(platform: LocalPlatform) -> str:
+    """The folder whose files the endpoint serves."""
+    sagemaker, name = platform.client("sagemaker"), platform.endpoint_name(ENDPOINT)
+    endpoint = sagemaker.describe_endpoint(EndpointName=name)
+    config = sagemaker.describe_endpoint_config(EndpointConfigName=endpoint["EndpointConfigName"])
+    (variant,) = config["ProductionVariants"]
+    model = sagemaker.describe_model(ModelName=variant["ModelName"])
+    source = model["PrimaryContainer"]["ModelDataSource"]["S3DataSource"]["S3Uri"]
+    return str(source)

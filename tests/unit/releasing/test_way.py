@@ -90,6 +90,13 @@ class TestNotServed:
         assert "rolled back by alarms" in world.sns.messages[0]["reason"]
         assert "last year" not in world.sns.messages[0]["reason"]
 
+    def test_what_serves_is_promoted_after_a_rollback(self, world: World) -> None:
+        """Nothing changes then, and the stack stays as the rollback left it."""
+        world.failing.add(8)
+        world.release(world.promote(8))
+        assert world.release(world.promote(7)) == "served"
+        assert world.tags(7)[""] == "serving"
+
     def test_an_answer_that_is_of_another_form(self, world: World) -> None:
         world.bad.add(8)
         assert world.release(world.promote(8)) == "rolled back"
