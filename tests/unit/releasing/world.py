@@ -294,10 +294,8 @@ class FakeCdk:
             stack = self._world.stack
             text = (assembly / f"Endpoint-{endpoint}.template.json").read_text()
             template = json.loads(text)
-            if stack.template == template and stack.status in (
-                "CREATE_COMPLETE",
-                "UPDATE_COMPLETE",
-            ):
+            # The cdk CLI skips what is deployed already, unless the stack is in a failed state.
+            if stack.template == template and not stack.status.endswith("_FAILED"):
                 return
             version = template["served"]["model"][1]
             self._world.updates.append(version)

@@ -276,10 +276,10 @@ class TestApproval:
 
     def test_is_given(self, service: CodePipeline, gate: Gate, waits: str) -> None:
         gate.open("end")
+        token = self.token(service)
         with pytest.raises(RefusedError, match="is not of this approval"):
             self.put(service, "other", "Approved")
         assert gate.asked == []
-        token = self.token(service)
         self.put(service, token, "Approved")
         assert becomes(service, waits, "Succeeded")
         with pytest.raises(RefusedError, match="No approval waits"):
