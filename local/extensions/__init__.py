@@ -73,6 +73,7 @@ def extend(host: Host, account: str) -> None:
     hooks.add_event_target("codepipeline", pipelines.start_for_rule)
     hooks.name_versions_in_events()
     hooks.let_functions_reach(host.here)
+    hooks.describe_stacks_as_declared()
     programs, documents = Programs(host), Document()
     tasks = OneOffTasks(programs)
     hooks.run_tasks(tasks.start, tasks.stop)

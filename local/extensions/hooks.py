@@ -19,6 +19,7 @@ from ministack.core import lambda_runtime, router
 from ministack.core.responses import get_account_id, get_region, request_scope
 from ministack.services import (
     alb,
+    cloudformation,
     cloudwatch,
     ecs,
     eventbridge,
@@ -27,7 +28,7 @@ from ministack.services import (
     secretsmanager,
     stepfunctions,
 )
-from ministack.services.cloudformation import provisioners, stacks
+from ministack.services.cloudformation import handlers, provisioners, stacks
 
 PINNED = "1.5.33"
 
@@ -174,13 +175,13 @@ def verify() -> None:
     """
     version = importlib.metadata.version("ministack")
     changes = [] if version == PINNED else [f"its version is {version}, not {PINNED}"]
-    handlers = getattr(provisioners, "_RESOURCE_HANDLERS", {})
+    types = getattr(provisioners, "_RESOURCE_HANDLERS", {})
     for resource_type in REPLACED:
-        missing = {"create", "update", "delete"} - set(handlers.get(resource_type, ()))
+        missing = {"create", "update", "delete"} - set(types.get(resource_type, ()))
         if missing:
             changes.append(f"{resource_type} has no handler to {' or '.join(sorted(missing))}")
     for resource_type in ADDED:
-        if resource_type in handlers:
+        if resource_type in types:
             changes.append(f"{resource_type} is now its own: decide whose to use")
     tables = {
         "provisioners._RESOURCE_HANDLERS": getattr(provisioners, "_RESOURCE_HANDLERS", None),
@@ -194,6 +195,7 @@ def verify() -> None:
         changes.append("stacks._runs_on_worker_thread is gone")
     known = [("_instances", rds), ("_lbs", alb), ("_resolve", secretsmanager)]
     known += [("_physical_name", provisioners), ("Worker", lambda_runtime)]
+    known += [("_stacks", cloudformation), ("_ACTION_HANDLERS", handlers)]
     parts = [*((name, ecs) for name in ECS), *((name, cloudwatch) for name in CLOUDWATCH)]
     parts += [(name, stepfunctions) for name in STEP_FUNCTIONS]
     parts += [*((name, eventbridge) for name in EVENTBRIDGE), *((name, s3) for name in S3)]
@@ -521,6 +523,18 @@ def name_versions_in_events() -> None:
         dispatch(event, view)
 
     s3._fire_s3_event, eventbridge._dispatch_event = fire_with_version, dispatch_with_version
+
+
+def describe_stacks_as_declared() -> None:
+    """Have stacks described as their templates say: of a change set, the emulator drops that."""
+    describe = handlers._ACTION_HANDLERS["DescribeStacks"]
+
+    def describe_all(params: Any) -> Any:
+        for stack in cloudformation._stacks.values():
+            stack["Description"] = (stack.get("_template") or {}).get("Description", "")
+        return describe(params)
+
+    handlers._ACTION_HANDLERS["DescribeStacks"] = describe_all
 
 
 def let_functions_reach(resolve: Callable[[str], str]) -> None:

@@ -11,8 +11,17 @@ from typing import Any
 import pytest
 from ministack import app
 from ministack.core import lambda_runtime, responses, router
-from ministack.services import alb, cloudwatch, ecs, eventbridge, rds, s3, stepfunctions
-from ministack.services.cloudformation import provisioners, stacks
+from ministack.services import (
+    alb,
+    cloudformation,
+    cloudwatch,
+    ecs,
+    eventbridge,
+    rds,
+    s3,
+    stepfunctions,
+)
+from ministack.services.cloudformation import handlers, provisioners, stacks
 
 from local.extensions import hooks
 
@@ -82,6 +91,25 @@ def test_tables_and_stores_are_where_we_reach_for_them() -> None:
     for name in hooks.EVENTBRIDGE:
         assert hasattr(eventbridge, name), name
     assert "version_id" in inspect.signature(s3._fire_s3_event).parameters
+
+
+def test_stacks_are_described_as_their_templates_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(handlers, "_ACTION_HANDLERS", dict(handlers._ACTION_HANDLERS))
+    hooks.describe_stacks_as_declared()
+    stack = {
+        "StackName": "one",
+        "StackId": "arn",
+        "StackStatus": "UPDATE_COMPLETE",
+        "Description": "",
+        "_template": {"Description": "model iris version 2"},
+    }
+    with responses.request_scope("000000000000", "eu-west-1"):
+        cloudformation._stacks["one"] = stack
+        try:
+            _, _, body = handlers._ACTION_HANDLERS["DescribeStacks"]({"StackName": ["one"]})
+        finally:
+            del cloudformation._stacks["one"]
+    assert "<Description>model iris version 2</Description>" in str(body)
 
 
 class TestEvents:
