@@ -171,6 +171,23 @@ def test_a_moved_alias_is_all_that_it_takes(releasing: Releasing) -> None:
     assert notifications(releasing.platform, releasing.queue) == []
 
 
+def test_what_serves_is_what_is_recorded_says_the_step_that_compares_them(
+    releasing: Releasing,
+) -> None:
+    platform = releasing.platform
+    codebuild, naming = platform.client("codebuild"), platform.environment.naming
+    step = {"name": "RELEASE_STEP", "value": "drift", "type": "PLAINTEXT"}
+    build = codebuild.start_build(
+        projectName=naming.build("deploy"), environmentVariablesOverride=[step]
+    )["build"]["id"]
+    ended = until(
+        lambda: codebuild.batch_get_builds(ids=[build])["builds"][0],
+        lambda found: found["buildComplete"],
+    )
+    assert ended["buildStatus"] == "SUCCEEDED", ended["phases"]
+    assert notifications(platform, releasing.queue) == []
+
+
 def test_a_version_that_fails_is_rolled_back_and_everybody_knows(releasing: Releasing) -> None:
     before = releasing.probability()
     with Clients(releasing.platform) as clients:
