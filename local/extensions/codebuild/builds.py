@@ -124,7 +124,7 @@ class Run:
         self._deadline = time.monotonic() + 60 * build.record["timeoutInMinutes"]
         self._environment: dict[str, str] = {}
         self._failed = ""
-        self._over = False
+        self._why = ""
 
     def run(self) -> None:
         """Go through the phases."""
@@ -222,7 +222,9 @@ class Run:
             if record["phaseStatus"] == SUCCEEDED:
                 continue
             self._environment["CODEBUILD_BUILD_SUCCEEDING"] = "0"
-            shell.run("CODEBUILD_BUILD_SUCCEEDING=0", self._stopped)
+            self._do(shell, "CODEBUILD_BUILD_SUCCEEDING=0")
+            if self._over:
+                return False
             onward = name in ("build", "post_build")
             if phase.on_failure:
                 onward = phase.on_failure == "CONTINUE"
@@ -242,14 +244,25 @@ class Run:
     def _command(self, shell: Shell, command: str) -> None:
         what = f"Error while executing command: {command.strip()}. Reason:"
         self._output.say(f"Running command {command.strip()}")
-        try:
-            status = shell.run(command, self._stopped)
-        except ShellError as error:
-            self._over = True
-            ended, code = ENDS.get(str(error), (FAILED, "CONTAINER_ENDED"))
-            raise _PhaseError(code, f"{what} {error}", ended) from error
+        status = self._do(shell, command)
+        if self._over:
+            ended, code = ENDS.get(self._why, (FAILED, "CONTAINER_ENDED"))
+            raise _PhaseError(code, f"{what} {self._why}", ended)
         if status:
             raise _PhaseError("COMMAND_EXECUTION_ERROR", f"{what} exit status {status}")
+
+    def _do(self, shell: Shell, command: str) -> int:
+        """Run a command, unless that is stopped, or its shell killed: the build is over then."""
+        try:
+            return shell.run(command, self._stopped)
+        except ShellError as error:
+            self._why = str(error)
+            self._failed = ENDS.get(self._why, (FAILED, ""))[0]
+            return 1
+
+    @property
+    def _over(self) -> bool:
+        return bool(self._why)
 
     def _stopped(self) -> str | None:
         self._output.flush()
@@ -264,7 +277,9 @@ class Run:
         found = []
         for name in names:
             file = self._folder / f"exported-{name}"
-            shell.run(f"printf %s \"${{{name}-}}\" > '{file}'", self._stopped)
+            self._do(shell, f"printf %s \"${{{name}-}}\" > '{file}'")
+            if self._over:
+                return
             found.append({"name": name, "value": file.read_text(encoding="utf-8")})
         self._build.record["exportedEnvironmentVariables"] = found
 
