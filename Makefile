@@ -9,10 +9,10 @@ login = $(if $(LOGIN),--login $(LOGIN))
 # A file of tests stays in one process, as what it starts is shared by its tests.
 parallel = -n auto --maxprocesses 4 --dist loadfile
 .DEFAULT_GOAL := help
-.PHONY: help install lock demo examples contract test check synth prove schema images release deploy bench bench-tracking bench-serving evidence clean
+.PHONY: help install lock demo demo-release examples contract test check synth prove diff schema images release rollback release-again promote history drift webhook source records records-seed deploy bench bench-tracking bench-serving evidence clean
 
 help: ## List the commands
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 install: ## Install everything into the checkout (.venv, Node, cdk)
 	@$(PYTHON) operations/bootstrap.py
@@ -35,8 +35,16 @@ else
 	@python -m proof environment $(ENV) --assembly build/proof/assembly
 endif
 
+diff: install ## Say what a change of ENV comes to (BASE=main, or DEPLOYED=1; REQUEST= ALLOW= RELEASES=)
+	@rm -rf build/diff
+	@CDK_VALIDATION=false cdk synth --quiet --output build/diff/assembly -c env=$(ENV) $(if $(RELEASES),-c releases=$(RELEASES)) >/dev/null
+	@python -m diffing $(if $(DEPLOYED),deployed,base $(or $(BASE),main) $(if $(RELEASES),--releases $(RELEASES))) build/diff/assembly --env $(ENV) $(if $(REQUEST),--request $(REQUEST)) $(if $(ALLOW),--allow "$(ALLOW)")
+
 demo: install ## Deploy all of it on this machine and ask the model (KEEP=0 PORT= STATE= MINUTE=)
 	@python -m local demo $(if $(filter 0,$(KEEP)),--no-keep) $(if $(PORT),--port $(PORT)) $(if $(STATE),--state $(STATE)) $(if $(MINUTE),--minute $(MINUTE))
+
+demo-release: install ## Move an alias on this machine, and watch the platform follow (KEEP=0 PORT= STATE= MINUTE=)
+	@python -m local demo-release $(if $(filter 0,$(KEEP)),--no-keep) $(if $(PORT),--port $(PORT)) $(if $(STATE),--state $(STATE)) $(if $(MINUTE),--minute $(MINUTE))
 
 examples: install ## Take diabetes and abalone from training to the API, on this machine (PORT= STATE=)
 	@python -m local examples $(if $(PORT),--port $(PORT)) $(if $(STATE),--state $(STATE))
@@ -52,6 +60,33 @@ images: install ## Build and push the images of ENV, and record their digests (E
 
 release: install ## Record what the model alias of ENDPOINT means now in ENV (LOGIN= TRACKING_URI=)
 	@python -m operations release --env $(ENV) --endpoint $(ENDPOINT) $(login) $(if $(TRACKING_URI),--tracking-uri $(TRACKING_URI))
+
+rollback: install ## Have ENDPOINT of ENV serve what it did before, to the digest (REASON= VERSION=)
+	@python -m releasing rollback --env $(ENV) --endpoint $(ENDPOINT) $(if $(REASON),--reason "$(REASON)") $(if $(VERSION),--version $(VERSION))
+
+release-again: install ## Ask once more for what was promoted last for ENDPOINT of ENV (REASON=)
+	@python -m releasing again --env $(ENV) --endpoint $(ENDPOINT) $(if $(REASON),--reason "$(REASON)")
+
+promote: install ## Ask in ENV for what ENDPOINT serves in FROM (LOGIN= REASON=)
+	@python -m releasing promote --env $(ENV) --endpoint $(ENDPOINT) $(if $(FROM),--from $(FROM)) $(login) $(if $(REASON),--reason "$(REASON)")
+
+history: install ## Show what ENDPOINT of ENV served when
+	@python -m releasing history --env $(ENV) --endpoint $(ENDPOINT)
+
+drift: install ## Compare what serves in ENV with its records (ENDPOINT=)
+	@python -m releasing drift --env $(ENV) $(if $(ENDPOINT),--endpoint $(ENDPOINT))
+
+records: install ## Write what serves in ENV into releases/, which synth reads
+	@python -m releasing records --env $(ENV)
+
+records-seed: install ## Put the records of releases/ into ENV's bucket, where it has none
+	@python -m releasing seed --env $(ENV)
+
+webhook: install ## Have MLflow tell ENV when an alias is set, and try it out (TRACKING_URI=)
+	@python -m operations webhook --env $(ENV) $(if $(TRACKING_URI),--tracking-uri $(TRACKING_URI))
+
+source: install ## Make this checkout what releases of ENV are made with
+	@python -m operations source --env $(ENV)
 
 deploy: install ## Deploy ENV on AWS: what holds state, the images, the rest (LOGIN=; PREBUILT=1 builds none)
 	@python -m operations deploy --env $(ENV) $(login) $(if $(PREBUILT),--prebuilt,$(build_options))

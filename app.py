@@ -1,7 +1,8 @@
 """The CDK app: load one environment, build its stacks, attach the checks.
 
 Run by `cdk -c env=<name>`. Two more keys, `-c environments=<folder>` and `-c releases=<folder>`,
-say where the configuration and the releases stand, if not here.
+say where the configuration and the releases stand, if not here. `-c only=<endpoint>` has one
+endpoint synthesized, with what it stands on and nothing else.
 """
 
 import gc
@@ -36,7 +37,7 @@ def main() -> int:
 
     from stacks.config import load_environment
     from stacks.packs import attach_packs
-    from stacks.platform import build_platform
+    from stacks.platform import build_endpoint, build_platform
 
     app = App()
     name = app.node.try_get_context("env") or ""
@@ -44,7 +45,13 @@ def main() -> int:
     releases = Path(app.node.try_get_context("releases") or ROOT / "releases")
     try:
         environment = load_environment(name, environments)
-        for note in build_platform(app, environment, releases):
+        only = app.node.try_get_context("only")
+        made = (
+            build_endpoint(app, environment, releases, only)
+            if only
+            else build_platform(app, environment, releases)
+        )
+        for note in made:
             print(note, file=sys.stderr)
     except FaultsError as error:
         print(error, file=sys.stderr)

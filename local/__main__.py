@@ -30,20 +30,16 @@ Port = Annotated[
 ]
 State = Annotated[Path, typer.Option(help="Folder that everything is kept in.")]
 
+Keep = Annotated[bool, typer.Option(help="Leave the platform up until Ctrl-C, or end by itself.")]
+Minute = Annotated[
+    float,
+    typer.Option(min=0.1, help="Seconds that a minute of deployments, alarms and cooldowns takes."),
+]
+
 
 @app.command()
 def demo(
-    keep: Annotated[
-        bool, typer.Option(help="Leave the platform up until Ctrl-C, or end by itself.")
-    ] = True,
-    port: Port = 0,
-    state: State = ROOT / ".local",
-    minute: Annotated[
-        float,
-        typer.Option(
-            min=0.1, help="Seconds that a minute of deployments, alarms and cooldowns takes."
-        ),
-    ] = MINUTE,
+    keep: Keep = True, port: Port = 0, state: State = ROOT / ".local", minute: Minute = MINUTE
 ) -> None:
     """Deploy the platform, train and register a model, serve it, and ask it."""
     with _platform_command() as console:
@@ -51,6 +47,17 @@ def demo(
         from local.demo import demo as run_demo
 
         run_demo(StateFolder(state), port, keep, console, Pace(minute))
+
+
+@app.command(name="demo-release")
+def demo_release(
+    keep: Keep = True, port: Port = 0, state: State = ROOT / ".local", minute: Minute = MINUTE
+) -> None:
+    """Deploy the platform, move an alias, and watch the platform follow; or say why it did not."""
+    with _platform_command() as console:
+        from local.demo_release import demo_release as run_demo_release
+
+        run_demo_release(StateFolder(state), port, keep, console, Pace(minute))
 
 
 @app.command()

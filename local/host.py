@@ -1,6 +1,7 @@
 """What the emulated resources need of this machine."""
 
 import os
+import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -28,6 +29,10 @@ NO_ACCOUNT = {
 }
 
 
+API = re.compile(r"https://(\w+)\.execute-api\.[^/]+/")
+"""What the addresses of API Gateway start with."""
+
+
 def aws_environment(url: str, region: str) -> dict[str, str]:
     """What makes an AWS SDK talk to the emulator, and to nothing else.
 
@@ -46,6 +51,32 @@ def aws_environment(url: str, region: str) -> dict[str, str]:
         "AWS_REGION": region,
         "AWS_DEFAULT_REGION": region,
     }
+
+
+def here(value: str, url: str, addresses: Mapping[str, str]) -> str:
+    """An address of the network as programs here reach it; anything else as it is.
+
+    Parameters
+    ----------
+    value
+        What a program is told.
+    url
+        Address of the emulator, which answers for API Gateway.
+    addresses
+        The loopback address that stands for each name and port.
+
+    Examples
+    --------
+    >>> here("http://nlb.internal:5000", "", {"nlb.internal:5000": "http://127.0.0.1:81"})
+    'http://127.0.0.1:81'
+    >>> here("https://a1.execute-api.eu-west-1.amazonaws.com/v1/x", "http://127.0.0.1:80", {})
+    'http://127.0.0.1:80/_aws/execute-api/a1/v1/x'
+    """
+    api = API.match(value)
+    if api:
+        return f"{url}/_aws/execute-api/{api[1]}/{value[api.end() :]}"
+    name = value.partition("://")[2].rstrip("/")
+    return addresses.get(name, value)
 
 
 def forget_account() -> None:
@@ -127,6 +158,11 @@ class Host:
         """The address that stands for `part`, or nothing."""
         with self._lock:
             return self._addresses.get(part, "")
+
+    def here(self, value: str) -> str:
+        """An address of the network as programs here reach it; anything else as it is."""
+        with self._lock:
+            return here(value, self.url, self._addresses)
 
     def on_stop(self, stop: Callable[[], None]) -> None:
         """Call `stop` when the platform ends; it may have been called before."""

@@ -14,8 +14,8 @@ from typing import Any
 
 from mlflow.tracking import MlflowClient
 
-from local.host import Host, aws_environment, forget_account
-from local.images import install_image
+from local.host import Host, aws_environment, forget_account, here
+from local.images import current_image, install_image
 from local.pace import Pace
 from local.processes import Process, ProcessError
 from local.progress import Say
@@ -125,6 +125,10 @@ class LocalPlatform:
         resource = urllib.parse.unquote(path).replace("{endpoint}", endpoint)
         return f"{self.url}/restapis/{api}/{stage}/_user_request_/{resource}"
 
+    def promotions_url(self) -> str:
+        """The address that MLflow tells of its aliases, as the emulator serves the API's own."""
+        return here(self.outputs("Release")["PromotionsUrl"], self.url, {})
+
     def api_key(self) -> str:
         """The value of the API's key."""
         key = self.outputs("Api")["ApiKeyId"]
@@ -194,8 +198,17 @@ class LocalPlatform:
         return taken
 
     def install_images(self, say: Say = lambda _: None) -> None:
-        """Install the environment's images as their files are now, and record their digests."""
-        digests = {image: install_image(image, say).digest for image in self.environment.images}
+        """Install the environment's images as their files are now, and record their digests.
+
+        Of the image that releases run in, the digest alone: here, this checkout takes its place.
+        """
+        release = self.environment.release
+        digests = {
+            image: current_image(image).digest
+            if release and image == release.image
+            else install_image(image, say).digest
+            for image in self.environment.images
+        }
         write_images(self.state.releases, ENVIRONMENT, digests)
 
     def cdk(self, *words: str, say: Say = lambda _: None) -> None:

@@ -91,6 +91,27 @@ def deploy(
 
 
 @app.command()
+def webhook(
+    env: Env,
+    tracking_uri: Annotated[
+        str, typer.Option(help="Address of MLflow; that of the Tracking stack if not given.")
+    ] = "",
+) -> None:
+    """Have MLflow tell the platform when an alias is set, and try it out."""
+    with _errors():
+        environment = load_environment(env, ENVIRONMENTS)
+        _deployment(environment, ROOT / "releases").webhook(tracking_uri)
+
+
+@app.command()
+def source(env: Env) -> None:
+    """Make this checkout what releases are made with from now on."""
+    with _errors():
+        environment = load_environment(env, ENVIRONMENTS)
+        _say(f"✓ {_deployment(environment, ROOT / 'releases').put_source()}")
+
+
+@app.command()
 def contract(
     env: Env,
     endpoint: Annotated[str, typer.Option(help="Name of the endpoint.")],

@@ -6,13 +6,17 @@ from pathlib import Path
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
+from mlflow.tracking import MlflowClient
 
+from mlops_constructs.naming import ADMINISTRATOR
 from operations.errors import OperationError
 from operations.images import BuildSettings, missing_images, push_images
 from operations.login import logged_in, login_variables
 from operations.managed_registry import registry_at
 from operations.records import write_images, write_release
 from operations.release import resolve_release
+from operations.source import put_source
+from operations.webhook import read_webhook_secret, register_webhook
 from stacks.config import Environment
 from stacks.releases import load_images, load_release
 
@@ -70,7 +74,7 @@ class Deployment:
         Returns
         -------
         list of str
-            The endpoints that are not deployed yet, each with the reason.
+            What is not as it is to be yet, each with the reason: endpoints, the webhook.
 
         Raises
         ------
@@ -91,7 +95,24 @@ class Deployment:
         if names:
             self._say(f"Endpoints: {', '.join(names)}")
             self._cdk("deploy", *(f"Endpoint-{name}" for name in names))
+        if self._environment.release:
+            self._say(f"Release, made with {self.put_source()}")
+            self._cdk("deploy", "Release")
+            try:
+                self.webhook()
+            except OperationError as error:
+                waiting.append(f"Aliases are looked at by the clock alone: {error}")
         return waiting
+
+    def put_source(self) -> str:
+        """Make this checkout what releases are made with; its place.
+
+        Raises
+        ------
+        OperationError
+            Where it is no checkout of git.
+        """
+        return put_source(self._environment, self._root, self._session.client("s3"))
 
     def push_images(self, settings: BuildSettings) -> None:
         """Build and push what is not in ECR yet, and record the digests.
@@ -157,6 +178,37 @@ class Deployment:
         self._say(f"{endpoint}: {release.summary}, recorded in {path}")
         return path
 
+    def webhook(self, tracking_uri: str = "") -> None:
+        """Have MLflow tell when an alias is set, and try it out.
+
+        Parameters
+        ----------
+        tracking_uri
+            Address of MLflow; that of the Tracking stack where empty.
+
+        Raises
+        ------
+        OperationError
+            Where it does not.
+        """
+        naming, name = self._environment.naming, self._environment.name
+        if not self._environment.release:
+            raise OperationError(
+                f"The environment '{name}' follows no alias, so that there is nobody to tell.",
+                f"Name endpoints in release.follow of environments/{name}.yaml, and deploy it.",
+            )
+        manager = self._session.client("secretsmanager")
+        secret, version = read_webhook_secret(manager, self._output("Release", "WebhookSecretArn"))
+        with logged_in(login_variables(manager, naming, ADMINISTRATOR)):
+            register_webhook(
+                MlflowClient(tracking_uri or self._tracking_uri()),
+                name=f"{naming.prefix}-release",
+                url=self._output("Release", "PromotionsUrl"),
+                secret=secret,
+                version=version,
+                say=self._say,
+            )
+
     def _release_new_endpoints(self) -> list[str]:
         waiting = []
         for endpoint in sorted(self._environment.endpoints):
@@ -177,16 +229,20 @@ class Deployment:
         return login_variables(manager, self._environment.naming, self._login)
 
     def _tracking_uri(self) -> str:
-        stack = self._environment.naming.stack("Tracking")
+        return self._output(
+            "Tracking",
+            "TrackingUri",
+            "Deploy it first, or name MLflow's address with TRACKING_URI=<address>.",
+        )
+
+    def _output(self, name: str, key: str, fix: str = "Deploy it first.") -> str:
+        stack = self._environment.naming.stack(name)
         try:
             described = self._session.client("cloudformation").describe_stacks(StackName=stack)
         except ClientError as error:
-            raise OperationError(
-                f"The stack {stack} cannot be read: {error}",
-                "Deploy it first, or name MLflow's address with TRACKING_URI=<address>.",
-            ) from error
+            raise OperationError(f"The stack {stack} cannot be read: {error}", fix) from error
         outputs = described["Stacks"][0].get("Outputs", [])
-        return str(next(o["OutputValue"] for o in outputs if o["OutputKey"] == "TrackingUri"))
+        return str(next(o["OutputValue"] for o in outputs if o["OutputKey"] == key))
 
 
 def check_account(environment: Environment, session: Any) -> None:

@@ -1,5 +1,6 @@
 """Writing what was released, so that synth can read it and ask nobody."""
 
+import io
 from pathlib import Path
 
 from pydantic import BaseModel
@@ -50,15 +51,33 @@ def write_release(folder: Path, environment: str, endpoint: str, release: Releas
     return _write(record_path(folder, environment, endpoint), release.record)
 
 
-def _write(path: Path, record: BaseModel) -> Path:
-    """Write a record as a whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+def record_text(record: BaseModel) -> str:
+    """A record as it is written.
+
+    Parameters
+    ----------
+    record
+        The record.
+
+    Examples
+    --------
+    >>> print(record_text(ImageDigests(images={})), end="")
+    # Written by a command; synth reads it. Keep it in version control.
+    images: {}
+    """
     yaml = YAML()
     yaml.default_flow_style = False
     yaml.width = 4096
+    text = io.StringIO("# Written by a command; synth reads it. Keep it in version control.\n")
+    text.seek(0, io.SEEK_END)
+    yaml.dump(record.model_dump(exclude_none=True), text)
+    return text.getvalue()
+
+
+def _write(path: Path, record: BaseModel) -> Path:
+    """Write a record as a whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
-    with partial.open("w", encoding="utf-8") as file:
-        file.write("# Written by a command; synth reads it. Keep it in version control.\n")
-        yaml.dump(record.model_dump(exclude_none=True), file)
+    partial.write_text(record_text(record), encoding="utf-8")
     partial.replace(path)
     return path

@@ -101,7 +101,7 @@ def _resolved_model(
         digest = object_digest if key.endswith(ARCHIVE) else prefix_digest
         return {"source": reference, "digest": digest(s3, bucket, key)}
     name, version, uri = _model_version(mlflow, reference)
-    bucket, prefix = _place(uri, environment)
+    bucket, prefix = place(uri, environment)
     return {
         "model": name,
         "version": version,
@@ -203,8 +203,21 @@ def _model_version(mlflow: Registry, reference: str) -> tuple[str, int, str]:
         ) from error
 
 
-def _place(uri: str, environment: Environment) -> tuple[str, str]:
-    """Bucket and prefix of a model's files."""
+def place(uri: str, environment: Environment) -> tuple[str, str]:
+    """Bucket and prefix of a model's files.
+
+    Parameters
+    ----------
+    uri
+        Where MLflow says that they are.
+    environment
+        The environment, whose bucket they have to be in.
+
+    Raises
+    ------
+    OperationError
+        Where they are elsewhere.
+    """
     bucket = environment.naming.artifact_bucket(environment.account)
     if uri.startswith(PROXIED):
         path = uri.removeprefix(PROXIED).lstrip("/").rstrip("/")

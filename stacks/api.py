@@ -34,6 +34,11 @@ class ApiStack(PlatformStack):
         Where the invoker runs, and the endpoint that the API answers through.
     data
         Where requests are kept that are answered later, and their answers.
+
+    Attributes
+    ----------
+    api : mlops_constructs.inference_api.InferenceApi
+        The API.
     """
 
     def __init__(
@@ -61,7 +66,7 @@ class ApiStack(PlatformStack):
             log_settings=network.log_settings,
             concurrency=environment.api.burst,
         )
-        api = InferenceApi(
+        self.api = api = InferenceApi(
             self,
             "Api",
             naming=environment.naming,
@@ -74,5 +79,8 @@ class ApiStack(PlatformStack):
         )
         for method in api.methods:
             self.opt_out("api.authorization", method, "AwsSolutions-APIG4")
+        if environment.release:
+            stage = api.rest_api.deployment_stage
+            self.share(api.rest_api.rest_api_id, stage.stage_name, api.key.key_id)
         CfnOutput(self, "InvocationUrl", value=api.invocation_url)
         CfnOutput(self, "ApiKeyId", value=api.key.key_id)

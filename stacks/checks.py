@@ -8,6 +8,7 @@ from stacks.client_checks import client_faults
 from stacks.endpoint_checks import ENDPOINT_CHECKS, own_images
 from stacks.managed_checks import is_managed, kind_faults, of_the_server
 from stacks.network_checks import NETWORK_CHECKS
+from stacks.release_checks import RELEASE_CHECKS
 from stacks.serving_checks import UNSAFE_ENDPOINTS, unsafe_endpoints
 from stacks.tracking_checks import TRACKING_CHECKS
 from stacks.validation import Check, Parts
@@ -96,6 +97,8 @@ def _image_faults(parts: Parts) -> Iterator[Fault]:
             used = dict(own_images(parts))
             if not is_managed(parts):
                 used["tracking.image"] = parts.get("tracking.image", images[0])
+            if "release.image" in parts:
+                used["release.image"] = parts["release.image"]
             for path, image in used.items():
                 if image not in images:
                     yield Fault(
@@ -181,4 +184,5 @@ CHECKS: tuple[Check, ...] = (
     *map(of_the_server, (_size_faults, *TRACKING_CHECKS, *ACCESS_CHECKS)),
     _opt_out_faults,
     client_faults,
+    *RELEASE_CHECKS,
 )

@@ -15,10 +15,28 @@ from stacks.endpoint_config import Endpoint
 from stacks.fields import Name, Reason, Section
 from stacks.forms import quantity, text
 from stacks.network_config import Network, Perimeter
+from stacks.release_config import ReleaseSettings
 from stacks.tracking_config import DAYS, Data, Tracking
 from stacks.validation import validated
 
 Pack = Literal["AwsSolutions", "NIST80053R5", "HIPAA", "PCIDSS321", "Serverless"]
+
+Priced = Annotated[
+    str,
+    text(
+        r"[a-z0-9]+(?:[.-][a-z0-9]+)*",
+        allowed="the name of an instance type, or of what docs/diff.md lists",
+        fix="Write it as AWS does, such as 'ml.m5.large'.",
+    ),
+]
+Price = Annotated[
+    int,
+    quantity(
+        {"USD/h": 730_000_000.0, "USD/month": 1_000_000.0},
+        minimum="0.0001 USD/h",
+        maximum="1000 USD/h",
+    ),
+]
 
 
 class Api(Section):
@@ -67,9 +85,26 @@ class Environment(Section):
     endpoints: dict[Name, Endpoint] = {}
     api: Api = Api()
     clients: dict[Name, Client] = {}
+    release: ReleaseSettings | None = None
+    prices: Annotated[
+        dict[Priced, Price],
+        Field(description="What an hour costs, by what is paid for, such as 'ml.m5.large'."),
+    ] = {}
     opt_outs: Annotated[
         dict[str, Reason], Field(description="Why a safe default does not hold, by its key.")
     ] = {}
+
+    @property
+    def followed(self) -> dict[str, dict[str, str]]:
+        """The model of each container that follows an alias, by container, by endpoint."""
+        return {
+            name: {
+                container: part.model
+                for container, part in self.endpoints[name].parts.items()
+                if part.model and "@" in part.model
+            }
+            for name in (self.release.follow if self.release else [])
+        }
 
     @property
     def naming(self) -> Naming:

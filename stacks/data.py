@@ -17,6 +17,8 @@ from mlops_constructs.database_monitoring import DatabaseMonitoring
 from mlops_constructs.encryption_key import EncryptionKey
 from mlops_constructs.image_repository import ImageRepository
 from mlops_constructs.metadata_database import MetadataDatabase
+from mlops_constructs.naming import Naming
+from mlops_constructs.release_store import ReleaseStore
 from mlops_constructs.secret_rotation import SecretRotation
 from stacks.config import Environment
 from stacks.network import NetworkStack
@@ -53,6 +55,8 @@ class DataStack(PlatformStack):
         What makes the environment's alarms, of this stack and of later ones.
     database_monitoring : mlops_constructs.database_monitoring.DatabaseMonitoring
         What is watched of the database, where there is one.
+    releases : mlops_constructs.release_store.ReleaseStore or None
+        What is promoted and what serves, where aliases are followed.
     all_alarms : list of aws_cdk.aws_cloudwatch.Alarm
         Every alarm of this stack.
     """
@@ -100,9 +104,12 @@ class DataStack(PlatformStack):
             )
             for image in environment.images
         }
+        self.releases = self._keep_releases(environment)
         self.all_alarms: list[cloudwatch.Alarm] = []
         metadata = [] if managed else self._keep_metadata(environment, network)
         self._close(network.perimeter, self._roles_of_aws(environment))
+        if self.releases:
+            self._close_releases(network.perimeter, self.releases, environment.naming)
         self.opt_out("data.removal", self)
         self.share(
             self.key.key_arn,
@@ -111,11 +118,33 @@ class DataStack(PlatformStack):
             *(image.repository.repository_arn for image in self.images.values()),
             *(image.repository.repository_name for image in self.images.values()),
             *metadata,
+            *([self.releases.bucket.bucket_name] if self.releases else []),
             self.alarms.topic.topic_arn,
             *(alarm.alarm_arn for alarm in self.all_alarms),
         )
         CfnOutput(self, "AlarmTopic", value=self.alarms.topic.topic_arn)
         CfnOutput(self, "ArtifactBucket", value=self.artifacts.bucket.bucket_name)
+
+    def _keep_releases(self, environment: Environment) -> ReleaseStore | None:
+        """The bucket of releases, where aliases are followed, and who pulls their image."""
+        settings = environment.release
+        if settings is None:
+            return None
+        self.images[settings.image].allow_builds(
+            self.format_arn(
+                service="codebuild",
+                resource="project",
+                resource_name=environment.naming.build("*"),
+            )
+        )
+        return ReleaseStore(
+            self,
+            "Releases",
+            naming=environment.naming,
+            key=self.key,
+            logs=self.artifacts.access_logs,
+            removal_policy=self.removal_policy,
+        )
 
     def _keep_metadata(self, environment: Environment, network: NetworkStack) -> list[str]:
         """The database, watched and backed up; what of it later stacks refer to."""
@@ -200,10 +229,24 @@ class DataStack(PlatformStack):
             paths[naming.serverless_path] = "Serverless endpoints read their models."
         for path, reason in paths.items():
             self.add_metadata(f"PerimeterRole:{path}", reason)
-        return [
-            self.format_arn(service="iam", region="", resource="role", resource_name=f"{path[1:]}*")
-            for path in paths
-        ]
+        return [self._roles_under(path) for path in paths]
+
+    def _roles_under(self, path: str) -> str:
+        return self.format_arn(
+            service="iam", region="", resource="role", resource_name=f"{path[1:]}*"
+        )
+
+    def _close_releases(
+        self, perimeter: DataPerimeter, releases: ReleaseStore, naming: Naming
+    ) -> None:
+        """CodePipeline takes and brings artifacts as its role, over its own network.
+
+        That is no call in somebody's name, which `aws:ViaAWSService` would tell:
+        https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html
+        """
+        path = naming.pipelines_path
+        self.add_metadata(f"PerimeterRole:{path}", "Release pipelines hand on what steps make.")
+        perimeter.close_bucket(releases.bucket, managed_roles=[self._roles_under(path)])
 
     def _close(self, perimeter: DataPerimeter, managed_roles: list[str]) -> None:
         """Have whatever keeps data answer the network alone."""

@@ -60,11 +60,33 @@ def read_document(path: Path) -> Document:
     >>> read_document(Path("environments/dev.yaml")).lines["network.cidr"]  # doctest: +SKIP
     7
     """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise FaultsError(str(path), [_syntax_fault(error)]) from error
+    return parse_document(text, path)
+
+
+def parse_document(text: str, path: Path) -> Document:
+    """Read the text of a YAML file whose root is a mapping.
+
+    Parameters
+    ----------
+    text
+        The text.
+    path
+        Where it stands, for faults.
+
+    Raises
+    ------
+    FaultsError
+        Where the text is not YAML, or its root is not a mapping.
+    """
     yaml = YAML(typ="safe", pure=True)
     yaml.allow_duplicate_keys = True
     try:
-        root = yaml.compose(path.read_text(encoding="utf-8"))
-    except (MarkedYAMLError, UnicodeDecodeError) as error:
+        root = yaml.compose(text)
+    except MarkedYAMLError as error:
         raise FaultsError(str(path), [_syntax_fault(error)]) from error
     if not isinstance(root, MappingNode):
         fault = Fault("(root)", "not a mapping", "keys and values", "Start from another file here.")
@@ -84,7 +106,8 @@ def read_document(path: Path) -> Document:
                 )
             )
         lines.setdefault(dotted, line)
-    data = yaml.load(path.read_text(encoding="utf-8"))
+    # From what was composed: reading the text again would take as long once more.
+    data = yaml.constructor.construct_document(root)
     return Document(data, lines, tuple(duplicates))
 
 

@@ -6,6 +6,7 @@ pydantic parses; these annotations make it say what to do when it cannot.
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from ipaddress import IPv4Network
 from typing import Any
 
@@ -121,18 +122,19 @@ def quantity(units: Mapping[str, float], *, minimum: str, maximum: str) -> Form:
     names = "|".join(map(re.escape, units))
     pattern = rf"(\d+(?:\.\d+)?) ?({names})"
 
-    def parse(written: Any) -> float:
+    def parse(written: Any) -> Fraction:
         match = re.fullmatch(pattern, written) if isinstance(written, str) else None
         if not match:
             listed = " or ".join(units)
             raise ValueError(f"Write a number and its unit ({listed}), such as '{minimum}'.")
-        return float(match[1]) * units[match[2]]
+        # As a float, 0.000123 USD would be no whole number of millionths.
+        return Fraction(match[1]) * Fraction(units[match[2]])
 
     low, high = parse(minimum), parse(maximum)
 
     def read(value: Any) -> int:
         amount = parse(value)
-        if not low <= amount <= high or not amount.is_integer():
+        if not low <= amount <= high or amount.denominator != 1:
             raise ValueError
         return int(amount)
 

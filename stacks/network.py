@@ -19,6 +19,8 @@ from mlops_constructs.model_endpoint import ModelEndpoint
 from mlops_constructs.model_invoker import ModelInvoker
 from mlops_constructs.monitoring_schedule import MonitoringSchedule
 from mlops_constructs.private_network import PrivateNetwork
+from mlops_constructs.promotion_receiver import PromotionReceiver
+from mlops_constructs.release_builds import ReleaseBuilds
 from mlops_constructs.secret_rotation import SecretRotation
 from mlops_constructs.shared_endpoints import HubConnection, SharedEndpoints
 from mlops_constructs.tracking_server import TrackingServer
@@ -43,6 +45,12 @@ OTHER_CALLS = (
     *InferenceApi.CALLS,
 )
 """What the rest of the platform calls."""
+RELEASE_CALLS = (
+    *TrackingServer.WEBHOOK_CALLS,
+    *PromotionReceiver.CALLS,
+    *ReleaseBuilds.CALLS,
+)
+"""What releases that follow aliases call."""
 
 
 class NetworkStack(PlatformStack):
@@ -87,6 +95,7 @@ class NetworkStack(PlatformStack):
         calls = [
             *TRACKING_CALLS[environment.tracking.kind],
             *OTHER_CALLS,
+            *(RELEASE_CALLS if environment.release else ()),
             *workload_calls(settings.workloads),
         ]
         self.network = PrivateNetwork(

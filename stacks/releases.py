@@ -7,13 +7,13 @@ asks nobody.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from stacks.checks import IMAGES_RECORD
 from stacks.container_config import ONLY
-from stacks.document import read_document
+from stacks.document import parse_document
 from stacks.fields import Name
 from stacks.forms import text, whole_number
 from stacks.validation import validated
@@ -57,6 +57,18 @@ class ImageDigests(BaseModel):
     images: dict[Name, Digest]
 
 
+class PromotionNotes(BaseModel):
+    """What is known of how a container's model came to serve. No template depends on it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    promoted_by: str | None = None
+    reason: str | None = None
+    signature: dict[str, Any] | None = None
+    environment_image: str | None = None
+    smoke_test: str | None = None
+
+
 class Released(BaseModel):
     """What one container serves: the digest of its image where it is ours, and its model."""
 
@@ -67,6 +79,7 @@ class Released(BaseModel):
     source: Source | None = None
     digest: Digest | None = None
     image: Digest | None = None
+    promotion: PromotionNotes | None = None
 
     @property
     def key(self) -> str:
@@ -149,9 +162,7 @@ def load_images(folder: Path, environment: str) -> dict[str, str]:
         With every fault of the record.
     """
     path = record_path(folder, environment, IMAGES_RECORD)
-    if not path.is_file():
-        return {}
-    return validated(ImageDigests, read_document(path), path).images
+    return parse_images(path.read_text(encoding="utf-8"), path) if path.is_file() else {}
 
 
 def load_release(folder: Path, environment: str, endpoint: str) -> Release | None:
@@ -170,9 +181,43 @@ def load_release(folder: Path, environment: str, endpoint: str) -> Release | Non
         With every fault of the record.
     """
     path = record_path(folder, environment, endpoint)
-    if not path.is_file():
-        return None
-    document = read_document(path)
+    return parse_release(path.read_text(encoding="utf-8"), path) if path.is_file() else None
+
+
+def parse_images(text: str, path: Path) -> dict[str, str]:
+    """The digest of each image, from the text of their record.
+
+    Parameters
+    ----------
+    text
+        The text.
+    path
+        Where it stands, for faults.
+
+    Raises
+    ------
+    FaultsError
+        With every fault of the record.
+    """
+    return validated(ImageDigests, parse_document(text, path), path).images
+
+
+def parse_release(text: str, path: Path) -> Release:
+    """What an endpoint serves, from the text of its record.
+
+    Parameters
+    ----------
+    text
+        The text.
+    path
+        Where it stands, for faults.
+
+    Raises
+    ------
+    FaultsError
+        With every fault of the record.
+    """
+    document = parse_document(text, path)
     if "containers" in document.data:
         return Release(validated(ReleasedContainers, document, path).containers)
     only = validated(OnlyReleased, document, path)

@@ -37,6 +37,8 @@ class TrackingStack(PlatformStack):
     ----------
     server : mlops_constructs.tracking_server.TrackingServer
         The server.
+    access : mlops_constructs.tracking_access.TrackingAccess
+        Who may log in.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class TrackingStack(PlatformStack):
             administrators=tracking.access.administrators,
             teams={name: _team(team) for name, team in tracking.access.teams.items()},
             default_permission=tracking.access.default_permission,
+            webhooks=environment.release is not None,
             removal_policy=self.removal_policy,
         )
         for secret in access.secrets:
@@ -98,6 +101,7 @@ class TrackingStack(PlatformStack):
             log_settings=network.log_settings,
             access=access,
         )
+        self.access = access
         self.opt_out("tracking.access.default_permission", access)
         monitoring = TrackingMonitoring(
             self,
@@ -123,6 +127,15 @@ class TrackingStack(PlatformStack):
             "HIPAA.Security-ELBDeletionProtectionEnabled",
         )
         CfnOutput(self, "TrackingUri", value=self.server.uri)
+        if environment.release:
+            self.share(
+                access.users[environment.release.login].secret_arn,
+                self.server.load_balancer.load_balancer_dns_name,
+                *(
+                    group.security_group_id
+                    for group in self.server.load_balancer.connections.security_groups
+                ),
+            )
         service = self.server.endpoint_service
         if service:
             self.share(service.vpc_endpoint_service_id)

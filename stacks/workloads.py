@@ -9,7 +9,10 @@ from mlops_constructs.managed_tracking import CALL
 from mlops_constructs.service_call import MANAGED_MLFLOW, S3, ServiceCall
 
 ACTIONS: Mapping[str, tuple[str, ...]] = {
+    "apigateway": ("apigateway:GET",),
+    "cloudformation": ("cloudformation:DescribeStacks", "cloudformation:GetTemplate"),
     "codebuild": ("codebuild:BatchGetBuilds", "codebuild:StartBuild"),
+    "codepipeline": ("codepipeline:GetPipelineState", "codepipeline:StartPipelineExecution"),
     "ecr.api": ("ecr:DescribeImages", "ecr:GetAuthorizationToken"),
     "ecr.dkr": LAYERS,
     "events": ("events:PutEvents",),
@@ -30,6 +33,7 @@ ACTIONS: Mapping[str, tuple[str, ...]] = {
     MANAGED_MLFLOW: (CALL,),
     "sagemaker.runtime": ("sagemaker:InvokeEndpoint", "sagemaker:InvokeEndpointAsync"),
     "secretsmanager": ("secretsmanager:GetSecretValue",),
+    "sns": ("sns:Publish",),
     "ssm": ("ssm:GetParameter", "ssm:GetParameters"),
     "states": ("states:DescribeExecution", "states:StartExecution"),
     "sts": ("sts:AssumeRole", "sts:GetCallerIdentity"),

@@ -1,6 +1,6 @@
 """The bucket that holds runs' files and models, and the bucket that holds its access logs."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from aws_cdk import Duration, RemovalPolicy, Stack
 from aws_cdk import aws_iam as iam
@@ -8,9 +8,10 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
-from mlops_constructs.acknowledgment import acknowledge, acknowledge_grant
-from mlops_constructs.encryption_key import grant_through
+from mlops_constructs.acknowledgment import acknowledge
+from mlops_constructs.closed_bucket import closed_bucket
 from mlops_constructs.naming import Naming
+from mlops_constructs.object_grants import DECRYPT, ENCRYPT, ObjectGrants
 
 
 class ArtifactStore(Construct):
@@ -72,15 +73,11 @@ class ArtifactStore(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         account = Stack.of(self).account
-        self.access_logs = s3.Bucket(
+        self.access_logs = closed_bucket(
             self,
             "AccessLogs",
-            bucket_name=f"{naming.prefix}-access-logs-{account}",
-            encryption=s3.BucketEncryption.S3_MANAGED,
-            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
-            enforce_ssl=True,
-            versioned=True,
-            object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
+            name=f"{naming.prefix}-access-logs-{account}",
+            holds="logs",
             lifecycle_rules=[
                 s3.LifecycleRule(
                     expiration=Duration.days(log_days),
@@ -89,22 +86,28 @@ class ArtifactStore(Construct):
             ],
             removal_policy=removal_policy,
         )
+        # https://docs.aws.amazon.com/AmazonS3/latest/userguide/enable-server-access-logging.html
+        acknowledge(
+            self.access_logs,
+            "S3 delivers access logs to buckets with its own keys alone.",
+            "S3DefaultEncryptionKMS",
+        )
         name = naming.artifact_bucket(account)
         self._arn = f"arn:{Stack.of(self).partition}:s3:::{name}"
+        self._grants = ObjectGrants(
+            self._arn,
+            key,
+            "What a run or a model consists of is not known before: the prefix is its own.",
+        )
         self.key = key
-        self.bucket = s3.Bucket(
+        self.bucket = closed_bucket(
             self,
             "Bucket",
-            bucket_name=name,
-            encryption=s3.BucketEncryption.KMS,
-            encryption_key=key,
-            bucket_key_enabled=True,
-            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
-            enforce_ssl=True,
-            versioned=True,
-            object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
-            server_access_logs_bucket=self.access_logs,
-            server_access_logs_prefix="artifacts/",
+            name=name,
+            holds="artifacts",
+            key=key,
+            logs=self.access_logs,
+            log_prefix="artifacts/",
             lifecycle_rules=[
                 s3.LifecycleRule(abort_incomplete_multipart_upload_after=Duration.days(7)),
                 *(
@@ -118,24 +121,7 @@ class ArtifactStore(Construct):
             ],
             removal_policy=removal_policy,
         )
-
-        self._acknowledge_buckets()
         self._allow_delivery_of_logs()
-
-    def _acknowledge_buckets(self) -> None:
-        for bucket, holds in ((self.access_logs, "logs"), (self.bucket, "artifacts")):
-            acknowledge(
-                bucket,
-                f"An environment is one region: its {holds} are versioned there, and copied to no"
-                " other.",
-                "S3BucketReplicationEnabled",
-            )
-        # https://docs.aws.amazon.com/AmazonS3/latest/userguide/enable-server-access-logging.html
-        acknowledge(
-            self.access_logs,
-            "S3 delivers access logs to buckets with its own keys alone.",
-            "S3DefaultEncryptionKMS",
-        )
 
     def _allow_delivery_of_logs(self) -> None:
         """Let the load balancers of this account deliver their access logs.
@@ -176,7 +162,7 @@ class ArtifactStore(Construct):
         prefix
             Start of the keys, with its slash at the end.
         """
-        return self._grant(grantee, prefix, ["s3:GetObject"], ["kms:Decrypt"])
+        return self._grant(grantee, prefix, ["s3:GetObject"], DECRYPT)
 
     def grant_write(self, grantee: iam.IGrantable, prefix: str) -> iam.Grant:
         """Let `grantee` write below `prefix`, and neither read nor delete what stands there.
@@ -188,13 +174,7 @@ class ArtifactStore(Construct):
         prefix
             Start of the keys, with its slash at the end.
         """
-        # https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html
-        return self._grant(
-            grantee,
-            prefix,
-            ["s3:PutObject", "s3:AbortMultipartUpload"],
-            ["kms:Decrypt", "kms:GenerateDataKey"],
-        )
+        return self._grant(grantee, prefix, ["s3:PutObject", "s3:AbortMultipartUpload"], ENCRYPT)
 
     def grant_read_write(self, grantee: iam.IGrantable, prefix: str) -> iam.Grant:
         """Let `grantee` list, read, write and delete what stands under `prefix`.
@@ -208,13 +188,14 @@ class ArtifactStore(Construct):
         """
         objects = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"]
         uploads = ["s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"]
-        # https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html
-        return self._grant(
-            grantee, prefix, objects + uploads, ["kms:Decrypt", "kms:GenerateDataKey"]
-        )
+        return self._grant(grantee, prefix, objects + uploads, ENCRYPT)
 
     def _grant(
-        self, grantee: iam.IGrantable, prefix: str, actions: list[str], key_actions: list[str]
+        self,
+        grantee: iam.IGrantable,
+        prefix: str,
+        actions: Sequence[str],
+        key_actions: Sequence[str],
     ) -> iam.Grant:
         list_objects = iam.Grant.add_to_principal(
             grantee=grantee,
@@ -222,14 +203,4 @@ class ArtifactStore(Construct):
             resource_arns=[self._arn],
             conditions={"StringLike": {"s3:prefix": [prefix, f"{prefix}*"]}},
         )
-        below_prefix = f"{self._arn}/{prefix}*"
-        objects = iam.Grant.add_to_principal(
-            grantee=grantee, actions=actions, resource_arns=[below_prefix]
-        )
-        acknowledge_grant(
-            grantee,
-            "What a run or a model consists of is not known before: the prefix is its own.",
-            f"AwsSolutions-IAM5[Resource::{below_prefix}]",
-        )
-        crypto = grant_through(self.key, grantee, "s3", *key_actions)
-        return list_objects.combine(objects).combine(crypto)
+        return list_objects.combine(self._grants.allow(grantee, prefix, actions, key_actions))

@@ -22,6 +22,13 @@ WITHOUT_RESOURCE = frozenset(
 )
 
 
+UNOWNED = (S3, "apigateway")
+"""The services whose resources' names say nothing of an account."""
+
+DEPLOYING = ("deploy", "file-publishing")
+"""The roles of `cdk bootstrap` that `cdk deploy` takes where nothing is looked up."""
+
+
 @dataclass(frozen=True)
 class Principals:
     """Whose requests pass the endpoints.
@@ -84,13 +91,15 @@ class EndpointPolicies:
             At least one, all of the same service.
         """
         service = calls[0].service
-        actions = sorted({action for call in calls for action in call.actions})
+        own = [call for call in calls if not call.bootstrap]
+        actions = sorted({action for call in own for action in call.actions})
         made = []
         on_resources = [action for action in actions if action not in WITHOUT_RESOURCE]
         if service == "execute-api":
             made.append(self._anybody_with_a_key(on_resources))
         elif on_resources:
             made += self._on_own_resources(service, on_resources)
+        made += self._on_bootstrap(service, [call for call in calls if call.bootstrap])
         without = [action for action in actions if action in WITHOUT_RESOURCE]
         if without:
             made.append(self._allow(without, ["*"]))
@@ -103,9 +112,7 @@ class EndpointPolicies:
 
     def _on_own_resources(self, service: str, actions: list[str]) -> list[iam.PolicyStatement]:
         resources = RESOURCES[service](self.stack, self.naming)
-        # An address of S3 names no account: without this, a bucket of anybody's that is called
-        # like ours would do.
-        where = {"aws:ResourceAccount": self.stack.account} if service == S3 else {}
+        where = self._owner(service)
         if service != "sagemaker.api":
             return [self._allow(actions, resources, where)]
         other = [action for action in actions if action != CREATE_MODEL]
@@ -115,6 +122,25 @@ class EndpointPolicies:
             create.add_conditions(only_in(self.subnets))
             made.append(create)
         return made
+
+    def _on_bootstrap(
+        self, service: str, calls: Sequence[ServiceCall]
+    ) -> list[iam.PolicyStatement]:
+        """What `cdk deploy` asks of the roles, the bucket and the parameter of its bootstrap."""
+        if not calls:
+            return []
+        actions = sorted({action for call in calls for action in call.actions})
+        return [
+            self._allow(actions, bootstrap_resources(self.stack)[service], self._owner(service))
+        ]
+
+    def _owner(self, service: str) -> dict[str, str]:
+        """Whose resource it has to be, where its name does not say so.
+
+        An address of S3 names no account, nor does a key of API Gateway: without this, a bucket
+        of anybody's that is called like ours would do.
+        """
+        return {"aws:ResourceAccount": self.stack.account} if service in UNOWNED else {}
 
     def _allow(
         self, actions: list[str], resources: list[str], where: Mapping[str, str] | None = None
@@ -179,6 +205,7 @@ def _named(service: str, resource: str, separator: ArnFormat) -> Callable[[Stack
 
 _repository = _named("ecr", "repository", ArnFormat.SLASH_RESOURCE_NAME)
 _log_group = _named("logs", "log-group", ArnFormat.COLON_RESOURCE_NAME)
+_stack = _named("cloudformation", "stack", ArnFormat.SLASH_RESOURCE_NAME)
 _secret = _named("secretsmanager", "secret", ArnFormat.COLON_RESOURCE_NAME)
 
 Resources = Callable[[Stack, Naming], list[str]]
@@ -199,8 +226,21 @@ def _repositories(stack: Stack, naming: Naming) -> list[str]:
     return [_repository(stack, naming.repository("*"))]
 
 
+def _pipelines(stack: Stack, naming: Naming) -> list[str]:
+    return [stack.format_arn(service="codepipeline", resource=naming.pipeline("*"))]
+
+
 RESOURCES: Mapping[str, Resources] = {
+    "apigateway": lambda stack, _: [
+        # Keys of APIs are numbered, and stand in no account's name.
+        # https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonapigatewaymanagement.html
+        f"arn:{stack.partition}:apigateway:{stack.region}::/apikeys/*"
+    ],
+    "cloudformation": lambda stack, naming: [
+        _stack(stack, f"{naming.stack('*')}/*"),
+    ],
     "codebuild": _anything("codebuild"),
+    "codepipeline": _pipelines,
     "ecr.api": _repositories,
     "ecr.dkr": _repositories,
     "events": _anything("events"),
@@ -219,6 +259,8 @@ RESOURCES: Mapping[str, Resources] = {
     ],
     "sagemaker.runtime": _sagemaker("endpoint", "inference-component"),
     "secretsmanager": lambda stack, _: [_secret(stack, "*")],
+    # Topics are named after their stack.
+    "sns": lambda stack, naming: [stack.format_arn(service="sns", resource=naming.stack("*"))],
     "ssm": _anything("ssm"),
     "states": _anything("states"),
     "sts": lambda stack, naming: [
@@ -231,3 +273,42 @@ RESOURCES: Mapping[str, Resources] = {
 
 ``sagemaker.studio`` and others are added with the construct that first calls them.
 """
+
+
+def bootstrap_resources(stack: Stack) -> Mapping[str, list[str]]:
+    """What `cdk bootstrap` made in the account and region of `stack`, by the service.
+
+    https://docs.aws.amazon.com/cdk/v2/guide/bootstrapping-env.html
+
+    Parameters
+    ----------
+    stack
+        A stack that is deployed by it.
+
+    Examples
+    --------
+    >>> bootstrap_resources(stack)["s3"]  # doctest: +SKIP
+    ['arn:aws:s3:::cdk-hnb659fds-assets-111111111111-eu-west-1', ...]
+    """
+    start = f"cdk-{stack.synthesizer.bootstrap_qualifier}"
+    end = f"{stack.account}-{stack.region}"
+    bucket = f"arn:{stack.partition}:s3:::{start}-assets-{end}"
+    return {
+        "s3": [bucket, f"{bucket}/*"],
+        "ssm": [
+            stack.format_arn(
+                service="ssm",
+                resource="parameter",
+                resource_name=f"cdk-bootstrap/{stack.synthesizer.bootstrap_qualifier}/version",
+            )
+        ],
+        "sts": [
+            stack.format_arn(
+                service="iam",
+                region="",
+                resource="role",
+                resource_name=f"{start}-{kind}-role-{end}",
+            )
+            for kind in DEPLOYING
+        ],
+    }

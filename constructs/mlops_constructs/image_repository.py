@@ -1,6 +1,6 @@
 """A repository for one image, whose tags never move and whose images are named by digest."""
 
-from aws_cdk import RemovalPolicy
+from aws_cdk import RemovalPolicy, Stack
 from aws_cdk import aws_ecr as ecr
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
@@ -84,6 +84,29 @@ class ImageRepository(Construct):
     def grant_pull(self, grantee: iam.IGrantable) -> iam.Grant:
         """Let `grantee` pull the images, and ask for their digests."""
         return self._grant(grantee, PULL)
+
+    def allow_builds(self, project: str) -> None:
+        """Let CodeBuild pull the images for build projects of this account.
+
+        It pulls as itself, over a network of its own:
+        https://docs.aws.amazon.com/codebuild/latest/userguide/sample-ecr.html
+
+        Parameters
+        ----------
+        project
+            Pattern of the projects' ARNs.
+        """
+        self.repository.add_to_resource_policy(
+            iam.PolicyStatement(
+                sid="AllowBuilds",
+                principals=[iam.ServicePrincipal("codebuild.amazonaws.com")],
+                actions=list(LAYERS),
+                conditions={
+                    "StringEquals": {"aws:SourceAccount": Stack.of(self).account},
+                    "ArnLike": {"aws:SourceArn": project},
+                },
+            )
+        )
 
     def grant_push(self, grantee: iam.IGrantable) -> iam.Grant:
         """Let `grantee` push images, and pull them. Tags that are there stay as they are."""

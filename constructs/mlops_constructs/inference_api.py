@@ -8,10 +8,11 @@ from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from mlops_constructs.acknowledgment import acknowledge
-from mlops_constructs.faults import Fault, raise_faults
+from mlops_constructs.faults import raise_faults
 from mlops_constructs.log_settings import LogSettings
 from mlops_constructs.naming import Naming
 from mlops_constructs.platform_role import PlatformRole
+from mlops_constructs.private_api import limit_faults, private_api
 from mlops_constructs.service_call import ServiceCall
 
 BINARY = ("application/octet-stream", "application/vnd.apache.parquet", "application/x-npy")
@@ -87,42 +88,18 @@ class InferenceApi(Construct):
         burst: int = 100,
     ) -> None:
         super().__init__(scope, construct_id)
-        raise_faults(self.node.path, _faults(rate, burst))
-        log_group = log_settings.group(self, "AccessLog")
-        self.rest_api = apigateway.RestApi(
+        raise_faults(self.node.path, limit_faults(rate=rate, burst=burst))
+        self.rest_api = private_api(
             self,
-            "RestApi",
-            rest_api_name=f"{naming.prefix}-inference",
+            name=f"{naming.prefix}-inference",
             description="Invokes the model endpoints",
-            binary_media_types=list(BINARY),
-            endpoint_configuration=apigateway.EndpointConfiguration(
-                types=[apigateway.EndpointType.PRIVATE], vpc_endpoints=[vpc_endpoint]
-            ),
-            policy=_only_through(vpc_endpoint),
-            cloud_watch_role=False,
-            deploy_options=apigateway.StageOptions(
-                stage_name="v1",
-                access_log_destination=apigateway.LogGroupLogDestination(log_group),
-                access_log_format=apigateway.AccessLogFormat.json_with_standard_fields(
-                    caller=True,
-                    http_method=True,
-                    ip=True,
-                    protocol=True,
-                    request_time=True,
-                    resource_path=True,
-                    response_length=True,
-                    status=True,
-                    user=True,
-                ),
-                logging_level=apigateway.MethodLoggingLevel.ERROR,
-                metrics_enabled=True,
-                tracing_enabled=False,
-                throttling_rate_limit=rate,
-                throttling_burst_limit=burst,
-            ),
+            vpc_endpoint=vpc_endpoint,
+            log_settings=log_settings,
+            rate=rate,
+            burst=burst,
+            binary_media_types=BINARY,
         )
         self.rest_api.deployment_stage.node.add_dependency(self._account_that_logs())
-        self._acknowledge_stage()
         self.methods = self._add_invocations(invoker, authorization)
         self.key = self._add_key(rate, burst)
 
@@ -130,32 +107,6 @@ class InferenceApi(Construct):
     def invocation_url(self) -> str:
         """The address to post to, with ``{endpoint}`` where the endpoint's name goes."""
         return self.rest_api.url_for_path("/endpoints/{endpoint}/invocations")
-
-    def _acknowledge_stage(self) -> None:
-        stage = self.rest_api.deployment_stage
-        acknowledge(
-            stage,
-            "The API has no address outside the VPC: its one way in is the endpoint.",
-            "AwsSolutions-APIG3",
-            "NIST.800.53.R5-APIGWAssociatedWithWAF",
-            "PCI.DSS.321-APIGWAssociatedWithWAF",
-        )
-        acknowledge(
-            stage,
-            "Answers depend on what is asked, and on whether it is answered yet: none is kept.",
-            "APIGWCacheEnabledAndEncrypted",
-        )
-        acknowledge(
-            stage,
-            "A client certificate is for HTTP backends; this one is a function, called with IAM.",
-            "APIGWSSLEnabled",
-        )
-        acknowledge(
-            stage,
-            "The access log and the metrics say who called and how long it took, without X-Ray.",
-            "HIPAA.Security-APIGWXrayEnabled",
-            "Serverless-APIGWXrayEnabled",
-        )
 
     def _add_invocations(
         self, invoker: lambda_.IFunction, authorization: apigateway.AuthorizationType
@@ -234,26 +185,3 @@ class InferenceApi(Construct):
             )
         )
         return apigateway.CfnAccount(self, "Account", cloud_watch_role_arn=role.role_arn)
-
-
-def _only_through(vpc_endpoint: ec2.IVpcEndpoint) -> iam.PolicyDocument:
-    """The API's own policy: whoever comes through the endpoint may try; methods decide the rest."""
-    return iam.PolicyDocument(
-        statements=[
-            iam.PolicyStatement(
-                principals=[iam.AnyPrincipal()],
-                actions=["execute-api:Invoke"],
-                resources=["execute-api:/*"],
-                conditions={"StringEquals": {"aws:SourceVpce": vpc_endpoint.vpc_endpoint_id}},
-            )
-        ]
-    )
-
-
-def _faults(rate: int, burst: int) -> list[Fault]:
-    named = {"rate": rate, "burst": burst}
-    return [
-        Fault(name, str(value), "1 or more", "Let at least one request through.")
-        for name, value in named.items()
-        if value < 1
-    ]

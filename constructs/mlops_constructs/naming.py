@@ -64,9 +64,34 @@ class Naming:
         """The IAM path of the role that AWS's managed MLflow App takes, and of no other role."""
         return f"{self.iam_path}mlflow/"
 
+    @property
+    def pipelines_path(self) -> str:
+        """The IAM path of the role that pipelines take, which act from AWS's own network."""
+        return f"{self.iam_path}pipelines/"
+
     def artifact_bucket(self, account: str) -> str:
         """The bucket of runs' files and models, in an account."""
         return f"{self.prefix}-artifacts-{account}"
+
+    def release_bucket(self, account: str) -> str:
+        """The bucket of what is promoted and of what serves, in an account."""
+        return f"{self.prefix}-releases-{account}"
+
+    def pipeline(self, endpoint: str) -> str:
+        """The pipeline that releases an endpoint of the configuration."""
+        return f"{self.prefix}-release-{endpoint}"
+
+    @property
+    def pipeline_artifacts(self) -> str:
+        """What the keys of pipelines' artifacts start with: CodePipeline cuts names short.
+
+        https://docs.aws.amazon.com/codepipeline/latest/userguide/welcome-introducing-artifacts.html
+        """
+        return self.pipeline("")[:20]
+
+    def build(self, name: str) -> str:
+        """The build project of releases called `name`."""
+        return f"{self.prefix}-releases-{name}"
 
     def stack(self, construct_id: str) -> str:
         """The name of the stack that stands as `construct_id` in the app."""

@@ -9,7 +9,10 @@ MANAGED_MLFLOW = "sagemaker.mlflow"
 """AWS's managed MLflow Apps, which are called by MLflow's own API."""
 
 SERVICES = (
+    "apigateway",
+    "cloudformation",
     "codebuild",
+    "codepipeline",
     "ecr.api",
     "ecr.dkr",
     "events",
@@ -23,6 +26,7 @@ SERVICES = (
     MANAGED_MLFLOW,
     "sagemaker.runtime",
     "secretsmanager",
+    "sns",
     "ssm",
     "states",
     "sts",
@@ -63,6 +67,8 @@ class ServiceCall:
         What for, in words: ``reads its database secret``.
     actions
         The IAM actions that are called: nothing else passes the endpoint.
+    bootstrap
+        Whether they are about what `cdk bootstrap` made, rather than about the platform's own.
 
     Examples
     --------
@@ -76,3 +82,4 @@ class ServiceCall:
     caller: str
     reason: str
     actions: tuple[str, ...]
+    bootstrap: bool = False

@@ -82,6 +82,8 @@ class TrackingAccess(Construct):
         Teams of them, by name.
     default_permission
         What a user may do with what no permission names: nothing.
+    webhooks
+        Whether the registry has webhooks, whose secrets are encrypted in the database: no.
     removal_policy
         What happens to the secrets with their stack: they are kept.
 
@@ -91,6 +93,8 @@ class TrackingAccess(Construct):
         Name and password of the administrator, as JSON.
     session : aws_cdk.aws_secretsmanager.ISecret
         The key that signs sessions.
+    webhooks : aws_cdk.aws_secretsmanager.ISecret or None
+        The key that encrypts the secrets of webhooks, where there are any.
     users : dict of str to aws_cdk.aws_secretsmanager.ISecret
         Name and password of each user, as JSON.
 
@@ -116,6 +120,7 @@ class TrackingAccess(Construct):
         administrators: Sequence[str] = (),
         teams: Mapping[str, Team] | None = None,
         default_permission: str = "none",
+        webhooks: bool = False,
         removal_policy: RemovalPolicy = RemovalPolicy.RETAIN,
     ) -> None:
         super().__init__(scope, construct_id)
@@ -136,6 +141,17 @@ class TrackingAccess(Construct):
             " it can open nothing with it.",
             *_ROTATION,
         )
+        self.webhooks = self._webhook_key() if webhooks else None
+
+    def _webhook_key(self) -> secretsmanager.Secret:
+        secret = self._secret("Webhooks", None, "Encrypts the secrets of MLflow's webhooks")
+        acknowledge(
+            secret,
+            "What it encrypts stands in the database: another value would make that unreadable."
+            " Whoever replaces it runs 'make webhook' afterwards.",
+            *_ROTATION,
+        )
+        return secret
 
     def _login(self, construct_id: str, user: str) -> secretsmanager.Secret:
         secret = self._secret(construct_id, user, f"Login of {user} to MLflow")
@@ -167,14 +183,21 @@ class TrackingAccess(Construct):
     @property
     def secrets(self) -> list[secretsmanager.ISecret]:
         """Every secret, to be closed to the outside."""
-        return [self.administrator, self.session, *self.users.values()]
+        return [self.administrator, *self._keys, *self.users.values()]
+
+    @property
+    def _keys(self) -> list[secretsmanager.ISecret]:
+        """What the server itself reads."""
+        return [self.session, *([self.webhooks] if self.webhooks else [])]
 
     @property
     def server_environment(self) -> dict[str, str]:
         """What the server is told of it."""
+        key = {"WEBHOOK_KEY_SECRET_ARN": self.webhooks.secret_arn} if self.webhooks else {}
         return {
             "SESSION_SECRET_ARN": self.session.secret_arn,
             "DEFAULT_PERMISSION": PERMISSIONS[self._default_permission],
+            **key,
         }
 
     @property
@@ -203,9 +226,9 @@ class TrackingAccess(Construct):
         }
         return {"users": users, "teams": teams}
 
-    def grant_read_session(self, grantee: iam.IGrantable) -> iam.Grant:
-        """Let `grantee` read the key of sessions."""
-        return self._grant_read(grantee, [self.session])
+    def grant_read_keys(self, grantee: iam.IGrantable) -> iam.Grant:
+        """Let `grantee` read the key of sessions, and that of webhooks."""
+        return self._grant_read(grantee, self._keys)
 
     def grant_read_logins(self, grantee: iam.IGrantable) -> iam.Grant:
         """Let `grantee` read every password."""

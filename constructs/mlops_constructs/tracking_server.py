@@ -51,7 +51,9 @@ class TrackingServer(Construct):
     artifacts
         Holds the files.
     access
-        Who may log in, and what may be done with what no permission names.
+        Who may log in, and what may be done with what no permission names. Where it has a key for
+        webhooks, the server calls APIs of this account and region, and nothing else, when its
+        registry changes.
     log_settings
         How logs are kept.
     cpu
@@ -139,6 +141,13 @@ class TrackingServer(Construct):
         ),
     )
 
+    WEBHOOK_CALLS = (
+        ServiceCall(
+            "execute-api", "tracking server", "tells of its registry", ("execute-api:Invoke",)
+        ),
+    )
+    """What it calls besides, where its registry has webhooks. It signs nothing for IAM."""
+
     def __init__(
         self,
         scope: Construct,
@@ -214,6 +223,11 @@ class TrackingServer(Construct):
             "DATABASE_CONNECTIONS": str(connections),
             **access.server_environment,
         }
+        if access.webhooks:
+            network.require(self, self.WEBHOOK_CALLS)
+            # https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-private-api-test-invoke-url.html
+            stack = Stack.of(self)
+            self._environment["WEBHOOK_HOSTS"] = f".execute-api.{stack.region}.{stack.url_suffix}"
         self._size = {"cpu": cpu, "memory_mib": memory_mib}
         self._database = database
         self._access = access
@@ -277,7 +291,7 @@ class TrackingServer(Construct):
             **self._size,
         )
         self._database.grant_read_secret(task.role)
-        self._access.grant_read_session(task.role)
+        self._access.grant_read_keys(task.role)
         self._artifacts.grant_read_write(task.role, f"{MODELS_PREFIX}/")
         return task
 

@@ -3,7 +3,7 @@
 What a data scientist does after training, wherever that was: on this machine, in a SageMaker job,
 in Databricks. `MLFLOW_TRACKING_URI` says where MLflow is.
 
-    python examples/iris/publish.py <model folder> <metrics.json>
+    python examples/iris/publish.py [--no-alias] <model folder> <metrics.json>
 """
 
 import json
@@ -16,7 +16,7 @@ from mlflow.tracking import MlflowClient
 MODEL, ALIAS = "iris", "champion"
 
 
-def publish(model_folder: Path, metrics: Path) -> int:
+def publish(model_folder: Path, metrics: Path, alias: str | None = ALIAS) -> int:
     """Log and register a model folder as it is, and make it the champion.
 
     Parameters
@@ -25,6 +25,8 @@ def publish(model_folder: Path, metrics: Path) -> int:
         An MLflow model folder, as `train` writes it.
     metrics
         What `train` measured, as JSON.
+    alias
+        The alias that it has from now on; none where None.
 
     Returns
     -------
@@ -40,9 +42,11 @@ def publish(model_folder: Path, metrics: Path) -> int:
         client.log_model_artifacts(logged.model_id, str(model_folder))
         mlflow.finalize_logged_model(logged.model_id, "READY")
     version = int(mlflow.register_model(logged.model_uri, MODEL).version)
-    client.set_registered_model_alias(MODEL, ALIAS, str(version))
+    if alias:
+        client.set_registered_model_alias(MODEL, alias, str(version))
     return version
 
 
 if __name__ == "__main__":
-    print(publish(Path(sys.argv[1]), Path(sys.argv[2])))
+    words = [word for word in sys.argv[1:] if word != "--no-alias"]
+    print(publish(Path(words[0]), Path(words[1]), ALIAS if words == sys.argv[1:] else None))

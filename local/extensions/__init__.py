@@ -11,6 +11,8 @@ from local.extensions.autoscaling.service import (
 )
 from local.extensions.aws_only import AwsOnly
 from local.extensions.cloudwatch.alarms import AlarmResource, Alarms
+from local.extensions.codebuild import service as codebuild
+from local.extensions.codepipeline import service as codepipeline
 from local.extensions.database import DbInstance
 from local.extensions.endpoints import (
     EndpointService,
@@ -20,6 +22,7 @@ from local.extensions.endpoints import (
     VpcEndpoint,
 )
 from local.extensions.heartbeat import Heartbeat
+from local.extensions.installed_images import InstalledImages
 from local.extensions.load_balancer import Listener, LoadBalancer, LoadBalancers
 from local.extensions.network import FlowLog, SecurityGroupRule
 from local.extensions.recorded import Recorded
@@ -61,6 +64,16 @@ def extend(host: Host, account: str) -> None:
     heartbeat.add(scaler.evaluate)
     hooks.add_service("application-autoscaling", PREFIX, AutoScaling(scaler).answer)
     hooks.add_service("sagemaker", "SageMaker.", sagemaker.answer)
+    builds = codebuild.CodeBuild(host)
+    pipelines = codepipeline.make_codepipeline(host, builds)
+    hooks.replace_operation("ecr", "DescribeImages", InstalledImages().answer)
+    hooks.add_service("codebuild", codebuild.PREFIX, builds.answer)
+    hooks.add_service("codepipeline", codepipeline.PREFIX, pipelines.answer)
+    hooks.add_event_target("codebuild", builds.start_for_rule)
+    hooks.add_event_target("codepipeline", pipelines.start_for_rule)
+    hooks.name_versions_in_events()
+    hooks.let_functions_reach(host.here)
+    hooks.describe_stacks_as_declared()
     programs, documents = Programs(host), Document()
     tasks = OneOffTasks(programs)
     hooks.run_tasks(tasks.start, tasks.stop)
@@ -93,6 +106,8 @@ def extend(host: Host, account: str) -> None:
         "AWS::SageMaker::MonitoringSchedule": Recorded("MonitoringScheduleArn"),
         "AWS::SageMaker::MlflowApp": AwsOnly("A managed MLflow App", "tracking.kind: fargate"),
         "AWS::CloudWatch::Alarm": AlarmResource(),
+        "AWS::CodeBuild::Project": codebuild.Project(builds),
+        "AWS::CodePipeline::Pipeline": codepipeline.PipelineResource(pipelines),
         **sagemaker_resources(sagemaker),
     }
     for resource_type, resource in resources.items():

@@ -7,21 +7,34 @@ changed under us; tests/local/test_emulator_contract.py says it before.
 import importlib.metadata
 import importlib.util
 import json
+import logging
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, NamedTuple, Protocol
 
 from ministack import app
-from ministack.core import router
+from ministack.core import lambda_runtime, router
 from ministack.core.responses import get_account_id, get_region, request_scope
-from ministack.services import alb, cloudwatch, ecs, rds, secretsmanager, stepfunctions
-from ministack.services.cloudformation import provisioners, stacks
+from ministack.services import (
+    alb,
+    cloudformation,
+    cloudwatch,
+    ecs,
+    eventbridge,
+    rds,
+    s3,
+    secretsmanager,
+    stepfunctions,
+)
+from ministack.services.cloudformation import handlers, provisioners, stacks
 
 PINNED = "1.5.33"
 
 REPLACED = (
     "AWS::CloudWatch::Alarm",
+    "AWS::CodeBuild::Project",
     "AWS::EC2::VPCEndpoint",
     "AWS::ECS::Service",
     "AWS::ElasticLoadBalancingV2::Listener",
@@ -35,6 +48,7 @@ ADDED = (
     "AWS::ApplicationAutoScaling::ScalableTarget",
     "AWS::ApplicationAutoScaling::ScalingPolicy",
     "AWS::Backup::BackupSelection",
+    "AWS::CodePipeline::Pipeline",
     "AWS::EC2::FlowLog",
     "AWS::EC2::SecurityGroupEgress",
     "AWS::EC2::SecurityGroupIngress",
@@ -80,6 +94,18 @@ CLOUDWATCH = (
 
 STEP_FUNCTIONS = ("_AWS_SDK_SERVICE_MAP", "_ExecutionError", "_SERVICE_DISPATCH")
 """What of its Step Functions we reach for."""
+
+EVENTBRIDGE = (
+    "_apply_input_transformer",
+    "_dispatch_event",
+    "_invoke_target",
+    "_pattern_event_view",
+    "_put_events",
+)
+"""What of its EventBridge we reach for."""
+
+S3 = ("_fire_s3_event",)
+"""What of its S3 we reach for."""
 
 MOST_POINTS = 20000
 """Values of one metric that are kept; the oldest half goes when there are more."""
@@ -133,6 +159,10 @@ class Resource(Protocol):
 
 
 _BLOCKING: set[str] = set()
+_VERSION: ContextVar[str | None] = ContextVar("version", default=None)
+"""The version of the object that an event of S3's is about."""
+
+log = logging.getLogger(__name__)
 
 
 def verify() -> None:
@@ -145,13 +175,13 @@ def verify() -> None:
     """
     version = importlib.metadata.version("ministack")
     changes = [] if version == PINNED else [f"its version is {version}, not {PINNED}"]
-    handlers = getattr(provisioners, "_RESOURCE_HANDLERS", {})
+    types = getattr(provisioners, "_RESOURCE_HANDLERS", {})
     for resource_type in REPLACED:
-        missing = {"create", "update", "delete"} - set(handlers.get(resource_type, ()))
+        missing = {"create", "update", "delete"} - set(types.get(resource_type, ()))
         if missing:
             changes.append(f"{resource_type} has no handler to {' or '.join(sorted(missing))}")
     for resource_type in ADDED:
-        if resource_type in handlers:
+        if resource_type in types:
             changes.append(f"{resource_type} is now its own: decide whose to use")
     tables = {
         "provisioners._RESOURCE_HANDLERS": getattr(provisioners, "_RESOURCE_HANDLERS", None),
@@ -164,8 +194,11 @@ def verify() -> None:
     if not callable(getattr(stacks, "_runs_on_worker_thread", None)):
         changes.append("stacks._runs_on_worker_thread is gone")
     known = [("_instances", rds), ("_lbs", alb), ("_resolve", secretsmanager)]
+    known += [("_physical_name", provisioners), ("Worker", lambda_runtime)]
+    known += [("_stacks", cloudformation), ("_ACTION_HANDLERS", handlers)]
     parts = [*((name, ecs) for name in ECS), *((name, cloudwatch) for name in CLOUDWATCH)]
     parts += [(name, stepfunctions) for name in STEP_FUNCTIONS]
+    parts += [*((name, eventbridge) for name in EVENTBRIDGE), *((name, s3) for name in S3)]
     for store, module in [*known, *parts]:
         if not hasattr(module, store):
             changes.append(f"{module.__name__}.{store} is gone")
@@ -327,6 +360,11 @@ class Original:
         self._handlers["delete"](physical_id, properties)
 
 
+def made_name(stack: str, logical_id: str) -> str:
+    """The name that CloudFormation gives a resource that has none."""
+    return str(provisioners._physical_name(stack, logical_id))
+
+
 def set_database_address(instance: str, host: str, port: int) -> None:
     """Correct where the emulator says that a database instance answers."""
     rds._instances[instance]["Endpoint"].update({"Address": host, "Port": port})
@@ -400,6 +438,122 @@ def task_error(error: str, cause: str) -> Exception:
 def let_state_machines_call(name: str, target_prefix: str) -> None:
     """Let tasks of ``aws-sdk:<name>`` call a service that was added."""
     stepfunctions._AWS_SDK_SERVICE_MAP[name] = {"target_prefix": target_prefix, "protocol": "json"}
+
+
+def publish_event(
+    scope: Scope, source: str, detail_type: str, detail: Mapping[str, Any], resources: list[str]
+) -> None:
+    """Give the default bus an event of a service, as only services may.
+
+    Parameters
+    ----------
+    scope
+        Whose bus.
+    source
+        The service, such as ``aws.codepipeline``.
+    detail_type, detail, resources
+        What happened, and to what.
+    """
+    entry = {
+        "Source": source,
+        "DetailType": detail_type,
+        "Detail": json.dumps(detail),
+        "Resources": resources,
+    }
+    with request_scope(*scope):
+        eventbridge._put_events({"Entries": [entry]}, allow_aws_source=True)
+
+
+def add_event_target(service: str, start: Callable[[str, Mapping[str, Any], str], None]) -> None:
+    """Have rules start what a service runs: the emulator accepts such targets, and drops events.
+
+    Parameters
+    ----------
+    service
+        The service, as ARNs have it.
+    start
+        Given the ARN of the target, its input, and the ARN of the rule. What it raises is logged,
+        as the failed invocation that it is.
+    """
+    original = eventbridge._invoke_target
+
+    def invoke(target: Properties, event: Any, rule: Any, view: Any = None) -> None:
+        arn = target.get("Arn", "")
+        if arn.split(":")[2:3] != [service]:
+            original(target, event, rule, view)
+            return
+        try:
+            start(arn, json.loads(_target_input(target, event, rule, view)), rule["Arn"])
+        except Exception:
+            log.exception("the rule %s could not start %s", rule.get("Name"), arn)
+
+    eventbridge._invoke_target = invoke
+
+
+def _target_input(target: Properties, event: Any, rule: Any, view: Any) -> str:
+    """What a target is given: its own text, what its transformer makes, or the event."""
+    if target.get("InputPath"):
+        raise ValueError("an InputPath is not read here: give an Input or an InputTransformer")
+    view = view or eventbridge._pattern_event_view(event)
+    if target.get("InputTransformer"):
+        return str(eventbridge._apply_input_transformer(target["InputTransformer"], rule, view))
+    return str(target.get("Input") or json.dumps(view.event_with_detail()))
+
+
+def name_versions_in_events() -> None:
+    """Have events of S3 name the version of the object, which the emulator leaves out.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html
+    """
+    fire, dispatch = s3._fire_s3_event, eventbridge._dispatch_event
+
+    def fire_with_version(*words: Any, version_id: str | None = None, **named: Any) -> None:
+        token = _VERSION.set(version_id)
+        try:
+            fire(*words, version_id=version_id, **named)
+        finally:
+            _VERSION.reset(token)
+
+    def dispatch_with_version(event: dict[str, Any], view: Any = None) -> None:
+        version = _VERSION.get()
+        if version and event.get("Source") == "aws.s3":
+            detail = json.loads(event["Detail"])
+            detail["object"]["version-id"] = version
+            event = {**event, "Detail": json.dumps(detail)}
+        dispatch(event, view)
+
+    s3._fire_s3_event, eventbridge._dispatch_event = fire_with_version, dispatch_with_version
+
+
+def describe_stacks_as_declared() -> None:
+    """Have stacks described as their templates say: of a change set, the emulator drops that."""
+    describe = handlers._ACTION_HANDLERS["DescribeStacks"]
+
+    def describe_all(params: Any) -> Any:
+        for stack in cloudformation._stacks.values():
+            stack["Description"] = (stack.get("_template") or {}).get("Description", "")
+        return describe(params)
+
+    handlers._ACTION_HANDLERS["DescribeStacks"] = describe_all
+
+
+def let_functions_reach(resolve: Callable[[str], str]) -> None:
+    """Give functions the addresses of this machine for those of the network that they are told.
+
+    Parameters
+    ----------
+    resolve
+        Given the value of a variable; what to say in its place.
+    """
+    spawn = lambda_runtime.Worker._spawn
+
+    def spawn_here(worker: Any) -> Any:
+        told = worker.config.get("Environment", {}).get("Variables", {})
+        here = {name: resolve(value) for name, value in told.items()}
+        worker.config = {**worker.config, "Environment": {"Variables": here}}
+        return spawn(worker)
+
+    lambda_runtime.Worker._spawn = spawn_here
 
 
 def evaluate_no_alarms() -> None:

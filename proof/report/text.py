@@ -21,7 +21,7 @@ def text(proof: Proof) -> str:
 
 
 def _lines(proof: Proof) -> Iterator[str]:
-    yield f"# Privacy proof: {_plain(proof.subject)}"
+    yield f"# Privacy proof: {plain(proof.subject)}"
     yield ""
     yield f"**{verdict(proof)}.** {len(proof.rules)} rules, {len(proof.templates)} templates."
     for section in sections(proof):
@@ -53,9 +53,7 @@ def _lines(proof: Proof) -> Iterator[str]:
         if section.question is Question.SERVICES:
             yield from _services(proof)
     yield from ("", "## Named on purpose", "")
-    yield from [f"- {_plain(what)}: {_plain(value)}" for what, value in named(proof)] or [
-        "Nothing."
-    ]
+    yield from [f"- {plain(what)}: {plain(value)}" for what, value in named(proof)] or ["Nothing."]
     yield from ("", "## Accepted findings of rule packs")
     yield from _table(
         ("Rules", "Why", "Constructs"),
@@ -65,16 +63,16 @@ def _lines(proof: Proof) -> Iterator[str]:
         ),
     )
     yield from ("", "## Templates", "")
-    yield from (f"- {_plain(each)}" for each in proof.templates)
+    yield from (f"- {plain(each)}" for each in proof.templates)
 
 
 def _section(section: Section) -> Iterator[str]:
     yield from ("", f"## {section.question.value}", "", f"**{section.verdict.capitalize()}.**", "")
     for each in section.findings:
-        yield f"- **{each.verdict}** {_plain(each.rule)}: {_plain(each.says)}"
-        yield f"  - where: {_plain(each.template)}, {_plain(each.logical_id)}"
-        yield f"  - path: {' → '.join(_plain(step) for step in each.path)}"
-        yield f"  - mend: {_plain(each.mend)}"
+        yield f"- **{each.verdict}** {plain(each.rule)}: {plain(each.says)}"
+        yield f"  - where: {plain(each.template)}, {plain(each.logical_id)}"
+        yield f"  - path: {' → '.join(plain(step) for step in each.path)}"
+        yield f"  - mend: {plain(each.mend)}"
     yield from _table(
         ("Rule", "What holds", "Examined", "Violations", "Undecided"),
         (
@@ -101,7 +99,7 @@ def _services(proof: Proof) -> Iterator[str]:
         ),
     )
     yield ""
-    yield from (_plain(line) for line in bill(proof).lines)
+    yield from (plain(line) for line in bill(proof).lines)
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
@@ -113,10 +111,10 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
     yield f"| {' | '.join(head)} |"
     yield f"|{'---|' * len(head)}"
     for row in listed:
-        yield f"| {' | '.join(_plain(cell) for cell in row)} |"
+        yield f"| {' | '.join(plain(cell) for cell in row)} |"
 
 
-def _plain(value: str) -> str:
+def plain(value: str) -> str:
     """Text that Markdown takes for nothing but text, on one line."""
     line = escape(" ".join(str(clean(value)).split()), quote=False)
     return re.sub(r"([\\`*_{}\[\]|~])", r"\\\1", line)

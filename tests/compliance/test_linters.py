@@ -27,18 +27,35 @@ CHECKOV: Mapping[tuple[str, str], str] = {
         ("CKV_AWS_32", f"Data/{image}Image/Repository"): (
             "its policy only denies: everybody, from elsewhere; checkov reads the star alone"
         )
-        for image in ("Iris", "Mlflow", "ModelServer")
+        for image in ("Iris", "Mlflow", "ModelServer", "Release")
     },
+    ("CKV_AWS_27", "Release/Undelivered/Queue"): (
+        "SQS encrypts it with keys of its own; events name objects and executions, no data"
+    ),
+    ("CKV_AWS_59", "Release/Receiver/RestApi/Default/promotions/POST"): (
+        "MLflow signs with a secret of its own, which the function verifies before all else; the"
+        " API answers through the VPC's endpoint alone"
+    ),
+    ("CKV_AWS_73", "Release/Receiver/RestApi/DeploymentStage.v1"): (
+        "the access log and the metrics say who called and how long it took, without X-Ray"
+    ),
     ("CKV_AWS_73", "Api/Api/RestApi/DeploymentStage.v1"): (
         "the access log and the metrics say who called and how long it took, without X-Ray"
     ),
     ("CKV_AWS_116", "Api/Invoker/Function"): (
         "API Gateway calls it and waits: a call that fails is answered, and is never queued"
     ),
+    ("CKV_AWS_116", "Release/Receiver/Function"): (
+        "API Gateway or EventBridge calls it, and the second has a queue; what is lost all the"
+        " same, the next look finds"
+    ),
     ("CKV_AWS_116", "Data/Rotation/Function"): (
         "Secrets Manager tries a rotation that failed again by itself, and an alarm says so"
     ),
     ("CKV_AWS_120", "Api/Api/RestApi/DeploymentStage.v1"): (
+        "every method is a POST whose answer depends on its body: there is nothing to cache"
+    ),
+    ("CKV_AWS_120", "Release/Receiver/RestApi/DeploymentStage.v1"): (
         "every method is a POST whose answer depends on its body: there is nothing to cache"
     ),
     ("CKV_AWS_157", "Data/Database/Instance"): (
@@ -50,6 +67,9 @@ CHECKOV: Mapping[tuple[str, str], str] = {
     ),
     ("CKV_AWS_173", "Api/Invoker/Function"): (
         "its variables are a prefix of names and a time limit; Lambda encrypts them with its key"
+    ),
+    ("CKV_AWS_173", "Release/Receiver/Function"): (
+        "its variables are names, addresses and ARNs of secrets; Lambda encrypts them with its key"
     ),
     ("CKV_AWS_173", "Data/Rotation/Function"): (
         "its variable is the path of a file in Lambda's runtime"

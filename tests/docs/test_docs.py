@@ -382,8 +382,8 @@ def test_defaults_that_are_named_are_the_defaults() -> None:
         re.MULTILINE,
     )
     small = YAML(typ="safe").load(blocks(ROOT / "docs" / "configuration.md", "yaml")[0])
-    given = Environment.model_validate({**small, "name": "small"})
-    units = {"GiB": 1, "days": 1, "requests/s": 1, "requests": 1}
+    given = Environment.model_validate({**small, "name": "small", "release": {"follow": ["iris"]}})
+    units = {"GiB": 1, "min": 1, "days": 1, "requests/s": 1, "requests": 1}
     checked = 0
     for path, written in rows:
         value: object = given

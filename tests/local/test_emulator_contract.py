@@ -10,9 +10,18 @@ from typing import Any
 
 import pytest
 from ministack import app
-from ministack.core import responses, router
-from ministack.services import alb, cloudwatch, ecs, rds, stepfunctions
-from ministack.services.cloudformation import provisioners, stacks
+from ministack.core import lambda_runtime, responses, router
+from ministack.services import (
+    alb,
+    cloudformation,
+    cloudwatch,
+    ecs,
+    eventbridge,
+    rds,
+    s3,
+    stepfunctions,
+)
+from ministack.services.cloudformation import handlers, provisioners, stacks
 
 from local.extensions import hooks
 
@@ -45,6 +54,12 @@ def test_requirements_pin_the_same_version() -> None:
         (router.detect_service, "method path headers query_params"),
         (ecs._mark_task_stopped, "task_arn task reason stop_code exit_code"),
         (responses.request_scope, "account_id region"),
+        (eventbridge._apply_input_transformer, "transformer rule view"),
+        (eventbridge._dispatch_event, "event view"),
+        (eventbridge._invoke_target, "target event rule view"),
+        (eventbridge._pattern_event_view, "event"),
+        (eventbridge._put_events, "data allow_aws_source"),
+        (lambda_runtime.Worker._spawn, "self"),
     ],
 )
 def test_functions_take_what_we_give(function: object, parameters: str) -> None:
@@ -73,6 +88,96 @@ def test_tables_and_stores_are_where_we_reach_for_them() -> None:
         assert hasattr(cloudwatch, name), name
     for name in hooks.STEP_FUNCTIONS:
         assert hasattr(stepfunctions, name), name
+    for name in hooks.EVENTBRIDGE:
+        assert hasattr(eventbridge, name), name
+    assert "version_id" in inspect.signature(s3._fire_s3_event).parameters
+
+
+def test_stacks_are_described_as_their_templates_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(handlers, "_ACTION_HANDLERS", dict(handlers._ACTION_HANDLERS))
+    hooks.describe_stacks_as_declared()
+    stack = {
+        "StackName": "one",
+        "StackId": "arn",
+        "StackStatus": "UPDATE_COMPLETE",
+        "Description": "",
+        "_template": {"Description": "model iris version 2"},
+    }
+    with responses.request_scope("000000000000", "eu-west-1"):
+        cloudformation._stacks["one"] = stack
+        try:
+            _, _, body = handlers._ACTION_HANDLERS["DescribeStacks"]({"StackName": ["one"]})
+        finally:
+            del cloudformation._stacks["one"]
+    assert "<Description>model iris version 2</Description>" in str(body)
+
+
+class TestEvents:
+    """What we do to events: they come to added targets, and name versions of objects."""
+
+    TARGET = "arn:aws:codepipeline:eu-west-1:000000000000:release"
+
+    @pytest.fixture(autouse=True)
+    def scope(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+        for module, name in (
+            (eventbridge, "_invoke_target"),
+            (eventbridge, "_dispatch_event"),
+            (s3, "_fire_s3_event"),
+        ):
+            monkeypatch.setattr(module, name, getattr(module, name))
+        with responses.request_scope("000000000000", "eu-west-1"):
+            yield
+            eventbridge.reset()
+
+    @pytest.fixture
+    def started(self) -> list[tuple[str, Any, str]]:
+        found: list[tuple[str, Any, str]] = []
+        hooks.add_event_target("codepipeline", lambda *words: found.append(words))
+        return found
+
+    def rule(self, source: str, **target: Any) -> None:
+        pattern = json.dumps({"source": [source]})
+        eventbridge._ensure_default_bus()
+        eventbridge._put_rule({"Name": "rule", "EventPattern": pattern})
+        given = {"Id": "one", "Arn": self.TARGET, **target}
+        eventbridge._put_targets({"Rule": "rule", "Targets": [given]})
+
+    def test_of_a_service_of_ours(self, started: list[tuple[str, Any, str]]) -> None:
+        self.rule("aws.codebuild")
+        hooks.publish_event(
+            ("000000000000", "eu-west-1"), "aws.codebuild", "Kind", {"a": 1}, ["arn"]
+        )
+        ((arn, event, rule),) = started
+        assert arn == self.TARGET
+        assert (event["detail-type"], event["detail"]) == ("Kind", {"a": 1})
+        assert rule.endswith("rule/rule")
+
+    def test_of_an_object_with_its_version(
+        self, started: list[tuple[str, Any, str]], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        hooks.name_versions_in_events()
+        template = '{"variables":[{"name":"PROMOTION","value":<version>}]}'
+        paths = {"version": "$.detail.object.version-id"}
+        transformer = {"InputPathsMap": paths, "InputTemplate": template}
+        self.rule("aws.s3", InputTransformer=transformer)
+        xml = "<NotificationConfiguration><EventBridgeConfiguration/></NotificationConfiguration>"
+        monkeypatch.setattr(s3, "_notification_bucket_region", lambda _: "eu-west-1")
+        s3._bucket_notifications["bucket"] = xml
+        try:
+            s3._fire_s3_event("bucket", "key", "s3:ObjectCreated:Put", version_id="v7")
+        finally:
+            del s3._bucket_notifications["bucket"]
+        ((_, given, _),) = started
+        assert given == {"variables": [{"name": "PROMOTION", "value": "v7"}]}
+
+    def test_what_cannot_be_started_is_logged(self, caplog: pytest.LogCaptureFixture) -> None:
+        def refuse(*_: object) -> None:
+            raise ValueError("not today")
+
+        hooks.add_event_target("codepipeline", refuse)
+        self.rule("aws.codebuild")
+        hooks.publish_event(("000000000000", "eu-west-1"), "aws.codebuild", "Kind", {}, [])
+        assert "not today" in caplog.text
 
 
 class TestSecrets:

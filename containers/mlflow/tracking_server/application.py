@@ -27,8 +27,10 @@ from tracking_server.limits import Limits
 from tracking_server.login import keep_login_fresh
 from tracking_server.off import turn_off
 from tracking_server.places import keep_places
+from tracking_server.promotions import note_promoters, sender
 from tracking_server.scratch import use_own_folder
 from tracking_server.silence import give_up_on_silence
+from tracking_server.webhooks import HOSTS, KEY, bind_webhooks
 
 THREADS = "TRACKING_SERVER_THREADS"
 """The variable that says how many calls a process works on at once."""
@@ -46,9 +48,12 @@ def create_app() -> Application:
     from mlflow.server import app as flask
     from mlflow.server import artifact_router, auth, gateway_api, handlers, otel_api
     from mlflow.server.constants import BACKEND_STORE_URI_ENV_VAR
+    from mlflow.store.model_registry import sqlalchemy_store as registry
+    from mlflow.store.model_registry.dbmodels import models as registry_models
     from mlflow.store.tracking import sqlalchemy_store
     from mlflow.utils import search_logged_model_utils, search_utils
     from mlflow.version import VERSION
+    from mlflow.webhooks import delivery
 
     from tracking_server.guard import guard
 
@@ -58,6 +63,14 @@ def create_app() -> Application:
     give_up_on_silence()
     take_faster_parts(handlers, VERSION, threads)
     keep_places(handlers, sqlalchemy_store, artifact_router, auth)
+    note_promoters(registry, lambda: sender(auth))
+    bind_webhooks(
+        delivery,
+        registry,
+        registry_models,
+        hosts=[host for host in os.environ[HOSTS].split(",") if host],
+        key=Path(os.environ[KEY]).read_text(encoding="utf-8"),
+    )
     guard(
         flask,
         {

@@ -17,6 +17,7 @@ from tracking_server.entrance import NAMES
 from tracking_server.login import OPTIONS as OPTIONS_FILE
 from tracking_server.migration import require_current
 from tracking_server.settings import DIRECT, ENVIRONMENT, Settings
+from tracking_server.webhooks import configure_webhooks
 
 OPTIONS = {
     # Its processes share connections, and it sets TCP_NODELAY, which asyncio's workers lack: 44 ms
@@ -123,9 +124,17 @@ def prepare(settings: Settings) -> tuple[list[str], dict[str, str]]:
         default_permission=settings.default_permission,
         session_key=session,
     )
+    key = settings.webhook_key_secret_arn
+    webhooks = configure_webhooks(
+        database.options.parent,
+        hosts=settings.webhook_hosts,
+        key=manager.get_secret_value(SecretId=key)["SecretString"] if key else "",
+        listens_on=settings.host,
+    )
     given = {
         **environment(settings, database.uri),
         **access,
+        **webhooks,
         OPTIONS_FILE: str(database.options),
     }
     return command(settings), {**os.environ, **given}

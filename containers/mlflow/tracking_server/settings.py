@@ -25,6 +25,9 @@ MASTER, ADMINISTRATOR = "DATABASE_MASTER_SECRET_ARN", "ADMINISTRATOR_SECRET_ARN"
 DECLARATION = "ACCESS"
 """Variables that only one-off tasks have."""
 
+WEBHOOK_KEY, WEBHOOK_HOSTS = "WEBHOOK_KEY_SECRET_ARN", "WEBHOOK_HOSTS"
+"""Variables of an environment whose registry tells of its aliases."""
+
 STORES = 3
 """MLflow's stores in each process, each with a pool: runs, registry, access."""
 
@@ -52,6 +55,11 @@ class Settings:
         The secret with the database's user, password, host, port and name.
     session_secret_arn
         The secret that signs sessions, the same for all tasks.
+    webhook_key_secret_arn
+        The secret that those of webhooks are encrypted by, the same for all tasks; nothing where
+        there are no webhooks.
+    webhook_hosts
+        What hosts of webhooks may end with.
     default_permission
         What a user may do with what no permission names.
     artifacts
@@ -95,6 +103,8 @@ class Settings:
     certificates: Path
     secret_seconds: int
     connection_seconds: int
+    webhook_key_secret_arn: str = ""
+    webhook_hosts: tuple[str, ...] = ()
     master_secret_arn: str = ""
     administrator_secret_arn: str = ""
     declaration: str = ""
@@ -169,6 +179,9 @@ class Settings:
         if permission not in PERMISSIONS:
             known = ", ".join(PERMISSIONS)
             faults.append(f"DEFAULT_PERMISSION is '{permission}', which is none of {known}")
+        key, hosts = environment.get(WEBHOOK_KEY, ""), environment.get(WEBHOOK_HOSTS, "")
+        if bool(key) != bool(hosts):
+            faults.append(f"{WEBHOOK_KEY} is '{key}', and {WEBHOOK_HOSTS} '{hosts}': set both")
         certificates = Path(environment.get("DATABASE_CA", "/etc/ssl/rds/global-bundle.pem"))
         if not certificates.is_file():
             faults.append(f"DATABASE_CA is '{certificates}', which is no file")
@@ -191,6 +204,8 @@ class Settings:
             declaration=environment.get(DECLARATION, ""),
             secret_seconds=numbers["DATABASE_SECRET_SECONDS"],
             connection_seconds=numbers["DATABASE_CONNECTION_SECONDS"],
+            webhook_key_secret_arn=key,
+            webhook_hosts=tuple(hosts.split(",")) if hosts else (),
         )
 
 

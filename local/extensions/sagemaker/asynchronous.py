@@ -19,8 +19,8 @@ from typing import Any, NamedTuple
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from local.extensions.json_service import RefusedError
 from local.extensions.sagemaker.chain import CUSTOM_ATTRIBUTES, Payload
-from local.extensions.sagemaker.errors import RefusedError
 from local.extensions.sagemaker.metrics import Metrics
 from local.extensions.sagemaker.router import Asked, Router
 from local.extensions.sagemaker.variants import Endpoint

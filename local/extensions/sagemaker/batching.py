@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from local.extensions.sagemaker.errors import RefusedError, invalid
+from local.extensions.json_service import RefusedError, invalid
 from local.extensions.sagemaker.json_path import JsonPath
 
 MEGABYTE = 1024 * 1024

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 
 import httpx2
 
+from local.extensions.json_service import RefusedError
 from local.extensions.sagemaker.containers import Instance
-from local.extensions.sagemaker.errors import RefusedError
 
 ANSWER_SECONDS = 60
 """How long a container may take to answer."""

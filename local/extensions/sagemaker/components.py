@@ -11,10 +11,11 @@ from random import Random
 from typing import Any, NamedTuple
 
 from local.extensions.hooks import Scope, account_and_region
+from local.extensions.json_service import RefusedError, invalid
 from local.extensions.sagemaker.containers import Instance
 from local.extensions.sagemaker.deployer import Alarms, Launches, in_background
 from local.extensions.sagemaker.deployment import Clock, Deployment, Plan, plan_of_copies
-from local.extensions.sagemaker.errors import RefusedError, StartError, invalid
+from local.extensions.sagemaker.errors import StartError
 from local.extensions.sagemaker.fleet import Fleet
 from local.extensions.sagemaker.instance_types import Capacity
 from local.extensions.sagemaker.metrics import Metrics

@@ -7,9 +7,9 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from local.extensions.json_service import Answer, RefusedError, as_json, invalid, refused
 from local.extensions.sagemaker.components import RESOURCE, Components
 from local.extensions.sagemaker.endpoints import Endpoints
-from local.extensions.sagemaker.errors import Answer, RefusedError, as_json, invalid, refused
 from local.extensions.sagemaker.records import Records, split
 from local.extensions.sagemaker.runtime import INVOCATION, Runtime
 from local.extensions.sagemaker.transform import TransformJobs

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from local.extensions.hooks import Scope
+from local.extensions.json_service import invalid
 from local.extensions.sagemaker.containers import StartInstance
 from local.extensions.sagemaker.deployment import (
     Clock,
@@ -14,7 +15,7 @@ from local.extensions.sagemaker.deployment import (
     Plan,
     plan,
 )
-from local.extensions.sagemaker.errors import StartError, invalid
+from local.extensions.sagemaker.errors import StartError
 from local.extensions.sagemaker.fleet import Fleet
 from local.extensions.sagemaker.records import Records
 from local.extensions.sagemaker.variants import (

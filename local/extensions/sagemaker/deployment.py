@@ -10,7 +10,8 @@ https://docs.aws.amazon.com/sagemaker/latest/dg/deployment-guardrails-configurat
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
-from local.extensions.sagemaker.errors import StartError, invalid
+from local.extensions.json_service import invalid
+from local.extensions.sagemaker.errors import StartError
 
 Config = Mapping[str, Any]
 

@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from local.extensions.hooks import account_and_region
+from local.extensions.json_service import RefusedError, invalid
 from local.extensions.sagemaker.deployer import Deployer, in_background
 from local.extensions.sagemaker.deployment import RolledBackError
-from local.extensions.sagemaker.errors import RefusedError, StartError, invalid
+from local.extensions.sagemaker.errors import StartError
 from local.extensions.sagemaker.records import Records
 from local.extensions.sagemaker.variants import Endpoint, Record, Side
 from local.host import Host

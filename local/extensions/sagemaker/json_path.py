@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from local.extensions.sagemaker.errors import invalid
+from local.extensions.json_service import invalid
 
 STEP = re.compile(
     r"\.(?P<name>[A-Za-z_][\w-]*)"

@@ -1,24 +1,14 @@
-"""What SageMaker keeps: records of each kind by name, their tags, and what requests must be like.
-
-Requests are checked against the service's own model, which botocore carries.
-"""
+"""What SageMaker keeps: records of each kind by name, and their tags."""
 
 import re
 import time
 from collections.abc import Mapping
-from functools import cache
 from typing import Any
 
-import botocore.session
-from botocore.model import OperationModel, StructureShape
-from botocore.validate import ParamValidator
-
 from local.extensions.hooks import account_and_region
-from local.extensions.sagemaker.errors import RefusedError, invalid
+from local.extensions.json_service import Record, ServiceModel, invalid
 
 KINDS = ("Model", "EndpointConfig", "Endpoint", "TransformJob", "InferenceComponent")
-
-Record = dict[str, Any]
 
 
 class Records:
@@ -27,25 +17,8 @@ class Records:
     def __init__(self) -> None:
         self._records: dict[str, dict[str, Record]] = {kind: {} for kind in KINDS}
         self._tags: dict[str, dict[str, str]] = {}
-        self._operations = _operations()
-
-    def checked(self, operation: str, request: Mapping[str, Any]) -> Mapping[str, Any]:
-        """A request, if it is one of an operation.
-
-        Raises
-        ------
-        RefusedError
-            Where it is not.
-        """
-        report = ParamValidator().validate(dict(request), self._input(operation))
-        if report.has_errors():
-            raise invalid(report.generate_report())
-        return request
-
-    def accepted(self, operation: str, properties: Mapping[str, Any]) -> Record:
-        """Of `properties`, those that an operation takes."""
-        known = self._input(operation).members
-        return {name: value for name, value in properties.items() if name in known}
+        self._model = ServiceModel("sagemaker")
+        self.checked, self.accepted = self._model.checked, self._model.accepted
 
     def add(self, kind: str, request: Mapping[str, Any]) -> Record:
         """Keep a new record.
@@ -111,22 +84,6 @@ class Records:
         if operation == "AddTags":
             tags |= {tag["Key"]: tag["Value"] for tag in request["Tags"]}
         return {"Tags": [{"Key": key, "Value": value} for key, value in tags.items()]}
-
-    def _input(self, operation: str) -> StructureShape:
-        if operation not in self._operations:
-            raise RefusedError(
-                "UnknownOperationException", f"SageMaker has no operation {operation}."
-            )
-        shape = self._operations[operation].input_shape
-        assert shape is not None
-        return shape
-
-
-@cache
-def _operations() -> Mapping[str, OperationModel]:
-    """What the service can be asked, by name."""
-    loaded = botocore.session.get_session().get_service_model("sagemaker")
-    return {name: loaded.operation_model(name) for name in loaded.operation_names}
 
 
 def arn_of(kind: str, name: str) -> str:

@@ -1,8 +1,8 @@
 """The resource types of SageMaker, for CloudFormation."""
 
 from local.extensions.hooks import Created, Properties
+from local.extensions.json_service import RefusedError
 from local.extensions.sagemaker.control_plane import SageMaker
-from local.extensions.sagemaker.errors import RefusedError
 
 
 class SageMakerResource:

@@ -9,6 +9,7 @@ from random import Random
 
 import httpx2
 
+from local.extensions.json_service import RefusedError
 from local.extensions.sagemaker.chain import (
     ANSWER_SECONDS,
     CUSTOM_ATTRIBUTES,
@@ -17,7 +18,7 @@ from local.extensions.sagemaker.chain import (
     pass_through,
 )
 from local.extensions.sagemaker.containers import Instance
-from local.extensions.sagemaker.errors import RefusedError, StartError
+from local.extensions.sagemaker.errors import StartError
 from local.extensions.sagemaker.metrics import Metrics
 from local.extensions.sagemaker.variants import Endpoint, Side, Variant, choose
 

@@ -7,12 +7,12 @@ import re
 from collections.abc import Mapping
 
 from local.extensions.hooks import account_and_region
+from local.extensions.json_service import Answer, RefusedError, as_json
 from local.extensions.sagemaker import eventstream
 from local.extensions.sagemaker.asynchronous import AsyncInference
 from local.extensions.sagemaker.chain import CUSTOM_ATTRIBUTES
 from local.extensions.sagemaker.components import HEADER, Components
 from local.extensions.sagemaker.endpoints import Endpoints
-from local.extensions.sagemaker.errors import Answer, RefusedError, as_json
 from local.extensions.sagemaker.router import Answered, Asked, Router
 from local.extensions.sagemaker.variants import Endpoint
 

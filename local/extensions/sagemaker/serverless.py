@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
-from local.extensions.sagemaker.errors import RefusedError
+from local.extensions.json_service import RefusedError
 from local.extensions.sagemaker.fleet import Fleet
 
 IDLE_SECONDS = 300.0

@@ -19,11 +19,11 @@ import httpx2
 
 from local.extensions import hooks
 from local.extensions.hooks import Scope, account_and_region
+from local.extensions.json_service import RefusedError, invalid
 from local.extensions.sagemaker.asynchronous import Location, Make
 from local.extensions.sagemaker.batching import Processing
 from local.extensions.sagemaker.chain import Payload, pass_through
 from local.extensions.sagemaker.deployer import Launches, in_background
-from local.extensions.sagemaker.errors import RefusedError, invalid
 from local.extensions.sagemaker.fleet import Fleet
 from local.extensions.sagemaker.records import Records
 from local.extensions.sagemaker.router import Router

@@ -10,7 +10,9 @@ from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_ecr as ecr
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
+from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
+from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk import aws_sns as sns
 from aws_cdk.assertions import Template
 
@@ -29,9 +31,13 @@ from mlops_constructs.model_invoker import ModelInvoker
 from mlops_constructs.monitoring_schedule import MonitoringSchedule
 from mlops_constructs.naming import Naming
 from mlops_constructs.private_network import PrivateNetwork
+from mlops_constructs.promotion_receiver import PromotionReceiver
+from mlops_constructs.release_builds import ReleaseBuilds, ReleaseTools
+from mlops_constructs.release_store import ReleaseStore
 from mlops_constructs.secret_rotation import SecretRotation
 from mlops_constructs.tracking_access import TrackingAccess
 from mlops_constructs.tracking_server import TrackingServer
+from mlops_constructs.undelivered_events import UndeliveredEvents
 
 ACCOUNT, REGION = "123456789012", "eu-west-1"
 DIGEST = f"sha256:{'a' * 64}"
@@ -52,6 +58,8 @@ class Bench:
         self._network: PrivateNetwork | None = None
         self._artifacts: ArtifactStore | None = None
         self._images: ecr.IRepository | None = None
+        self._releases: ReleaseStore | None = None
+        self._alarms: Alarms | None = None
 
     @property
     def network(self) -> PrivateNetwork:
@@ -67,6 +75,8 @@ class Bench:
                     *ModelEndpoint.CALLS,
                     *ModelInvoker.CALLS,
                     *MonitoringSchedule.CALLS,
+                    *PromotionReceiver.CALLS,
+                    *ReleaseBuilds.CALLS,
                     *SecretRotation.CALLS,
                     *TrackingServer.CALLS,
                 ],
@@ -118,7 +128,9 @@ class Bench:
         )
 
     def alarms(self) -> Alarms:
-        return Alarms(sns.Topic(self.neighbours, "Topic"), "mlops-blue")
+        if self._alarms is None:
+            self._alarms = Alarms(sns.Topic(self.neighbours, "Topic"), "mlops-blue")
+        return self._alarms
 
     def access(self, **changes: Any) -> TrackingAccess:
         return TrackingAccess(self.stack, "Access", naming=self.naming, key=self.key, **changes)
@@ -133,6 +145,70 @@ class Bench:
             database=self.database(),
             artifacts=self.artifacts(),
             access=self.access(),
+            log_settings=self.log_settings,
+        )
+
+    def releases(self) -> ReleaseStore:
+        if self._releases is None:
+            self._releases = ReleaseStore(
+                self.neighbours,
+                "Releases",
+                naming=self.naming,
+                key=self.key,
+                logs=self.artifacts().access_logs,
+            )
+        return self._releases
+
+    def undelivered(self) -> UndeliveredEvents:
+        return UndeliveredEvents(
+            self.stack, "Undelivered", alarms=self.alarms(), says="Nothing was started."
+        )
+
+    def tools(self) -> ReleaseTools:
+        """What builds work with, each the least that it can be."""
+        function = lambda_.Function(
+            self.neighbours,
+            "Function",
+            runtime=lambda_.Runtime.PYTHON_3_14,
+            handler="index.handler",
+            code=lambda_.Code.from_inline("def handler(event, context): ..."),
+        )
+        api = InferenceApi(
+            self.neighbours,
+            "Api",
+            naming=self.naming,
+            invoker=function,
+            vpc_endpoint=self.network.endpoints["execute-api"],
+            log_settings=self.log_settings,
+        )
+        return ReleaseTools(
+            artifacts=self.artifacts(),
+            login=self.login(),
+            login_name="release",
+            tracking=self.tracking(),
+            tracking_uri="http://mlflow.test:5000",
+            api_key=api.key,
+            invocation_url=api.invocation_url,
+            topic=self.alarms().topic,
+        )
+
+    def login(self) -> secretsmanager.ISecret:
+        return secretsmanager.Secret(self.neighbours, "Login", encryption_key=self.key)
+
+    def tracking(self) -> ec2.ISecurityGroup:
+        return self.network.security_group(self.neighbours, "Tracking", "MLflow")
+
+    def builds(self) -> ReleaseBuilds:
+        return ReleaseBuilds(
+            self.stack,
+            "Builds",
+            naming=self.naming,
+            network=self.network,
+            repository=self.repository(),
+            digest=DIGEST,
+            store=self.releases(),
+            key=self.key,
+            tools=self.tools(),
             log_settings=self.log_settings,
         )
 

@@ -37,6 +37,23 @@ class TestCustom:
         bench.template().has_resource("AWS::ECR::Repository", {"DeletionPolicy": "Delete"})
 
 
+def test_codebuild_pulls_as_itself_for_projects_of_this_account(bench: Bench) -> None:
+    repository = ImageRepository(
+        bench.stack, "Iris", naming=bench.naming, image="iris", key=bench.key
+    )
+    repository.allow_builds("arn:aws:codebuild:eu-west-1:123456789012:project/mlops-blue-*")
+    (made,) = bench.template().find_resources("AWS::ECR::Repository").values()
+    (statement,) = made["Properties"]["RepositoryPolicyText"]["Statement"]
+    assert statement["Principal"] == {"Service": "codebuild.amazonaws.com"}
+    assert "ecr:PutImage" not in statement["Action"]
+    assert statement["Condition"] == {
+        "StringEquals": {"aws:SourceAccount": "123456789012"},
+        "ArnLike": {
+            "aws:SourceArn": "arn:aws:codebuild:eu-west-1:123456789012:project/mlops-blue-*"
+        },
+    }
+
+
 class TestGrants:
     def test_pushing_is_to_this_one_and_a_token_is_for_all(
         self, bench: Bench, statements: Callable[[Template], list[dict[str, object]]]

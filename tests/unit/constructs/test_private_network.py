@@ -214,6 +214,38 @@ class TestCustom:
         Template.from_stack(bench.neighbours)  # no arrow back: this would raise
 
 
+class TestBootstrap:
+    """What `cdk deploy` asks of its own roles and bucket, where something inside deploys."""
+
+    def test_its_roles_are_let_through_beside_ours(self, bench: Bench) -> None:
+        network(
+            bench,
+            ServiceCall("sts", "a", "asks", ("sts:GetCallerIdentity",)),
+            ServiceCall("sts", "cdk", "deploys", ("sts:AssumeRole",), bootstrap=True),
+        )
+        taken, asked = policy(bench, ".sts")
+        assert taken["Resource"] == [
+            "arn:aws:iam::123456789012:role/cdk-hnb659fds-deploy-role-123456789012-eu-west-1",
+            "arn:aws:iam::123456789012:role/"
+            "cdk-hnb659fds-file-publishing-role-123456789012-eu-west-1",
+        ]
+        assert asked["Resource"] == "*"
+
+    def test_its_bucket_is_this_accounts(self, bench: Bench) -> None:
+        network(
+            bench, FILES, ServiceCall("s3", "cdk", "publishes", ("s3:PutObject",), bootstrap=True)
+        )
+        ours, published, _ = policy(bench, ".s3")
+        assert "cdk-hnb659fds" not in str(ours["Resource"])
+        bucket = "arn:aws:s3:::cdk-hnb659fds-assets-123456789012-eu-west-1"
+        assert published["Resource"] == [bucket, f"{bucket}/*"]
+        assert published["Condition"]["StringEquals"]["aws:ResourceAccount"] == ACCOUNT
+
+    def test_who_deploys_nothing_reaches_none_of_it(self, bench: Bench) -> None:
+        network(bench)
+        assert "hnb659fds" not in str(bench.template().find_resources("AWS::EC2::VPCEndpoint"))
+
+
 def _rules(template: Template) -> list[dict[str, Any]]:
     """Every rule of what may leave, inside of its group or beside it."""
     groups = template.find_resources("AWS::EC2::SecurityGroup").values()

@@ -105,13 +105,33 @@ class TestCustom:
     ) -> None:
         found = access(bench, users=["ana"])
         role = iam.Role(bench.stack, "R", assumed_by=iam.ServicePrincipal("ecs.amazonaws.com"))
-        found.grant_read_session(role)
+        found.grant_read_keys(role)
         read, decrypt = statements(bench.template())
         assert read["Action"] == "secretsmanager:GetSecretValue"
         assert "Session" in str(read["Resource"])
         assert "User" not in str(read["Resource"])
         assert decrypt["Action"] == "kms:Decrypt"
         assert "kms:ViaService" in str(decrypt["Condition"])
+
+    def test_webhooks_have_a_key_of_their_own_where_there_are_any(
+        self, bench: Bench, statements: Statements
+    ) -> None:
+        found = access(bench, webhooks=True)
+        role = iam.Role(bench.stack, "R", assumed_by=iam.ServicePrincipal("ecs.amazonaws.com"))
+        found.grant_read_keys(role)
+        template = bench.template()
+        template.resource_count_is(SECRET, 3)
+        read, _ = statements(template)
+        assert ["Session" in str(each) for each in read["Resource"]] == [True, False]
+        assert "Webhooks" in str(read["Resource"][1])
+        assert found.server_environment.keys() >= {"WEBHOOK_KEY_SECRET_ARN"}
+        assert found.webhooks in found.secrets
+
+    def test_without_them_there_is_none(self, bench: Bench) -> None:
+        found = access(bench)
+        assert found.webhooks is None
+        assert "WEBHOOK_KEY_SECRET_ARN" not in found.server_environment
+        assert len(found.secrets) == 2
 
     def test_the_preparation_reads_every_password(
         self, bench: Bench, statements: Statements

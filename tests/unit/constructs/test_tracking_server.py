@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 from aws_cdk import aws_iam as iam
 from aws_cdk.assertions import Match, Template
@@ -7,21 +9,22 @@ from mlops_constructs.tls_name import Tls
 from mlops_constructs.tracking_server import FILES, TrackingServer
 from tests.unit.constructs.conftest import DIGEST, Bench
 from tracking_server.settings import DIRECT, PROXIED, Settings
+from tracking_server.webhooks import check_address
 
 TASK = "AWS::ECS::TaskDefinition"
 
 
-def server(bench: Bench, **changes: object) -> TrackingServer:
+def server(bench: Bench, *, webhooks: bool = False, **changes: Any) -> TrackingServer:
     arguments: dict[str, object] = {
         "network": bench.network,
         "repository": bench.repository(),
         "digest": DIGEST,
         "database": bench.database(),
         "artifacts": bench.artifacts(),
-        "access": bench.access(),
+        "access": bench.access(webhooks=webhooks),
         "log_settings": bench.log_settings,
     }
-    return TrackingServer(bench.stack, "Mlflow", **{**arguments, **changes})  # type: ignore[arg-type]
+    return TrackingServer(bench.stack, "Mlflow", **{**arguments, **changes})
 
 
 def container(template: Template) -> dict[str, object]:
@@ -160,6 +163,29 @@ class TestEndpointService:
         assert settings.allowed_hosts == ("balancer", "mlflow.blue.internal")
 
 
+class TestWebhooks:
+    def test_lead_to_apis_of_the_region(self, bench: Bench) -> None:
+        server(bench, webhooks=True)
+        given = {
+            variable["Name"]: variable["Value"]
+            for variable in container(bench.template())["Environment"]  # type: ignore[attr-defined]
+        }
+        assert "Webhooks" in str(given["WEBHOOK_KEY_SECRET_ARN"])
+        _, (start, suffix) = given["WEBHOOK_HOSTS"]["Fn::Join"]
+        assert suffix == {"Ref": "AWS::URLSuffix"}
+        address = f"https://a1b2.{start.removeprefix('.')}amazonaws.com/v1/promotions"
+        check_address(address, [f"{start}amazonaws.com"])
+
+    def test_there_are_none_unless_they_are_asked_for(self, bench: Bench) -> None:
+        server(bench)
+        assert "WEBHOOK" not in str(container(bench.template()))
+
+    def test_need_the_endpoint_of_apis(self, bench: Bench) -> None:
+        del bench.network.endpoints["execute-api"]
+        with pytest.raises(FaultsError, match="tells of its registry"):
+            server(bench, webhooks=True)
+
+
 class TestFiles:
     def test_go_through_the_server(self, bench: Bench) -> None:
         server(bench)
@@ -257,7 +283,7 @@ class TestBadInput:
         ],
     )
     def test_principals_and_the_name_come_together(
-        self, changes: dict[str, object], bench: Bench
+        self, changes: dict[str, Any], bench: Bench
     ) -> None:
         with pytest.raises(FaultsError, match="private_dns"):
             server(bench, **changes)

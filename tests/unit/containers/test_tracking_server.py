@@ -33,6 +33,7 @@ from starlette.routing import Mount, Route
 
 from tests.conftest import ROOT
 from tracking_server import server as server_module
+from tracking_server import webhooks
 from tracking_server.access import SESSION_KEY
 from tracking_server.application import ShortWay, create_app, direct_paths
 from tracking_server.artifacts import ProxiedS3ArtifactRepository
@@ -126,6 +127,19 @@ class TestSettings:
             Settings.read(environment, also=[name])
         settings = Settings.read({**environment, name: "arn:more"}, also=[name])
         assert "arn:more" in (settings.master_secret_arn, settings.administrator_secret_arn)
+
+    def test_webhooks_have_a_key_and_hosts_or_neither(self, environment: dict[str, str]) -> None:
+        settings = Settings.read(environment)
+        assert (settings.webhook_key_secret_arn, settings.webhook_hosts) == ("", ())
+        key, hosts = {"WEBHOOK_KEY_SECRET_ARN": "arn:key"}, {"WEBHOOK_HOSTS": ".a,.b"}
+        settings = Settings.read({**environment, **key, **hosts})
+        assert (settings.webhook_key_secret_arn, settings.webhook_hosts) == (
+            "arn:key",
+            (".a", ".b"),
+        )
+        for half in (key, hosts):
+            with pytest.raises(SettingsError, match="set both"):
+                Settings.read({**environment, **half})
 
     def test_all_faults_come_together(self) -> None:
         with pytest.raises(SettingsError) as raised:
@@ -279,6 +293,21 @@ class TestServe:
         assert SECRET["password"] not in str(became)
         assert "session key" not in str(became)
         assert Path(given[SESSION_KEY]).read_text() == "session key"
+
+    def test_the_key_of_webhooks_is_in_a_file_that_only_this_user_reads(
+        self,
+        environment: dict[str, str],
+        became: list[tuple[list[str], dict[str, str]]],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setattr(server_module, "require_current", lambda _: None)
+        more = {"WEBHOOK_KEY_SECRET_ARN": "arn:key", "WEBHOOK_HOSTS": ".execute-api"}
+        server_module.serve(Settings.read({**environment, **more, "MLFLOW_HOST": "10.0.0.7"}))
+        ((_, given),) = became
+        assert given[webhooks.HOSTS] == ".execute-api"
+        file = Path(given[webhooks.KEY])
+        assert file.read_text() == "session key"
+        assert file.stat().st_mode & 0o777 == 0o600
 
     def test_does_not_where_a_schema_is_another(
         self,

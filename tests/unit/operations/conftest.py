@@ -38,6 +38,9 @@ class FakeS3:
         if not keys:
             yield {}
 
+    def put_object(self, Bucket: str, Key: str, Body: bytes) -> None:  # noqa: N803
+        self.objects[f"{Bucket}/{Key}"] = Body
+
     def get_object(self, Bucket: str, Key: str) -> dict[str, Any]:  # noqa: N803
         if Key not in self.objects:
             raise ClientError({"Error": {"Code": "NoSuchKey", "Message": "no"}}, "GetObject")
@@ -103,7 +106,8 @@ def dev() -> Environment:
     """The environment with one endpoint, and the images that it takes."""
     environment = load_environment("dev", ROOT / "environments")
     iris = {"iris": environment.endpoints["iris"]}
-    return environment.model_copy(update={"endpoints": iris, "images": ["iris", "mlflow"]})
+    changes = {"endpoints": iris, "images": ["iris", "mlflow"], "release": None}
+    return environment.model_copy(update=changes)
 
 
 @pytest.fixture

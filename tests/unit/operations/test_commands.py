@@ -24,7 +24,9 @@ def run(*words: str, path: str | None = None) -> subprocess.CompletedProcess[str
     )
 
 
-@pytest.mark.parametrize("command", ["images", "release", "deploy", "contract", "schema"])
+@pytest.mark.parametrize(
+    "command", ["images", "release", "webhook", "deploy", "contract", "schema"]
+)
 def test_help(command: str) -> None:
     result = run("operations", command, "--help")
     assert result.returncode == 0

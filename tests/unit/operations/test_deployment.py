@@ -1,17 +1,22 @@
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError, NoCredentialsError
+from mlflow.entities.webhook import WebhookTestResult
 
+from operations import deployment as deployment_module
 from operations import managed_registry
 from operations.deployment import Deployment, check_account, run_cdk
 from operations.errors import OperationError
 from operations.images import BuildSettings
 from stacks.config import Environment
+from stacks.release_config import ReleaseSettings
 from stacks.releases import load_images, load_release
 from tests.conftest import ROOT
 from tests.unit.operations.conftest import PLACE, FakeEcr, FakeMlflow, FakeS3
+from tests.unit.operations.test_webhook import FakeWebhooks
 
 
 class FakeSession:
@@ -35,8 +40,12 @@ class FakeSession:
 
     def describe_stacks(self, StackName: str) -> dict[str, Any]:  # noqa: N803
         assert StackName == "private-mlops-dev-Tracking"
-        output = {"OutputKey": "TrackingUri", "OutputValue": "http://mlflow.internal:5000"}
-        return {"Stacks": [{"Outputs": [output]}]}
+        return outputs(TrackingUri="http://mlflow.internal:5000")
+
+
+def outputs(**named: str) -> dict[str, Any]:
+    made = [{"OutputKey": key, "OutputValue": value} for key, value in named.items()]
+    return {"Stacks": [{"Outputs": made}]}
 
 
 class Run:
@@ -133,6 +142,74 @@ def test_recorded_images_may_be_used_as_they_are(
     before = engine.read_text()
     prebuilt.deployment.run()
     assert engine.read_text() == before
+
+
+class ReleasingSession(FakeSession):
+    """An account whose environment follows aliases."""
+
+    ADDRESS = "https://a1.execute-api.ap-northeast-1.amazonaws.com/v1/promotions"
+
+    def client(self, service: str) -> Any:
+        return self if service == "secretsmanager" else super().client(service)
+
+    def describe_stacks(self, StackName: str) -> dict[str, Any]:  # noqa: N803
+        if StackName != "private-mlops-dev-Release":
+            return super().describe_stacks(StackName)
+        return outputs(PromotionsUrl=self.ADDRESS, WebhookSecretArn="arn:webhook")
+
+    def get_secret_value(self, SecretId: str) -> dict[str, str]:  # noqa: N803
+        login = '{"username": "administrator", "password": "p"}'
+        texts = {"arn:webhook": "signs", "private-mlops-dev/mlflow/administrator": login}
+        return {"SecretString": texts[SecretId], "VersionId": "v1"}
+
+
+class TestWebhook:
+    @pytest.fixture
+    def following(self, dev: Environment) -> Environment:
+        release = ReleaseSettings.model_validate({"follow": ["iris"]})
+        return dev.model_copy(update={"release": release})
+
+    @pytest.fixture
+    def webhooks(self, monkeypatch: pytest.MonkeyPatch) -> FakeWebhooks:
+        fake = FakeWebhooks()
+
+        def client(uri: str) -> FakeWebhooks:
+            assert uri == "http://mlflow.internal:5000"
+            assert os.environ["MLFLOW_TRACKING_USERNAME"] == "administrator"
+            return fake
+
+        monkeypatch.setattr(deployment_module, "MlflowClient", client)
+        return fake
+
+    def test_is_registered_after_the_stack_that_hears_it(
+        self, following: Environment, run: Run, ecr: FakeEcr, webhooks: FakeWebhooks, tmp_path: Path
+    ) -> None:
+        run = Run(following, ReleasingSession(ecr), tmp_path / "releases")
+        assert run.deployment.run() == []
+        assert run.cdk[-1] == "deploy Release"
+        place = "s3://private-mlops-dev-releases-111111111111/source/app.zip"
+        assert f"# Release, made with {place}" in run.did
+        (webhook,) = webhooks.webhooks
+        assert (webhook.name, webhook.url) == (
+            "private-mlops-dev-release",
+            ReleasingSession.ADDRESS,
+        )
+        assert webhooks.secrets == {webhook.webhook_id: "signs"}
+        assert "signs" not in str(run.did).replace("Signed", "")
+        assert "MLFLOW_TRACKING_PASSWORD" not in os.environ
+
+    def test_that_cannot_be_registered_is_said_and_the_rest_is_deployed(
+        self, following: Environment, run: Run, ecr: FakeEcr, webhooks: FakeWebhooks, tmp_path: Path
+    ) -> None:
+        webhooks.result = WebhookTestResult(False, 503, "not now")
+        run = Run(following, ReleasingSession(ecr), tmp_path / "releases")
+        (waiting,) = run.deployment.run()
+        assert waiting.startswith("Aliases are looked at by the clock alone: The webhook")
+        assert "not now" in waiting
+
+    def test_there_is_none_where_nothing_is_followed(self, run: Run) -> None:
+        with pytest.raises(OperationError, match=r"release\.follow"):
+            run.deployment.webhook()
 
 
 class TestAccount:

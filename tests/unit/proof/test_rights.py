@@ -164,6 +164,7 @@ INNOCENT: list[dict[str, Any]] = [
     statement("s3:GetObject", "arn:aws:s3:::models-*"),
     statement("s3:GetObject", "arn:aws:s3:::models-${?}/*"),
     statement("S3:getobject", OBJECT),
+    statement("apigateway:GET", "arn:aws:apigateway:eu-west-1::/apikeys/a1b2c3"),
     statement(["kms:GenerateDataKey*", "kms:ReEncrypt*"], f"arn:aws:kms:{HERE}:key/a"),
     statement(
         ["ec2:DescribeSubnets", "ecr:GetAuthorizationToken", "cloudwatch:PutMetricData"], "*"

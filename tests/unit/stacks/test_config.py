@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from mlops_constructs.client_network import ACTIONS
 from mlops_constructs.faults import FaultsError
 from stacks.config import json_schema, load_environment
+from stacks.release_checks import MOST_FOLLOWED
 from tests.conftest import ENVIRONMENTS, ROOT
 
 GOOD = """\
@@ -251,6 +252,99 @@ class TestAccess:
         opened = "tracking: {access: {default_permission: read}}\nopt_outs: {"
         opened += f"{ACCESS}.default_permission: Everyone may look at what was tried.}}\n"
         assert faults(tmp_path, GOOD + opened) == {}
+
+
+FOLLOWED = (
+    GOOD.replace("[iris, mlflow]", "[iris, mlflow, release]")
+    + """\
+tracking:
+  access:
+    users: [ana, release]
+    teams:
+      pipelines: {members: [release], models: {"*": edit}}
+endpoints:
+  iris: {image: iris, model: models:/iris@champion}
+  fixed: {image: iris, model: models:/iris/3}
+release:
+  follow: [iris]
+"""
+)
+
+
+class TestRelease:
+    """What is followed is there and has an alias, and its user may do what a release does."""
+
+    def test_the_default_is_that_nothing_is_followed(self, tmp_path: Path) -> None:
+        (tmp_path / "blue.yaml").write_text(GOOD)
+        assert load_environment("blue", tmp_path).release is None
+
+    def test_defaults_are_the_safe_values(self, tmp_path: Path) -> None:
+        (tmp_path / "blue.yaml").write_text(FOLLOWED)
+        release = load_environment("blue", tmp_path).release
+        assert release is not None
+        assert release.approve
+        assert (release.reconcile, release.login, release.image) == (5, "release", "release")
+        assert release.promote_from is None
+
+    @pytest.mark.parametrize(
+        ("path", "changed", "said"),
+        [
+            ("follow", ("[iris]", "[]"), "at least 1"),
+            ("follow", ("[iris]", "[iris, iris]"), "'iris' twice"),
+            ("follow", ("[iris]", "[rose]"), "some of endpoints: iris, fixed"),
+            ("follow", ("[iris]", "[fixed]"), "Give a model of endpoints.fixed an alias"),
+            ("follow.0", ("[iris]", "[Iris]"), "lower-case"),
+            ("reconcile", ("[iris]\n", "[iris]\n  reconcile: 30 s\n"), "min or h"),
+            ("reconcile", ("[iris]\n", "[iris]\n  reconcile: 25 h\n"), "1 min to 24 h"),
+            ("approve", ("[iris]\n", "[iris]\n  approve: maybe\n"), "true or false"),
+            ("login", ("[iris]\n", "[iris]\n  login: eve\n"), "access.users: ana, release"),
+            ("login", ("[iris]\n", "[iris]\n  login: ana\n"), "may not edit the model 'iris'"),
+            ("login", ('{"*": edit}', '{"*": read}'), "may not edit the model 'iris'"),
+            ("login", ('{"*": edit}', '{"*": edit, iris: deny}'), "may not edit"),
+            ("image", ("mlflow, release]", "mlflow]"), "one of images: iris, mlflow"),
+            (
+                "promote_from.environment",
+                ("[iris]\n", "[iris]\n  promote_from: {environment: blue}\n"),
+                "another",
+            ),
+            ("aprove", ("[iris]\n", "[iris]\n  aprove: true\n"), "Did you mean 'approve'?"),
+        ],
+    )
+    def test_what_is_wrong_is_said(
+        self, path: str, changed: tuple[str, str], said: str, tmp_path: Path
+    ) -> None:
+        found = faults(tmp_path, FOLLOWED.replace(*changed))
+        assert said in found[f"release.{path}"]
+
+    @pytest.mark.parametrize(
+        "changed",
+        [
+            ('{"*": edit}', "{iris: manage}"),
+            ("users: [ana, release]", "users: [ana, release]\n    administrators: [release]"),
+            (
+                "follow: [iris]",
+                "follow: [iris]\n  promote_from: {environment: dev}\n  reconcile: 2 h",
+            ),
+        ],
+    )
+    def test_what_fits_is_accepted(self, changed: tuple[str, str], tmp_path: Path) -> None:
+        assert faults(tmp_path, FOLLOWED.replace(*changed)) == {}
+
+    def test_more_than_a_stack_holds_is_a_fault(self, tmp_path: Path) -> None:
+        names = [f"e{number}" for number in range(MOST_FOLLOWED + 1)]
+        endpoints = "".join(f"  {it}: {{image: iris, model: models:/iris@a}}\n" for it in names)
+        text = FOLLOWED.replace("endpoints:\n", f"endpoints:\n{endpoints}")
+        found = faults(tmp_path, text.replace("[iris]\n", f"[{', '.join(names)}]\n"))
+        assert f"{len(names)} endpoints" in found["release.follow"]
+
+    def test_awss_own_mlflow_cannot_be_followed(self, tmp_path: Path) -> None:
+        managed = FOLLOWED.partition("tracking:")[0] + "tracking: {kind: sagemaker_app}\n"
+        text = managed + "endpoints:" + FOLLOWED.partition("endpoints:")[2]
+        assert set(faults(tmp_path, text)) == {"release"}
+
+    def test_all_at_once(self, tmp_path: Path) -> None:
+        text = FOLLOWED.replace("[iris]\n", "[rose]\n  login: eve\n  image: boat\n")
+        assert set(faults(tmp_path, text)) == {"release.follow", "release.login", "release.image"}
 
 
 def test_a_client_may_ask_for_what_has_an_endpoint_policy() -> None:

@@ -1,6 +1,7 @@
 """The stacks of an environment: which there are, and what each of them holds."""
 
 import json
+import shutil
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -10,15 +11,19 @@ from aws_cdk import App
 from syrupy.assertion import SnapshotAssertion
 from syrupy.extensions.json import JSONSnapshotExtension
 
+from mlops_constructs.faults import FaultsError
 from operations.records import write_release
 from stacks.capacity_config import AsyncSettings, ScalingSettings
 from stacks.config import Environment, load_environment
-from stacks.platform import build_platform
+from stacks.endpoint_config import Endpoint
+from stacks.platform import build_endpoint, build_platform
 from stacks.releases import Release, Released
 from stacks.update_config import DeploymentSettings, LimitSettings
 from tests.conftest import ENVIRONMENTS, RELEASES, ROOT, VARIANTS, folder_of
 
 STACKS = ("Network", "Data", "Tracking", "Endpoint-iris", "Api", "Client-databricks")
+FOLLOWING = ("local", "dev", "prod")
+"""Environments that follow aliases."""
 EXAMPLES = ("Endpoint-diabetes", "Endpoint-abalone", "Endpoint-abalone-two")
 """Stacks of the environments that serve the examples."""
 
@@ -34,6 +39,7 @@ class Synthesized:
 
     def __init__(self, environment: Environment, releases: Path, output: Path) -> None:
         app = App(context=flags(), outdir=str(output))
+        self.folder = output
         self.left_out = build_platform(app, environment, releases)
         assembly = app.synth()
         self.templates: dict[str, dict[str, Any]] = {
@@ -77,6 +83,7 @@ SERVING = ("abalone", "choice", "compared", "iris", "nightly", "rare", "reports"
     ("name", "stack"),
     [
         *((name, stack) for name in ("local", "prod", "managed") for stack in STACKS),
+        *((name, "Release") for name in ("local", "prod")),
         *(("serving", f"Endpoint-{endpoint}") for endpoint in SERVING),
     ],
 )
@@ -101,6 +108,7 @@ def test_an_environment_is_its_stacks(name: str, synthesized: dict[str, Synthesi
     endpoints = {f"Endpoint-{endpoint}" for endpoint in environment.endpoints}
     clients = {f"Client-{client}" for client in environment.clients}
     stacks = {"Network", "Data", "Tracking", "Api", *endpoints, *clients}
+    stacks |= {"Release"} if name in FOLLOWING else set()
     assert set(synthesized[name].templates) == stacks
     assert synthesized[name].left_out == []
 
@@ -114,13 +122,14 @@ class TestBeforeAnythingIsReleased:
                 f"Endpoint-{name}: not released yet; run 'make release ENV=dev ENDPOINT={name}'"
                 for name in ("abalone", "abalone-two", "diabetes", "iris")
             ),
+            "Release: image 'release' is not pushed yet; run 'make images ENV=dev'",
             "Client-databricks: stands on Tracking, which is left out too",
         ]
 
     def test_a_release_that_no_longer_fits_is_said(self, tmp_path: Path) -> None:
         environment = load_environment("dev", ROOT / "environments")
         iris = environment.endpoints["iris"].model_copy(update={"model": "models:/rose@champion"})
-        changed = environment.model_copy(update={"endpoints": {"iris": iris}})
+        changed = following(environment, "iris", {"iris": iris})
         assert Synthesized(changed, RELEASES, tmp_path).left_out == [
             "Endpoint-iris: its release is older than its model;"
             " run 'make release ENV=dev ENDPOINT=iris'"
@@ -131,6 +140,38 @@ class TestBeforeAnythingIsReleased:
         self, stack: str, bare: Synthesized, synthesized: dict[str, Synthesized]
     ) -> None:
         assert bare.templates[stack] == synthesized["dev"].templates[stack]
+
+
+class TestOneEndpoint:
+    """By itself it is what it is among the others."""
+
+    @pytest.mark.parametrize(
+        ("name", "endpoint"), [("dev", "abalone-two"), ("prod", "iris"), ("serving", "nightly")]
+    )
+    def test_its_templates_are_those_of_the_whole(
+        self, name: str, endpoint: str, synthesized: dict[str, Synthesized], tmp_path: Path
+    ) -> None:
+        environment = load_environment(name, folder_of(name))
+        app = App(context=flags(), outdir=str(tmp_path / "one"))
+        assert build_endpoint(app, environment, RELEASES, endpoint) == []
+        made = {stack.id: Path(stack.template_full_path) for stack in app.synth().stacks}
+        assert set(made) == {"Network", "Data", f"Endpoint-{endpoint}"}
+        for stack, template in made.items():
+            whole = synthesized[name].folder / template.name
+            assert template.read_bytes() == whole.read_bytes(), stack
+
+    def test_what_is_not_released_is_said(self, tmp_path: Path) -> None:
+        environment = load_environment("dev", ROOT / "environments")
+        app = App(context=flags(), outdir=str(tmp_path))
+        assert build_endpoint(app, environment, Path("nowhere"), "iris") == [
+            "Endpoint-iris: not released yet; run 'make release ENV=dev ENDPOINT=iris'"
+        ]
+
+    def test_one_that_is_not_there_is_a_fault(self, tmp_path: Path) -> None:
+        environment = load_environment("dev", ROOT / "environments")
+        app = App(context=flags(), outdir=str(tmp_path))
+        with pytest.raises(FaultsError, match="Did you mean 'iris'"):
+            build_endpoint(app, environment, RELEASES, "irs")
 
 
 DIGEST = f"sha256:{'d' * 64}"
@@ -327,7 +368,14 @@ def many(environment: Environment, count: int) -> Environment:
         f"m{number:03}": iris.model_copy(update={"instances": 2 + number % 4})
         for number in range(count)
     }
-    return environment.model_copy(update={"endpoints": endpoints})
+    return following(environment, "m001", endpoints)
+
+
+def following(environment: Environment, one: str, endpoints: dict[str, Endpoint]) -> Environment:
+    """An environment with other endpoints, of which one is followed."""
+    assert environment.release
+    release = environment.release.model_copy(update={"follow": [one]})
+    return environment.model_copy(update={"endpoints": endpoints, "release": release})
 
 
 def released(folder: Path, environment: Environment) -> Path:
@@ -398,13 +446,15 @@ class TestServerless:
         iris = environment.endpoints["iris"].model_copy(
             update={"kind": "serverless", "model": packed}
         )
-        changed = environment.model_copy(
+        changed = following(
+            environment, "diabetes", {**environment.endpoints, "iris": iris}
+        ).model_copy(
             update={
-                "endpoints": {"iris": iris},
                 "opt_outs": {**environment.opt_outs, "endpoints.serverless": 20 * "x"},
             }
         )
-        folder = released(tmp_path, changed)
+        folder = tmp_path / "releases"
+        shutil.copytree(RELEASES, folder)
         record = Release({"model": Released(source=packed, digest=DIGEST, image=DIGEST)})
         write_release(folder, "dev", "iris", record)
         return Synthesized(changed, folder, tmp_path / "out")
@@ -445,7 +495,8 @@ class TestRules:
             for resource in template["Resources"].values()
             if resource["Type"] == "AWS::IAM::Role"
         }
-        assert paths == {f"/private-mlops/{name}/", f"/private-mlops/{name}/sagemaker/"}
+        below = ("", "pipelines/", "sagemaker/")
+        assert paths == {f"/private-mlops/{name}/{folder}" for folder in below}
 
     @pytest.mark.parametrize("name", ENVIRONMENTS)
     def test_no_role_has_a_policy_of_others_or_every_action(
@@ -485,7 +536,8 @@ class TestRules:
     ) -> None:
         data = synthesized["local"].templates["Data"]["Metadata"]
         assert data["OptOut:data.database.multi_az"].startswith("One machine has one zone")
-        assert "Metadata" not in synthesized["prod"].templates["Data"]
+        safe = synthesized["prod"].templates["Data"]["Metadata"]
+        assert [key for key in safe if key.startswith("OptOut:")] == []
 
     @pytest.mark.parametrize("name", ENVIRONMENTS)
     def test_no_image_is_built_by_synth(

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from local.extensions.json_service import RefusedError
 from local.extensions.sagemaker.batching import Processing
-from local.extensions.sagemaker.errors import RefusedError
 from local.extensions.sagemaker.json_path import JsonPath
 
 

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from local.extensions.json_service import RefusedError
 from local.extensions.sagemaker.deployment import (
     Deployment,
     Plan,
@@ -14,7 +15,7 @@ from local.extensions.sagemaker.deployment import (
     Step,
     plan,
 )
-from local.extensions.sagemaker.errors import RefusedError, StartError
+from local.extensions.sagemaker.errors import StartError
 from tests.unit.local.sagemaker.fakes import FakeClock
 
 

@@ -16,13 +16,14 @@ from botocore.eventstream import EventStreamBuffer
 from hypothesis import given
 from hypothesis import strategies as st
 
+from local.extensions.json_service import RefusedError
 from local.extensions.sagemaker.asynchronous import AsyncInference
 from local.extensions.sagemaker.capture import Capture
 from local.extensions.sagemaker.components import Components
 from local.extensions.sagemaker.control_plane import SageMaker
 from local.extensions.sagemaker.deployer import Deployer
 from local.extensions.sagemaker.endpoints import Endpoints
-from local.extensions.sagemaker.errors import RefusedError, StartError
+from local.extensions.sagemaker.errors import StartError
 from local.extensions.sagemaker.gauges import MemoryGauge
 from local.extensions.sagemaker.instance_types import Capacity, capacity
 from local.extensions.sagemaker.metrics import Metrics, rounded

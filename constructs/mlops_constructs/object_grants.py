@@ -1,0 +1,60 @@
+"""Grants on what stands below a prefix of a bucket, which is encrypted with a key."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+
+from mlops_constructs.acknowledgment import acknowledge_grant
+from mlops_constructs.encryption_key import grant_through
+
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html
+DECRYPT = ("kms:Decrypt",)
+ENCRYPT = ("kms:Decrypt", "kms:GenerateDataKey")
+
+
+@dataclass(frozen=True)
+class ObjectGrants:
+    """Who may do what below a prefix.
+
+    Parameters
+    ----------
+    bucket_arn
+        The bucket, as a name: so that its policy and key are not asked for the grantee's.
+    key
+        Encrypts what it holds.
+    reason
+        Why what stands below a prefix is named by it.
+    """
+
+    bucket_arn: str
+    key: kms.IKey
+    reason: str
+
+    def allow(
+        self,
+        grantee: iam.IGrantable,
+        prefix: str,
+        actions: Sequence[str],
+        key_actions: Sequence[str],
+    ) -> iam.Grant:
+        """Let `grantee` do `actions` below `prefix`, and have S3 use the key for it.
+
+        Parameters
+        ----------
+        grantee
+            Who does it.
+        prefix
+            Start of the keys, with its slash at the end.
+        actions
+            What is done with objects.
+        key_actions
+            What S3 does with the key for that.
+        """
+        below_prefix = f"{self.bucket_arn}/{prefix}*"
+        objects = iam.Grant.add_to_principal(
+            grantee=grantee, actions=list(actions), resource_arns=[below_prefix]
+        )
+        acknowledge_grant(grantee, self.reason, f"AwsSolutions-IAM5[Resource::{below_prefix}]")
+        return objects.combine(grant_through(self.key, grantee, "s3", *key_actions))

@@ -1,0 +1,185 @@
+"""The bucket of releases: what is promoted, what is being tried, and what serves."""
+
+from aws_cdk import Duration, RemovalPolicy, Stack
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_s3 as s3
+from constructs import Construct
+
+from mlops_constructs.closed_bucket import closed_bucket
+from mlops_constructs.naming import Naming
+from mlops_constructs.object_grants import DECRYPT, ENCRYPT, ObjectGrants
+
+PROMOTIONS = "promotions/"
+"""What was asked of each endpoint last: each version of an object starts its pipeline."""
+ATTEMPTS = "attempts/"
+"""How far the latest release of each endpoint has come."""
+RECORDS = "records/"
+"""What serves: each version of an object is a state of the environment."""
+DRIFT = "drift/"
+"""What was told of differences between what serves and what is recorded."""
+DELIVERIES = "deliveries/"
+"""What MLflow has told already, so that nothing is heard twice."""
+SOURCE = "source/"
+"""The app that releases are made with."""
+APP = f"{SOURCE}app.zip"
+
+DELIVERY_DAYS = 1
+ARTIFACT_DAYS = 90
+
+
+class ReleaseStore(Construct):
+    """A versioned, encrypted bucket that tells EventBridge of what is written to it.
+
+    Parameters
+    ----------
+    scope, construct_id
+        Where the construct stands in the tree.
+    naming
+        What the bucket's name starts with.
+    key
+        Encrypts what it holds.
+    logs
+        Where each access is logged.
+    removal_policy
+        What happens to the bucket with its stack: kept.
+
+    Attributes
+    ----------
+    bucket : aws_cdk.aws_s3.Bucket
+        The bucket.
+
+    Examples
+    --------
+    >>> store = ReleaseStore(  # doctest: +SKIP
+    ...     stack, "Releases", naming=naming, key=key, logs=artifacts.access_logs)
+    >>> store.grant_read(role, RECORDS)  # doctest: +SKIP
+    """
+
+    READ = ("s3:GetObject", "s3:GetObjectVersion")
+    """What reading calls, beside listing: former versions too."""
+    WRITE = ("s3:PutObject",)
+    """What writing calls."""
+    LIST = ("s3:ListBucket", "s3:ListBucketVersions")
+    """What finding out takes what is there, and what was."""
+    LOCATE = ("s3:GetBucketAcl", "s3:GetBucketLocation")
+    """What CodeBuild asks of a bucket that it takes source from, or brings artifacts to."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        naming: Naming,
+        key: kms.IKey,
+        logs: s3.IBucket,
+        removal_policy: RemovalPolicy = RemovalPolicy.RETAIN,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        stack = Stack.of(self)
+        name = naming.release_bucket(stack.account)
+        self._arn = f"arn:{stack.partition}:s3:::{name}"
+        self._grants = ObjectGrants(
+            self._arn, key, "An object for each endpoint stands there, and endpoints come and go."
+        )
+        self._artifacts = naming.pipeline_artifacts
+        self.bucket = closed_bucket(
+            self,
+            "Bucket",
+            name=name,
+            holds="releases",
+            key=key,
+            logs=logs,
+            log_prefix="releases/",
+            lifecycle_rules=[
+                s3.LifecycleRule(abort_incomplete_multipart_upload_after=Duration.days(7)),
+                _expiry(DELIVERIES, DELIVERY_DAYS),
+                _expiry(naming.pipeline_artifacts, ARTIFACT_DAYS),
+            ],
+            removal_policy=removal_policy,
+        )
+        resource = self.bucket.node.default_child
+        assert isinstance(resource, s3.CfnBucket)
+        # The CDK's own switch for it is a function outside of the VPC.
+        resource.add_property_override(
+            "NotificationConfiguration.EventBridgeConfiguration.EventBridgeEnabled", True
+        )
+
+    def grant_read(self, grantee: iam.IGrantable, *prefixes: str) -> iam.Grant:
+        """Let `grantee` read below prefixes, every version, and learn what is not there.
+
+        Parameters
+        ----------
+        grantee
+            Who reads.
+        prefixes
+            Starts of keys, each with its slash at the end.
+        """
+        return self._grant(grantee, prefixes, self.READ, DECRYPT)
+
+    def grant_read_write(self, grantee: iam.IGrantable, *prefixes: str) -> iam.Grant:
+        """Let `grantee` read and write below prefixes, and delete nothing.
+
+        Parameters
+        ----------
+        grantee
+            Who reads and writes.
+        prefixes
+            Starts of keys, each with its slash at the end.
+        """
+        return self._grant(grantee, prefixes, (*self.READ, *self.WRITE), ENCRYPT)
+
+    def grant_pipeline(self, grantee: iam.IGrantable) -> iam.Grant:
+        """Let CodePipeline take the app as `grantee`, and hand on what steps make of it.
+
+        https://docs.aws.amazon.com/codepipeline/latest/userguide/action-reference-S3.html
+        """
+        bucket = iam.Grant.add_to_principal(
+            grantee=grantee,
+            actions=[*self.LOCATE, "s3:GetBucketVersioning"],
+            resource_arns=[self._arn],
+        )
+        tags = iam.Grant.add_to_principal(
+            grantee=grantee,
+            actions=["s3:GetObjectTagging", "s3:GetObjectVersionTagging"],
+            resource_arns=[f"{self._arn}/{APP}"],
+        )
+        app = self._grants.allow(grantee, SOURCE, self.READ, DECRYPT)
+        return bucket.combine(tags).combine(app).combine(self.grant_artifacts(grantee))
+
+    def grant_artifacts(self, grantee: iam.IGrantable) -> iam.Grant:
+        """Let `grantee` read and write what one step of a pipeline hands to the next."""
+        return self._grants.allow(grantee, self._artifacts, (*self.READ, *self.WRITE), ENCRYPT)
+
+    def grant_build(self, grantee: iam.IGrantable) -> iam.Grant:
+        """Let CodeBuild find the bucket in the name of `grantee`.
+
+        https://docs.aws.amazon.com/codebuild/latest/userguide/setting-up-service-role.html
+        """
+        return iam.Grant.add_to_principal(
+            grantee=grantee, actions=list(self.LOCATE), resource_arns=[self._arn]
+        )
+
+    def _grant(
+        self,
+        grantee: iam.IGrantable,
+        prefixes: tuple[str, ...],
+        actions: tuple[str, ...],
+        key_actions: tuple[str, ...],
+    ) -> iam.Grant:
+        # Without a prefix: only who may list the bucket learns that an object is not there.
+        # https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
+        granted = iam.Grant.add_to_principal(
+            grantee=grantee, actions=list(self.LIST), resource_arns=[self._arn]
+        )
+        for prefix in prefixes:
+            granted = granted.combine(self._grants.allow(grantee, prefix, actions, key_actions))
+        return granted
+
+
+def _expiry(prefix: str, days: int) -> s3.LifecycleRule:
+    return s3.LifecycleRule(
+        prefix=prefix,
+        expiration=Duration.days(days),
+        noncurrent_version_expiration=Duration.days(1),
+    )

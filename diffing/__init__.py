@@ -1,0 +1,1 @@
+"""What a change of the templates comes to, for whoever reviews it."""

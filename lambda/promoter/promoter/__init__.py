@@ -1,0 +1,1 @@
+"""Finds out which aliases moved in MLflow, and writes down what is asked for: a promotion."""

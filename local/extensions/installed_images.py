@@ -1,0 +1,56 @@
+"""DescribeImages of ECR: a repository has the images that are installed on this machine."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from local.extensions.hooks import account_and_region
+from local.extensions.json_service import Answer, Record, RefusedError, as_json, refused
+from local.images import STORE, ProcessImage, find_image
+from operations.errors import OperationError
+
+
+class InstalledImages:
+    """What ECR says of images, where they are asked for by their digests.
+
+    https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_DescribeImages.html
+    """
+
+    async def answer(
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        query: Mapping[str, Any],
+    ) -> Answer:
+        """Answer a request of DescribeImages."""
+        request = json.loads(body)
+        digests = [image.get("imageDigest", "") for image in request.get("imageIds", [])]
+        try:
+            return as_json(200, {"imageDetails": _details(request["repositoryName"], digests)})
+        except RefusedError as error:
+            return refused(error)
+
+
+def _details(repository: str, digests: list[str]) -> list[Record]:
+    if not all(digests):
+        raise RefusedError(
+            "InvalidParameterException", "An image is asked for by its digest on this machine."
+        )
+    try:
+        images = [find_image(f"{repository}@{digest}") for digest in digests]
+    except OperationError as error:
+        raise RefusedError(
+            "ImageNotFoundException", f"{error.what} It is not in {STORE}."
+        ) from error
+    return [_detail(repository, image) for image in images]
+
+
+def _detail(repository: str, image: ProcessImage) -> Record:
+    return {
+        "registryId": account_and_region()[0],
+        "repositoryName": repository,
+        "imageDigest": image.digest,
+        "imagePushedAt": (image.folder / "installed").stat().st_mtime,
+    }

@@ -1,0 +1,1 @@
+"""What a release runs, step by step: from a promotion in MLflow to a version that serves."""

@@ -1,0 +1,76 @@
+"""The cdk CLI, as a release needs it: one endpoint's assembly, and the deployment of just that."""
+
+import subprocess
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
+
+from operations.errors import OperationError
+
+
+class Cdk(Protocol):
+    """What makes assemblies and deploys them."""
+
+    def synth(self, endpoint: str, releases: Path, assembly: Path) -> None:
+        """Write the assembly of an endpoint's stack and of what it stands on."""
+        ...
+
+    def deploy(self, endpoint: str, assembly: Path) -> None:
+        """Deploy the stack of an endpoint, and no other, as an assembly says."""
+        ...
+
+    def destroy(self, endpoint: str, assembly: Path) -> None:
+        """Delete the stack of an endpoint."""
+        ...
+
+
+class CdkCli:
+    """The cdk CLI, with its output on the terminal.
+
+    Parameters
+    ----------
+    environment
+        Name of the environment.
+    root
+        Folder of the app.
+    """
+
+    def __init__(self, environment: str, root: Path) -> None:
+        self._environment = environment
+        self._root = root
+
+    def synth(self, endpoint: str, releases: Path, assembly: Path) -> None:
+        """Write the assembly of an endpoint's stack and of what it stands on."""
+        context = [f"env={self._environment}", f"releases={releases}", f"only={endpoint}"]
+        options = [word for text in context for word in ("-c", text)]
+        # The checks have cfn-lint look at the template, with the rules of the CDK's own validation.
+        self._run("synth", "--quiet", "--no-validation", "--output", str(assembly), *options)
+
+    def deploy(self, endpoint: str, assembly: Path) -> None:
+        """Deploy the stack of an endpoint, and no other, as an assembly says."""
+        never = ("--require-approval", "never", "--progress", "events")
+        # A log group whose name a service decides may be there already: adopt it.
+        self._run("deploy", *_stack(endpoint, assembly), *never, "--import-existing-resources")
+
+    def destroy(self, endpoint: str, assembly: Path) -> None:
+        """Delete the stack of an endpoint."""
+        self._run("destroy", *_stack(endpoint, assembly), "--force")
+
+    def _run(self, *words: str) -> None:
+        _note(f"cdk {words[0]} begins")
+        result = subprocess.run(["cdk", *words], cwd=self._root)
+        _note(f"cdk {words[0]} ended")
+        if result.returncode:
+            raise OperationError(
+                f"'cdk {' '.join(words[:2])}' ended with status {result.returncode}.",
+                "Its output is above, in the log of the build.",
+            )
+
+
+def _note(what: str) -> None:
+    """Say when, before what the CLI itself says: most of a release's time is its."""
+    print(f"{datetime.now(UTC).isoformat(timespec='milliseconds')} {what}", flush=True)
+
+
+def _stack(endpoint: str, assembly: Path) -> tuple[str, ...]:
+    return (f"Endpoint-{endpoint}", "--app", str(assembly), "--exclusively")

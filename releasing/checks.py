@@ -1,0 +1,44 @@
+"""What speaks against an assembly before anybody is asked: the proof, and cfn-lint.
+
+The rule packs have spoken by then: a finding of theirs ends the synth.
+"""
+
+import subprocess
+from pathlib import Path
+
+from proof.environment import prove_environment
+from stacks.config import Environment
+
+EXPECTED = ("W3005",)
+"""What cfn-lint finds although it is right: the CDK writes dependencies that references imply."""
+
+
+def check_assembly(
+    environment: Environment, endpoint: str, assembly: Path, environments: Path
+) -> list[str]:
+    """What speaks against an assembly.
+
+    Parameters
+    ----------
+    environment
+        The environment.
+    endpoint
+        Name of the endpoint.
+    assembly
+        The assembly.
+    environments
+        Folder of the environments.
+    """
+    proof = prove_environment(environment.name, assembly, environments)
+    against = (*proof.violations, *proof.undecided)
+    found = [f"proof: {it.rule} at {it.logical_id}: {it.says} {it.mend}" for it in against]
+    return found + _lint(assembly / f"Endpoint-{endpoint}.template.json", environment.region)
+
+
+def _lint(template: Path, region: str) -> list[str]:
+    options = ("--format", "parseable", "--regions", region, "--ignore-checks", *EXPECTED)
+    result = subprocess.run(
+        ["cfn-lint", *options, "--", str(template)], capture_output=True, text=True
+    )
+    said = (result.stdout + result.stderr).strip()
+    return [f"cfn-lint: {line}" for line in said.splitlines()] if result.returncode else []

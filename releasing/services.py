@@ -1,0 +1,201 @@
+"""Whom the steps of a release ask, and what they change."""
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import boto3
+from mlflow.tracking import MlflowClient
+
+from diffing.prices import prices_of
+from diffing.summary import summarize
+from mlops_constructs.faults import Fault, raise_faults
+from operations.deployment import Say, check_account
+from operations.login import login_variables
+from releasing.cdk import Cdk, CdkCli
+from releasing.checks import check_assembly
+from releasing.journal import Journal
+from releasing.pipeline import Pipeline
+from releasing.records import Records
+from releasing.settings import Settings
+from releasing.smoke import Api, Caller
+from releasing.stack import EndpointStackState
+from releasing.store import Store
+from stacks.config import Environment, load_environment
+
+
+class Difference(Protocol):
+    """What a deployment would change."""
+
+    @property
+    def headline(self) -> str:
+        """One line."""
+        ...
+
+    @property
+    def destructive(self) -> Sequence[object]:
+        """What of it loses data, or allows more."""
+        ...
+
+    def markdown(self) -> str:
+        """All of it, for a person."""
+        ...
+
+
+@dataclass(frozen=True)
+class Services:
+    """Whom the steps ask.
+
+    Parameters
+    ----------
+    environment
+        The environment.
+    store, records
+        The bucket of releases, and the records in it.
+    mlflow
+        A client of MLflow that is logged in.
+    s3, ecr, sagemaker, cloudformation, codepipeline, sns
+        Clients.
+    topic
+        ARN of the topic that is told.
+    cdk
+        Makes assemblies and deploys them.
+    check
+        What speaks against an assembly.
+    compare
+        What differs between two templates.
+    caller
+        Asks endpoints.
+    workspace
+        Where `cdk.out` and `releases` of a release are written, and read by its later steps.
+    say
+        Told what is being done.
+    sleep
+        Waits for some seconds.
+    """
+
+    environment: Environment
+    store: Store
+    records: Records
+    mlflow: Any
+    s3: Any
+    ecr: Any
+    sagemaker: Any
+    cloudformation: Any
+    codepipeline: Any
+    sns: Any
+    topic: str
+    cdk: Cdk
+    check: Callable[[str, Path], list[str]]
+    compare: Callable[[Path, Path], Difference]
+    caller: Caller
+    workspace: Path
+    say: Say
+    sleep: Callable[[float], None] = time.sleep
+
+    def journal(self, endpoint: str) -> Journal:
+        """The attempts of an endpoint."""
+        return Journal(self.store, endpoint)
+
+    def pipeline(self, endpoint: str) -> Pipeline:
+        """The pipeline of an endpoint."""
+        return Pipeline(self.codepipeline, self.environment.naming.pipeline(endpoint))
+
+    def stack(self, endpoint: str) -> EndpointStackState:
+        """The stack of an endpoint."""
+        naming = self.environment.naming
+        return EndpointStackState(
+            self.cloudformation,
+            self.sagemaker,
+            naming.stack(f"Endpoint-{endpoint}"),
+            naming.endpoint(endpoint),
+            self.sleep,
+        )
+
+
+def outputs(cloudformation: Any, stack: str) -> dict[str, str]:
+    """The outputs of a stack.
+
+    Parameters
+    ----------
+    cloudformation
+        A client.
+    stack
+        Its name.
+    """
+    (described,) = cloudformation.describe_stacks(StackName=stack)["Stacks"]
+    return {it["OutputKey"]: it["OutputValue"] for it in described.get("Outputs", [])}
+
+
+def services_of(settings: Settings, root: Path, workspace: Path, say: Say) -> Services:
+    """The services of an environment, in its account.
+
+    Parameters
+    ----------
+    settings
+        What the step is told.
+    root
+        Folder of the app.
+    workspace
+        Where a release is written to.
+    say
+        Told what is being done.
+
+    Raises
+    ------
+    FaultsError, OperationError
+        Where the environment follows nothing, or the credentials are for another account.
+    """
+    environment = load_environment(settings.environment, root / "environments")
+    release = environment.release
+    if release is None:
+        fault = Fault("release", "nothing", "the endpoints to follow", "Add 'release: {follow:}'.")
+        raise_faults(f"environments/{environment.name}.yaml", [fault])
+        raise AssertionError("a fault is raised")
+    session = boto3.Session(region_name=environment.region)
+    check_account(environment, session)
+    naming, cloudformation = environment.naming, session.client("cloudformation")
+    os.environ.update(
+        login_variables(session.client("secretsmanager"), naming, settings.login or release.login)
+    )
+
+    def output(stack: str, name: str) -> str:
+        return outputs(cloudformation, naming.stack(stack))[name]
+
+    store = Store(
+        session.client("s3"), settings.bucket or naming.release_bucket(environment.account)
+    )
+    return Services(
+        environment=environment,
+        store=store,
+        records=Records(store, environment.name, root / "releases"),
+        mlflow=MlflowClient(settings.tracking_uri or output("Tracking", "TrackingUri")),
+        s3=session.client("s3"),
+        ecr=session.client("ecr"),
+        sagemaker=session.client("sagemaker"),
+        cloudformation=cloudformation,
+        codepipeline=session.client("codepipeline"),
+        sns=session.client("sns"),
+        topic=settings.topic or output("Data", "AlarmTopic"),
+        cdk=CdkCli(environment.name, root),
+        check=lambda endpoint, assembly: check_assembly(
+            environment, endpoint, assembly, root / "environments"
+        ),
+        compare=lambda before, after: _compare(environment, root, before, after),
+        caller=Api(
+            settings.invocation_url or output("Api", "InvocationUrl"),
+            lambda: settings.invocation_key or output("Api", "ApiKeyId"),
+            session,
+            signed=environment.api.authorization == "iam",
+        ),
+        workspace=workspace,
+        say=say,
+    )
+
+
+def _compare(environment: Environment, root: Path, before: Path, after: Path) -> Difference:
+    prices = prices_of(environment.name, root / "environments")
+    return summarize(before, after, prices=prices)

@@ -1,0 +1,51 @@
+"""The configuration of releases that follow the aliases of models."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from stacks.access_config import User
+from stacks.fields import Name, Section
+from stacks.forms import quantity, text
+
+MINUTES = {"min": 1.0, "h": 60.0}
+
+RoleArn = Annotated[
+    str,
+    text(
+        r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+",
+        allowed="the ARN of a role",
+        fix="Write it whole, such as 'arn:aws:iam::111111111111:role/promotion'.",
+    ),
+]
+
+
+class SourceSettings(Section):
+    """The environment whose serving versions are promoted here."""
+
+    environment: Name
+    role: Annotated[
+        RoleArn | None,
+        Field(description="The role of its account that may read what serves there."),
+    ] = None
+
+
+class ReleaseSettings(Section):
+    """The endpoints that are released when an alias moves, and who asks whom about it."""
+
+    follow: Annotated[
+        list[Name],
+        Field(
+            min_length=1, description="Endpoints that are released when an alias of theirs moves."
+        ),
+    ]
+    approve: bool = Field(True, description="Whether a person approves each release.")
+    reconcile: Annotated[int, quantity(MINUTES, minimum="1 min", maximum="24 h")] = 5
+    login: Annotated[
+        User, Field(description="The user of MLflow that reads aliases and writes tags.")
+    ] = "release"
+    image: Annotated[Name, Field(description="The image that releases run in.")] = "release"
+    destructive: bool = Field(
+        False, description="Whether a release may delete or replace what holds state."
+    )
+    promote_from: SourceSettings | None = None

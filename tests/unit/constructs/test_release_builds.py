@@ -1,0 +1,186 @@
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from aws_cdk.assertions import Match, Template
+
+from mlops_constructs.endpoint_policies import Principals
+from mlops_constructs.faults import FaultsError
+from mlops_constructs.private_network import PrivateNetwork
+from mlops_constructs.release_builds import BUILDSPEC, ReleaseBuilds
+from mlops_constructs.tracking_server import TrackingServer
+from tests.unit.constructs.conftest import ACCOUNT, DIGEST, Bench
+
+PROJECT = "AWS::CodeBuild::Project"
+
+
+def actions(template: Template, role: str) -> set[str]:
+    """What the role of a project may do."""
+    found: set[str] = set()
+    for policy in template.find_resources("AWS::IAM::ManagedPolicy").values():
+        if role in str(policy["Properties"]["Roles"]):
+            for statement in policy["Properties"]["PolicyDocument"]["Statement"]:
+                given = statement["Action"]
+                found |= set([given] if isinstance(given, str) else given)
+    return found
+
+
+class TestDefault:
+    @pytest.fixture
+    def template(self, bench: Bench) -> Template:
+        bench.builds()
+        return bench.template()
+
+    def test_they_run_our_image_by_its_digest_in_the_network(self, template: Template) -> None:
+        template.resource_count_is(PROJECT, 2)
+        for project in template.find_resources(PROJECT).values():
+            properties = project["Properties"]
+            assert f"@{DIGEST}" in str(properties["Environment"]["Image"])
+            assert properties["Environment"]["ImagePullCredentialsType"] == "CODEBUILD"
+            assert properties["Environment"]["PrivilegedMode"] is False
+            assert len(properties["VpcConfig"]["Subnets"]) == 2
+            assert properties["EncryptionKey"]
+
+    def test_without_a_pipeline_they_take_the_app_and_leave_nothing(
+        self, template: Template
+    ) -> None:
+        template.all_resources_properties(
+            PROJECT,
+            {
+                "Source": {
+                    "Type": "S3",
+                    "Location": Match.any_value(),
+                    "BuildSpec": BUILDSPEC,
+                },
+                "Artifacts": {"Type": "NO_ARTIFACTS"},
+            },
+        )
+        locations = [it["Properties"]["Source"] for it in template.find_resources(PROJECT).values()]
+        assert all("/source/app.zip" in str(location) for location in locations)
+
+    def test_what_they_are_told_is_not_secret(self, template: Template) -> None:
+        for project in template.find_resources(PROJECT).values():
+            variables = project["Properties"]["Environment"]["EnvironmentVariables"]
+            assert {it["Name"] for it in variables} == {
+                "RELEASE_ENV",
+                "RELEASE_BUCKET",
+                "RELEASE_LOGIN",
+                "RELEASE_TOPIC",
+                "TRACKING_URI",
+                "INVOCATION_URL",
+                "INVOCATION_KEY",
+            }
+            assert {it["Type"] for it in variables} == {"PLAINTEXT"}
+
+    def test_a_project_waits_for_its_role(self, template: Template) -> None:
+        policies = template.find_resources("AWS::IAM::ManagedPolicy")
+        for project in template.find_resources(PROJECT).values():
+            role = project["Properties"]["ServiceRole"]["Fn::GetAtt"][0]
+            own = [name for name, it in policies.items() if role in str(it["Properties"]["Roles"])]
+            assert {role, *own} <= set(project["DependsOn"])
+
+    def test_logs_are_encrypted_and_ours(self, template: Template) -> None:
+        template.resource_count_is("AWS::Logs::LogGroup", 1)
+        template.all_resources_properties(
+            PROJECT, {"LogsConfig": {"CloudWatchLogs": Match.object_like({"Status": "ENABLED"})}}
+        )
+
+    def test_nothing_that_runs_before_an_approval_can_change_the_account(
+        self, template: Template
+    ) -> None:
+        before, after = (actions(template, f"Builds{name}Role") for name in ("Prepare", "Deploy"))
+        assert after - before == {"apigateway:GET", "execute-api:Invoke", "sts:AssumeRole"}
+        changing = ("Create", "Delete", "Update", "Execute", "Put")
+        changes = {it for it in before if any(f":{verb}" in it for verb in changing)}
+        assert changes == {
+            "codepipeline:PutApprovalResult",
+            "ec2:CreateNetworkInterface",
+            "ec2:CreateNetworkInterfacePermission",
+            "ec2:DeleteNetworkInterface",
+            "logs:CreateLogStream",
+            "logs:PutLogEvents",
+            "s3:PutObject",
+        }
+
+    def test_what_serves_is_written_down_by_who_deploys(
+        self, template: Template, statements: Callable[[Template], list[dict[str, Any]]]
+    ) -> None:
+        bucket = "arn:aws:s3:::mlops-blue-releases-123456789012"
+        written = [
+            str(s["Resource"]) for s in statements(template) if "s3:PutObject" in s["Action"]
+        ]
+        assert sum(f"{bucket}/records/*" in it for it in written) == 1
+        assert sum(f"{bucket}/attempts/*" in it for it in written) == 2
+
+    def test_the_roles_of_the_bootstrap_are_taken_and_no_other(
+        self, template: Template, statements: Callable[[Template], list[dict[str, Any]]]
+    ) -> None:
+        (taken,) = [s for s in statements(template) if s["Action"] == "sts:AssumeRole"]
+        roles = "arn:aws:iam::123456789012:role/cdk-hnb659fds"
+        assert taken["Resource"] == [
+            f"{roles}-deploy-role-123456789012-eu-west-1",
+            f"{roles}-file-publishing-role-123456789012-eu-west-1",
+        ]
+
+    def test_endpoints_are_asked_and_no_other_part_of_an_api(
+        self, template: Template, statements: Callable[[Template], list[dict[str, Any]]]
+    ) -> None:
+        (asked,) = [s for s in statements(template) if s["Action"] == "execute-api:Invoke"]
+        api = "arn:aws:execute-api:eu-west-1:123456789012:*"
+        assert asked["Resource"] == f"{api}/v1/POST/endpoints/*/invocations"
+
+    def test_codebuild_alone_takes_a_role_for_its_own_project(self, template: Template) -> None:
+        for role in template.find_resources("AWS::IAM::Role").values():
+            (trust,) = role["Properties"]["AssumeRolePolicyDocument"]["Statement"]
+            assert trust["Principal"] == {"Service": "codebuild.amazonaws.com"}
+            given = trust["Condition"]["StringEquals"]
+            assert given["aws:SourceAccount"] == ACCOUNT
+            assert ":project/mlops-blue-releases-" in given["aws:SourceArn"]
+
+    def test_interfaces_are_lent_to_codebuild_in_our_subnets_alone(
+        self, template: Template, statements: Callable[[Template], list[dict[str, Any]]]
+    ) -> None:
+        lent = [
+            s for s in statements(template) if s["Action"] == "ec2:CreateNetworkInterfacePermission"
+        ]
+        assert len(lent) == 2
+        for statement in lent:
+            condition = statement["Condition"]
+            assert condition["StringEquals"]["ec2:AuthorizedService"] == "codebuild.amazonaws.com"
+            assert len(condition["ArnEquals"]["ec2:Subnet"]) == 2
+
+
+def test_a_policy_has_the_size_that_iam_takes(bench: Bench) -> None:
+    """https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html."""
+    bench.builds()
+    for policy in bench.template().find_resources("AWS::IAM::ManagedPolicy").values():
+        document = json.dumps(policy["Properties"]["PolicyDocument"], separators=(",", ":"))
+        assert len(document) < 6144
+
+
+def test_the_network_has_to_know_their_calls(bench: Bench) -> None:
+    without = PrivateNetwork(
+        bench.stack,
+        "Without",
+        vpc=bench.vpc(bench.stack),
+        calls=TrackingServer.CALLS,
+        naming=bench.naming,
+        principals=Principals(ACCOUNT),
+        s3_prefix_list="pl-6da54004",
+    )
+    with pytest.raises(FaultsError) as raised:
+        ReleaseBuilds(
+            bench.stack,
+            "Builds",
+            naming=bench.naming,
+            network=without,
+            repository=bench.repository(),
+            digest=DIGEST,
+            store=bench.releases(),
+            key=bench.key,
+            tools=bench.tools(),
+            log_settings=bench.log_settings,
+        )
+    missing = {fault.path for fault in raised.value.faults}
+    assert {"cloudformation", "codepipeline", "sns", "ssm", "sts"} <= missing
