@@ -13,7 +13,9 @@ from stacks.config import load_environment
 from stacks.platform import build_platform
 from tests.conftest import RELEASES, folder_of
 
-ENDPOINTS = ("abalone", "choice", "compared", "iris", "nightly", "reports", "small")
+ENDPOINTS = ("abalone", "choice", "compared", "iris", "nightly", "rare", "reports", "small")
+OUTSIDE = "rare"
+"""The serverless one, which no VPC holds."""
 
 
 def synthesized(releases: Path, output: Path, flags: dict[str, object]) -> Path:
@@ -74,7 +76,7 @@ def test_all_of_them_together_destroy_nothing(sides: tuple[Path, Path]) -> None:
     assert len({each.stack for each in summary.changes}) == len(ENDPOINTS)
 
 
-@pytest.mark.parametrize("endpoint", ENDPOINTS)
+@pytest.mark.parametrize("endpoint", [name for name in ENDPOINTS if name != OUTSIDE])
 def test_a_first_release_destroys_nothing(
     endpoint: str, sides: tuple[Path, Path], tmp_path: Path
 ) -> None:
@@ -82,6 +84,16 @@ def test_a_first_release_destroys_nothing(
     (tmp_path / "nothing").mkdir()
 
     assert summarize(tmp_path / "nothing", tmp_path / "after").destructive == []
+
+
+def test_the_first_release_of_one_outside_of_the_network_is_to_be_named(
+    sides: tuple[Path, Path], tmp_path: Path
+) -> None:
+    alone(OUTSIDE, sides, tmp_path)
+    (tmp_path / "nothing").mkdir()
+
+    found = summarize(tmp_path / "nothing", tmp_path / "after").destructive
+    assert ["a network of AWS that reaches the internet" in each.says for each in found] == [True]
 
 
 def test_two_synths_of_the_same_are_no_change(

@@ -78,7 +78,11 @@ HUB = """\
             GOOD + HUB.replace("{logs:", "{log:"),
             "ecr.api, ecr.dkr",
         ),
-        ("network.workloads.jobs.0", GOOD + "  workloads: {jobs: [bedrock]}\n", "codebuild, ecr"),
+        (
+            "network.workloads.jobs.0",
+            GOOD + "  workloads: {jobs: [bedrock]}\n",
+            "codebuild, codepipeline",
+        ),
         (
             "network.neighbours.arn:aws:iam::123456789012:role/billing",
             GOOD + "  neighbours: {'arn:aws:iam::123456789012:role/billing': yes}\n",
