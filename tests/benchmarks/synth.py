@@ -54,7 +54,7 @@ def main() -> int:
             for _ in range(FEW_ROUNDS)
         ]
     measures = [
-        Measure("cdk synth, environment dev, 11 stacks", median(ours), "s"),
+        Measure("cdk synth, environment dev, 10 stacks", median(ours), "s"),
         Measure("cdk synth, an empty app of one stack", median(peer), "s"),
         Measure("ratio", _ratio(ours, peer), "x", GOAL),
         Measure(f"cdk synth, environment dev with {MANY} endpoints", median(many), "s", MANY_GOAL),
