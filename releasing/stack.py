@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from botocore.exceptions import ClientError
+from ruamel.yaml import YAML
 
 from operations.errors import OperationError
 
@@ -130,8 +131,9 @@ class EndpointStackState:
             if _missing(error):
                 return None
             raise
-        # JSON comes parsed, and as text from some.
-        template: dict[str, Any] = json.loads(body if isinstance(body, str) else json.dumps(body))
+        # JSON comes parsed. The cdk CLI sends a small template as YAML, which comes as text.
+        found = YAML(typ="safe", pure=True).load(body) if isinstance(body, str) else body
+        template: dict[str, Any] = json.loads(json.dumps(found))
         return template
 
     def why(self) -> str:

@@ -235,8 +235,9 @@ class TestStack:
         with pytest.raises(OperationError, match="still UPDATE_IN_PROGRESS after 4 hours"):
             self.stack(world.stack).settled()
 
-    def test_a_template_may_come_as_text(self) -> None:
-        answer = {"TemplateBody": '{"Resources": {}}'}
+    @pytest.mark.parametrize("text", ['{"Resources": {}}', "Resources: {}\n"])
+    def test_a_template_may_come_as_text(self, text: str) -> None:
+        answer = {"TemplateBody": text}
         assert self.stack(SimpleNamespace(get_template=lambda **_: answer)).template() == {
             "Resources": {}
         }
