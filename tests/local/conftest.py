@@ -18,6 +18,10 @@ MASTER, SERVER = "DatabaseSecret", "DatabaseServerSecret"
 """What the names of the database's secrets hold: of RDS's master user, and of the server's own."""
 
 
+DEPLOYED = ("Network", "Data", "Tracking", "Api", "Endpoint-iris", "Client-databricks")
+"""The stacks of the one platform. Releases that follow aliases have one of their own."""
+
+
 @dataclass(frozen=True)
 class Deployed:
     """The platform with the iris model in service.
@@ -40,11 +44,11 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
     with running_platform(StateFolder(tmp_path_factory.mktemp("platform"))) as platform:
         platform.install_images()
         platform.bootstrap()
-        platform.deploy("Network", "Data", "Tracking", "Api")
+        platform.deploy(*DEPLOYED[:4])
         training = train(platform)
         publish(platform, training)
         release(platform)
-        platform.deploy("Endpoint-iris", "Client-databricks")
+        platform.deploy(*DEPLOYED[4:])
         yield Deployed(platform, training)
 
 

@@ -28,6 +28,7 @@ from stacks.releases import load_images, load_release
 from tests.conftest import ROOT
 from tests.local.application import Application
 from tests.local.conftest import (
+    DEPLOYED,
     MASTER,
     SERVER,
     Deployed,
@@ -325,13 +326,15 @@ class TestEndpoint:
 
     def test_a_server_that_dies_is_started_again(self, platform: LocalPlatform) -> None:
         assert call(platform)[0] == 200
-        (pid,) = [
+        pids = [
             pid
             for pid, command in processes_naming(str(platform.state.path)).items()
-            # The first of its processes; the others end with it.
+            # The first of each instance's processes; the others end with it.
             if command.rstrip().endswith("bin/serve") and os.getpgid(pid) == pid
         ]
-        os.kill(pid, signal.SIGKILL)
+        assert len(pids) == 2
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
         seen: set[int] = set()
         deadline = time.monotonic() + 30
         while 200 not in seen or 503 not in seen:
@@ -382,7 +385,7 @@ class TestRelease:
 
     def test_a_second_deployment_changes_nothing(self, platform: LocalPlatform) -> None:
         said: list[str] = []
-        platform.cdk("diff", "--all", "--fail", say=said.append)
+        platform.cdk("diff", *DEPLOYED, "--exclusively", "--fail", say=said.append)
         assert "Number of stacks with differences: 0" in "\n".join(said)
 
     def test_a_broken_version_is_rolled_back_and_the_old_serves_on(
