@@ -102,7 +102,7 @@ test: install ## Run every test
 	ruff format --check .
 	mypy
 	pytest $(parallel) --ignore tests/local
-	pytest tests/local
+	pytest $(parallel) --maxprocesses 2 tests/local
 
 evidence: install ## Upgrade what older MLflow servers made, use it, let things fail (ENGINE=none BASE_IMAGE=; 20 minutes)
 	@EVIDENCE=1 pytest tests/evidence
