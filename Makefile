@@ -7,7 +7,7 @@ export CDK_DISABLE_CLI_TELEMETRY := true
 build_options = $(if $(ENGINE),--engine $(ENGINE)) $(foreach name,BASE_IMAGE RDS_CA_BUNDLE,$(if $($(name)),--build-arg $(name)=$($(name))))
 login = $(if $(LOGIN),--login $(LOGIN))
 # A file of tests stays in one process, as what it starts is shared by its tests.
-parallel = -n auto --maxprocesses 4 --dist loadfile
+parallel = -n auto --dist loadfile --maxprocesses
 .DEFAULT_GOAL := help
 .PHONY: help install lock demo demo-release examples contract test check synth prove diff schema images release rollback release-again promote history drift webhook source records records-seed deploy bench bench-tracking bench-serving evidence clean
 
@@ -95,14 +95,14 @@ check: install ## Run the quick checks: lint, types, unit tests
 	ruff check .
 	ruff format --check .
 	mypy
-	pytest $(parallel) tests/unit
+	pytest $(parallel) 4 tests/unit
 
 test: install ## Run every test
 	ruff check .
 	ruff format --check .
 	mypy
-	pytest $(parallel) --ignore tests/local
-	pytest $(parallel) --maxprocesses 2 tests/local
+	pytest $(parallel) 4 --ignore tests/local
+	pytest $(parallel) 2 tests/local
 
 evidence: install ## Upgrade what older MLflow servers made, use it, let things fail (ENGINE=none BASE_IMAGE=; 20 minutes)
 	@EVIDENCE=1 pytest tests/evidence
