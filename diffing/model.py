@@ -20,7 +20,6 @@ class Section(IntEnum):
 
 
 SECURITY = (Section.WIDENED, Section.GRANTED, Section.NARROWED)
-LOST = (Section.REPLACED, Section.DELETED)
 
 
 @dataclass(frozen=True, order=True)

@@ -6,11 +6,10 @@ from typing import Any
 
 from local.extensions.autoscaling.scaler import Scaler, Target, policy_arn
 from local.extensions.hooks import Created, Properties, account_and_region
+from local.extensions.json_service import Answer, as_json
 from operations.errors import OperationError
 
 PREFIX = "AnyScaleFrontendService."
-
-Answer = tuple[int, dict[str, str], bytes]
 
 
 class AutoScaling:
@@ -48,11 +47,11 @@ class AutoScaling:
         work = self._operations.get(operation)
         if work is None:
             what = f"application-autoscaling:{operation} does not run on this machine."
-            return _json(400, {"__type": "UnknownOperationException", "message": what})
+            return as_json(400, {"__type": "UnknownOperationException", "message": what})
         try:
-            return _json(200, work(json.loads(body or b"{}")))
+            return as_json(200, work(json.loads(body or b"{}")))
         except OperationError as error:
-            return _json(400, {"__type": "ValidationException", "message": str(error)})
+            return as_json(400, {"__type": "ValidationException", "message": str(error)})
 
     def target(self, request: Mapping[str, Any]) -> Target:
         """The target that a request names.
@@ -210,11 +209,3 @@ def _typed(properties: Properties) -> dict[str, Any]:
         typed["DisableScaleIn"] = str(tracking.get("DisableScaleIn", False)).lower() == "true"
         given["TargetTrackingScalingPolicyConfiguration"] = typed
     return given
-
-
-def _json(status: int, content: Mapping[str, Any]) -> Answer:
-    return (
-        status,
-        {"Content-Type": "application/x-amz-json-1.1"},
-        json.dumps(content).encode(),
-    )
