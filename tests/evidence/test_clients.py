@@ -14,7 +14,8 @@ EXPECTED: dict[str, Any] = {
     "history": [1.0, 0.5, 1 / 3],
     "tag": "b",
     "file": "many words",
-    "alias": ["1", {"checked": "yes"}, True],
+    # Who set the alias is noted by the server.
+    "alias": ["1", {"checked": "yes", "promoted.champion.by": "administrator"}, True],
     "answer": [7, 14],
     "search": [["first"], ["first"], ["second"], ["first", "second"]],
     "search versions": 1,
