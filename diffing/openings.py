@@ -5,9 +5,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from diffing.model import Change, Section
-from diffing.resources import properties
+from diffing.newly import newly
 from diffing.sides import Sides, path_of
-from diffing.words import listed, noun
 from proof.reach.groups import ANY, GroupRule, all_rules, group_key
 from proof.system.values import as_list, is_unknown, named
 
@@ -128,32 +127,13 @@ def _peer(rule: GroupRule, sides: Sides) -> str:
 
 def _joined(sides: Sides) -> Iterator[Change]:
     """Resources that were there, and stand in another group now."""
-    names = sides.renamed
-    for pair in sides.pairs:
-        if not (pair.before and pair.after):
-            continue
-        if pair.after.type.startswith("AWS::EC2::SecurityGroup"):
-            continue
-        before = set(_groups(properties(sides.before, pair.before)))
-        after = {names.get(each, each) for each in _groups(properties(sides.after, pair.after))}
-        joined = sorted(after - before)
-        if joined:
-            groups = listed([_name(each, sides) for each in joined])
-            path = path_of(pair.after)
-            yield Change(
-                Section.WIDENED,
-                pair.after.template.name,
-                path,
-                pair.after.type,
-                f"comes to stand in {groups}",
-                True,
-                f"Puts the {noun(pair.after.type)} {path} into {groups}",
-            )
-
-
-def _name(group: str, sides: Sides) -> str:
-    found = sides.after.resources.get(group)
-    return path_of(found) if found else named(group)
+    return newly(
+        sides,
+        lambda properties, _: _groups(properties),
+        says="comes to stand in {new}",
+        headline="Puts the {resource} into {new}",
+        but="AWS::EC2::SecurityGroup",
+    )
 
 
 def _groups(value: Any, inside: bool = False) -> Iterator[str]:

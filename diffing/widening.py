@@ -8,6 +8,7 @@ from typing import Any
 
 from diffing.grants import EVERYBODY, Grant, Names
 from diffing.model import Change, Section
+from diffing.newly import newly
 from diffing.policies import Held, held
 from diffing.resources import properties
 from diffing.sides import Sides, path_of
@@ -85,25 +86,8 @@ def widening(sides: Sides) -> list[Change]:
 
 def _acting(sides: Sides) -> Iterator[Change]:
     """What was there, and acts as another role now: its rights are that role's."""
-    names = sides.renamed
-    for pair in sides.pairs:
-        if not (pair.before and pair.after):
-            continue
-        before = {*_acts_as(properties(sides.before, pair.before), sides.before)}
-        after = {*_acts_as(properties(sides.after, pair.after), sides.after)}
-        other = sorted(each for each in after if names.get(each, each) not in before)
-        if other:
-            roles = listed([_role(each, sides) for each in other])
-            path = path_of(pair.after)
-            yield Change(
-                Section.WIDENED,
-                pair.after.template.name,
-                path,
-                pair.after.type,
-                f"comes to act as {roles}",
-                True,
-                f"Lets the {noun(pair.after.type)} {path} act as {roles}",
-            )
+    says, headline = "comes to act as {new}", "Lets the {resource} act as {new}"
+    return newly(sides, _acts_as, says=says, headline=headline)
 
 
 def _acts_as(value: Any, system: System, key: str = "") -> Iterator[str]:
@@ -117,11 +101,6 @@ def _acts_as(value: Any, system: System, key: str = "") -> Iterator[str]:
     elif value is not None and key.lower().endswith(ROLE_NAMES):
         found = system.find(value, "AWS::IAM::Role", "AWS::IAM::InstanceProfile")
         yield found.id if found else str(value)
-
-
-def _role(each: str, sides: Sides) -> str:
-    found = sides.after.resources.get(each)
-    return path_of(found) if found else named(each)
 
 
 def _renamed(found: Held, names: Mapping[str, str]) -> Held:
