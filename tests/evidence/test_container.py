@@ -22,6 +22,7 @@ from local.state import free_port
 from tests.evidence.containers import Container, confinement, find_image
 from tests.evidence.database import LOGIN, RunningDatabase, create_database
 from tests.evidence.programs import FILES, SCRATCH, START_SECONDS, prepare, run_in_image
+from tracking_server.server import OPTIONS
 from tracking_server.settings import ENVIRONMENT
 
 GRACE_SECONDS = 20
@@ -190,7 +191,9 @@ def test_a_process_that_dies_is_replaced(container: Container, server: Running) 
     before = serving(container)
     died = max(before, key=lambda process: int(process.name))
     os.kill(int(died.name), signal.SIGKILL)
-    wait_until(lambda: len(serving(container) - {died}) == len(before))
+    # One that dies while it is asked whether it lives is waited for: server.py says how long.
+    asked = int(OPTIONS["timeout-worker-healthcheck"])
+    wait_until(lambda: len(serving(container) - {died}) == len(before), 2 * asked)
     wait_until(lambda: answers(server.port, "/health"))
     for _ in range(10):
         assert call(server.port, "runs/create", RUN) == 200

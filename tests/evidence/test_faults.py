@@ -46,6 +46,9 @@ RECORD: tuple[str, str, Any] = ("POST", f"{API}/experiments/search", {"max_resul
 FILE: tuple[str, str, Any] = ("PUT", f"{FILES}/0/{'1' * 32}/artifacts/newcomer.txt", b"a few words")
 """What a newcomer tries."""
 
+CUT_OFF = "Connection broken: IncompleteRead"
+"""What MLflow's client says where the body of an answer does not come: the process was killed."""
+
 UPLOADS = 8
 LARGE = 20_000_000
 """Bytes that boto3 sends in several parts: it does from 8 MiB on."""
@@ -162,7 +165,7 @@ def test_a_task_is_killed(service: Service, tmp_path: Path, say: Callable[[str],
     # The write that was on its way, and what the balancer sent there before it knew.
     for client in clients.plain:
         assert ledger.errors(client.name).total() <= 3, ledger.errors(client.name)
-    assert ledger.errors(*OF_MLFLOW) == {}
+    _mlflow_gave_up_nothing_else(ledger)
 
 
 @pytest.mark.parametrize(
@@ -281,7 +284,7 @@ def test_a_task_is_killed_at_an_upload(
             service.kill(task)
         upload.close()
         ledger = fault.check(clients, killed)
-    assert ledger.errors(*OF_MLFLOW) == {}
+    _mlflow_gave_up_nothing_else(ledger)
     _is_not_there(path, service, storage)
 
 
@@ -302,8 +305,19 @@ def test_a_process_of_a_task_is_killed_at_an_upload(
         upload.close()
         ledger = fault.check(clients, killed)
     assert task.pid == before
-    assert ledger.errors(*OF_MLFLOW) == {}
+    _mlflow_gave_up_nothing_else(ledger)
     _is_not_there(path, service, storage)
+
+
+def _mlflow_gave_up_nothing_else(ledger: Ledger) -> None:
+    """See that each of MLflow's clients gave up what it got half an answer to, and nothing else.
+
+    They try again what had no answer at all.
+    """
+    for name in OF_MLFLOW:
+        errors = ledger.errors(name)
+        assert errors.total() <= 1, errors
+        assert all(CUT_OFF in error for error in errors), errors
 
 
 def _is_not_there(path: str, service: Service, storage: Storage) -> None:
