@@ -176,7 +176,7 @@ class JsonService:
         RefusedError
             Where it is not served here, or its request does not fit.
         """
-        work = self._operations.get(operation)
+        work = self.work(operation)
         if work is None:
             raise RefusedError(
                 "UnknownOperationException",
@@ -184,6 +184,10 @@ class JsonService:
                 " it did. Deploy to an account to use it.",
             )
         return work(self.model.checked(operation, request))
+
+    def work(self, operation: str) -> Operation | None:
+        """What carries an operation out; nothing where it is not served here."""
+        return self._operations.get(operation)
 
 
 @cache

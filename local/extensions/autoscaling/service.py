@@ -1,18 +1,17 @@
 """The service and its two resource types."""
 
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from local.extensions.autoscaling.scaler import Scaler, Target, policy_arn
 from local.extensions.hooks import Created, Properties, account_and_region
-from local.extensions.json_service import Answer, as_json
+from local.extensions.json_service import JsonService, Record, invalid
 from operations.errors import OperationError
 
 PREFIX = "AnyScaleFrontendService."
 
 
-class AutoScaling:
+class AutoScaling(JsonService):
     """Application Auto Scaling, as far as the platform and its tests ask for it.
 
     Parameters
@@ -22,36 +21,28 @@ class AutoScaling:
     """
 
     def __init__(self, scaler: Scaler) -> None:
+        super().__init__(
+            "application-autoscaling",
+            PREFIX,
+            {
+                "RegisterScalableTarget": self._register,
+                "DeregisterScalableTarget": self._deregister,
+                "DescribeScalableTargets": self._targets,
+                "PutScalingPolicy": self._put_policy,
+                "DeleteScalingPolicy": self._delete_policy,
+                "DescribeScalingPolicies": self._policies,
+                "DescribeScalingActivities": self._activities,
+                "PutScheduledAction": self._put_action,
+            },
+        )
         self._scaler = scaler
-        self._operations: dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
-            "RegisterScalableTarget": self._register,
-            "DeregisterScalableTarget": self._deregister,
-            "DescribeScalableTargets": self._targets,
-            "PutScalingPolicy": self._put_policy,
-            "DeleteScalingPolicy": self._delete_policy,
-            "DescribeScalingPolicies": self._policies,
-            "DescribeScalingActivities": self._activities,
-            "PutScheduledAction": self._put_action,
-        }
 
-    async def answer(
-        self,
-        method: str,
-        path: str,
-        headers: Mapping[str, str],
-        body: bytes,
-        query: Mapping[str, Any],
-    ) -> Answer:
-        """Answer a request."""
-        operation = headers.get("x-amz-target", "").removeprefix(PREFIX)
-        work = self._operations.get(operation)
-        if work is None:
-            what = f"application-autoscaling:{operation} does not run on this machine."
-            return as_json(400, {"__type": "UnknownOperationException", "message": what})
+    def do(self, operation: str, request: Mapping[str, Any]) -> Record:
+        """Carry out an operation; templates are told of what does not fit in another way."""
         try:
-            return as_json(200, work(json.loads(body or b"{}")))
+            return super().do(operation, request)
         except OperationError as error:
-            return as_json(400, {"__type": "ValidationException", "message": str(error)})
+            raise invalid(str(error)) from error
 
     def target(self, request: Mapping[str, Any]) -> Target:
         """The target that a request names.

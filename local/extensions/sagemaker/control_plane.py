@@ -3,11 +3,17 @@
 An operation that is not here is refused, never pretended.
 """
 
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from local.extensions.json_service import Answer, RefusedError, as_json, invalid, refused
+from local.extensions.json_service import (
+    Answer,
+    JsonService,
+    Operation,
+    RefusedError,
+    invalid,
+    refused,
+)
 from local.extensions.sagemaker.components import RESOURCE, Components
 from local.extensions.sagemaker.endpoints import Endpoints
 from local.extensions.sagemaker.records import Records, split
@@ -19,7 +25,7 @@ KEPT = ("Model", "EndpointConfig")
 """Kinds that are records and nothing that runs."""
 
 
-class SageMaker:
+class SageMaker(JsonService):
     """The service.
 
     Parameters
@@ -40,29 +46,33 @@ class SageMaker:
         components: Components,
         runtime: Runtime,
     ) -> None:
+        super().__init__(
+            "sagemaker",
+            "SageMaker.",
+            {
+                "CreateModel": lambda request: self._keep("Model", request),
+                "CreateEndpointConfig": self._create_config,
+                "CreateEndpoint": endpoints.create,
+                "DescribeEndpoint": endpoints.describe,
+                "UpdateEndpoint": endpoints.update,
+                "UpdateEndpointWeightsAndCapacities": endpoints.update_capacities,
+                "DeleteEndpoint": self._delete_endpoint,
+                "CreateTransformJob": jobs.create,
+                "DescribeTransformJob": jobs.describe,
+                "StopTransformJob": jobs.stop,
+                "ListTransformJobs": jobs.all,
+                "CreateInferenceComponent": components.create,
+                "DescribeInferenceComponent": components.describe,
+                "UpdateInferenceComponent": components.update,
+                "UpdateInferenceComponentRuntimeConfig": components.update_copies,
+                "DeleteInferenceComponent": components.delete,
+                "ListInferenceComponents": components.all,
+            },
+        )
         self.endpoints = endpoints
         self.components = components
         self._records = records
         self._runtime = runtime
-        self._operations: dict[str, Callable[[Mapping[str, Any]], Record]] = {
-            "CreateModel": lambda request: self._keep("Model", request),
-            "CreateEndpointConfig": self._create_config,
-            "CreateEndpoint": endpoints.create,
-            "DescribeEndpoint": endpoints.describe,
-            "UpdateEndpoint": endpoints.update,
-            "UpdateEndpointWeightsAndCapacities": endpoints.update_capacities,
-            "DeleteEndpoint": self._delete_endpoint,
-            "CreateTransformJob": jobs.create,
-            "DescribeTransformJob": jobs.describe,
-            "StopTransformJob": jobs.stop,
-            "ListTransformJobs": jobs.all,
-            "CreateInferenceComponent": components.create,
-            "DescribeInferenceComponent": components.describe,
-            "UpdateInferenceComponent": components.update,
-            "UpdateInferenceComponentRuntimeConfig": components.update_copies,
-            "DeleteInferenceComponent": components.delete,
-            "ListInferenceComponents": components.all,
-        }
 
     async def answer(
         self,
@@ -73,38 +83,17 @@ class SageMaker:
         query: Mapping[str, Any],
     ) -> Answer:
         """Answer a request to SageMaker or to its runtime."""
+        invocation = INVOCATION.fullmatch(path)
+        if not invocation:
+            return await super().answer(method, path, headers, body, query)
         try:
-            invocation = INVOCATION.fullmatch(path)
-            if invocation:
-                return await self._runtime.answer(invocation, headers, body)
-            operation = headers.get("x-amz-target", "").removeprefix("SageMaker.")
-            return as_json(200, self.do(operation, json.loads(body or b"{}")))
+            return await self._runtime.answer(invocation, headers, body)
         except RefusedError as error:
             return refused(error)
 
-    def do(self, operation: str, request: Mapping[str, Any]) -> Record:
-        """Carry out an operation of the control plane.
-
-        Parameters
-        ----------
-        operation
-            Its name, such as ``CreateModel``.
-        request
-            Its request.
-
-        Raises
-        ------
-        RefusedError
-            Where it is not served here, or its request does not fit.
-        """
-        work = self._operations.get(operation) or self._of_records(operation)
-        if work is None:
-            raise RefusedError(
-                "UnknownOperationException",
-                f"sagemaker:{operation} does not run on this machine, and nothing pretends that it"
-                " did. Deploy to an account to use it.",
-            )
-        return work(self._records.checked(operation, request))
+    def work(self, operation: str) -> Operation | None:
+        """What carries an operation out; nothing where it is not served here."""
+        return super().work(operation) or self._of_records(operation)
 
     def capacity(self, resource: str) -> int | None:
         """How many instances or copies there are to be; nothing while that changes.
@@ -131,11 +120,7 @@ class SageMaker:
         else:
             self.endpoints.scale(resource, capacity)
 
-    def accepted(self, operation: str, properties: Mapping[str, Any]) -> Record:
-        """Of `properties`, those that an operation takes."""
-        return self._records.accepted(operation, properties)
-
-    def _of_records(self, operation: str) -> Callable[[Mapping[str, Any]], Record] | None:
+    def _of_records(self, operation: str) -> Operation | None:
         """What records alone answer, or nothing."""
         verb, kind = split(operation)
         if operation in ("AddTags", "ListTags", "DeleteTags"):

@@ -17,8 +17,7 @@ class Records:
     def __init__(self) -> None:
         self._records: dict[str, dict[str, Record]] = {kind: {} for kind in KINDS}
         self._tags: dict[str, dict[str, str]] = {}
-        self._model = ServiceModel("sagemaker")
-        self.checked, self.accepted = self._model.checked, self._model.accepted
+        self.checked = ServiceModel("sagemaker").checked
 
     def add(self, kind: str, request: Mapping[str, Any]) -> Record:
         """Keep a new record.

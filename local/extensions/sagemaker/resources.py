@@ -23,7 +23,7 @@ class SageMakerResource:
     def create(self, logical_id: str, properties: Properties, stack: str) -> Created:
         """Create one."""
         name = properties.get(f"{self.kind}Name") or f"{stack}-{logical_id}"
-        request = self.sagemaker.accepted(f"Create{self.kind}", properties)
+        request = self.sagemaker.model.accepted(f"Create{self.kind}", properties)
         made = self.sagemaker.do(f"Create{self.kind}", {**request, f"{self.kind}Name": name})
         return self.created(made[f"{self.kind}Arn"])
 
@@ -72,7 +72,7 @@ class EndpointResource(SageMakerResource):
         if at_home and now["EndpointStatus"] == "InService":
             # A rollback of the stack, after one of the endpoint: it has never left.
             return self.created(physical_id)
-        request = self.sagemaker.accepted("UpdateEndpoint", new)
+        request = self.sagemaker.model.accepted("UpdateEndpoint", new)
         self.sagemaker.do("UpdateEndpoint", {**request, "EndpointName": name})
         reason = self.sagemaker.endpoints.wait(name).get("FailureReason")
         if reason:
@@ -101,7 +101,7 @@ class ComponentResource(SageMakerResource):
         self, physical_id: str, old: Properties, new: Properties, stack: str, logical_id: str
     ) -> Created:
         """Update it; where the old model serves on, so does the stack's old template."""
-        request = self.sagemaker.accepted("UpdateInferenceComponent", _counted(new))
+        request = self.sagemaker.model.accepted("UpdateInferenceComponent", _counted(new))
         name = {"InferenceComponentName": name_of(physical_id)}
         self.sagemaker.do("UpdateInferenceComponent", {**request, **name})
         return self._settled(physical_id)
