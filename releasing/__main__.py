@@ -23,7 +23,7 @@ from releasing.close import close as close_step
 from releasing.deploy import deploy as deploy_step
 from releasing.drift import drift as drift_step
 from releasing.history import history as history_table
-from releasing.journal import OvertakenError
+from releasing.ledger import OvertakenError
 from releasing.prepare import prepare as prepare_step
 from releasing.promote import Source, session_of
 from releasing.promote import promote as promote_version

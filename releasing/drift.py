@@ -43,7 +43,7 @@ def drift(services: Services, endpoints: Iterable[str]) -> dict[str, list[str]]:
 def _under_way(services: Services, endpoint: str) -> bool:
     """Whether a release is under way; one whose execution is over is closed."""
     pipeline = services.pipeline(endpoint)
-    for attempt in services.journal(endpoint).attempts():
+    for attempt in services.journal(endpoint).entries():
         ended = pipeline.ended(attempt.execution)
         if attempt.settled:
             continue

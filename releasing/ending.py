@@ -8,7 +8,8 @@ from mlflow.exceptions import MlflowException
 
 from mlops_constructs.faults import FaultsError
 from operations.errors import OperationError
-from releasing.journal import Attempt, Outcome, now
+from releasing.journal import Attempt, Outcome
+from releasing.ledger import now
 from releasing.promotion import read_promotion
 from releasing.services import Services
 from releasing.write_back import write_back

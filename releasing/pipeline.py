@@ -1,4 +1,4 @@
-"""The pipeline of an endpoint: which executions run, which waits for a person, why one failed."""
+"""A pipeline: which executions run, which waits for a person, why one failed."""
 
 import re
 from dataclasses import dataclass
@@ -27,15 +27,21 @@ class Ended:
         Why, in words.
     promotion
         What its variable PROMOTION says.
+    stage
+        The stage that failed; empty where none did.
+    source
+        The version of the object that it took as its source; empty where it took none.
     """
 
     status: str = ""
     reason: str = ""
     promotion: str = ""
+    stage: str = ""
+    source: str = ""
 
 
 class Pipeline:
-    """The pipeline of one endpoint.
+    """A pipeline.
 
     Parameters
     ----------
@@ -59,8 +65,15 @@ class Pipeline:
         if not known:
             return Ended()
         variables = {it["name"]: it["resolvedValue"] for it in known.get("variables", [])}
-        reason = self._failure(execution) or known.get("statusSummary", "")
-        return Ended(known["status"], reason, variables.get("PROMOTION", ""))
+        stage, said = self._failure(execution)
+        return Ended(
+            status=known["status"],
+            reason=f"{stage}: {said}" if stage else known.get("statusSummary", ""),
+            promotion=variables.get("PROMOTION", ""),
+            stage=stage,
+            # https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_ArtifactRevision.html
+            source=next((it["revisionId"] for it in known.get("artifactRevisions", [])), ""),
+        )
 
     def reject_others(self, execution: str, summary: str) -> None:
         """Reject what waits for a person: none can, while another one does.
@@ -107,8 +120,8 @@ class Pipeline:
         found: dict[str, Any] = answer["pipelineExecution"]
         return found
 
-    def _failure(self, execution: str) -> str:
-        """What the action said that failed; whoever rejected an approval says why, too."""
+    def _failure(self, execution: str) -> tuple[str, str]:
+        """The stage that failed, and what was said: by whoever rejected an approval, too."""
         answer = self._codepipeline.list_action_executions(
             pipelineName=self._name, filter={"pipelineExecutionId": execution}
         )
@@ -120,5 +133,5 @@ class Pipeline:
                     or result.get("externalExecutionSummary")
                     or "it said nothing"
                 )
-                return f"{action['stageName']}: {said}"
-        return ""
+                return action["stageName"], said
+        return "", ""

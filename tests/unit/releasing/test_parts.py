@@ -14,7 +14,8 @@ from ruamel.yaml import YAML
 
 from mlops_constructs.faults import FaultsError
 from releasing.answers import faults_of
-from releasing.journal import Journal, OvertakenError
+from releasing.journal import Journal
+from releasing.ledger import OvertakenError
 from releasing.promotion import read_promotion
 from releasing.settings import Settings
 from releasing.smoke import Answer, smoke_test

@@ -25,7 +25,7 @@ from operations.records import record_text
 from releasing.close import close
 from releasing.deploy import deploy
 from releasing.drift import drift
-from releasing.journal import OvertakenError
+from releasing.ledger import OvertakenError
 from releasing.prepare import prepare
 from releasing.promotion import PromotedModel, Promotion, ask, promotion_key
 from releasing.records import Records
