@@ -1,5 +1,6 @@
 """The builds that a release runs in: one project for each set of rights, in the network."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from aws_cdk import Stack
@@ -25,6 +26,7 @@ from mlops_constructs.release_store import (
     APP,
     ATTEMPTS,
     DRIFT,
+    PLATFORM,
     PROMOTIONS,
     RECORDS,
     SOURCE,
@@ -36,8 +38,28 @@ from mlops_constructs.tracking_task import PORT
 BUILDSPEC = "releasing/buildspec.yaml"
 """Where the app says what a build runs."""
 
-PROJECTS = (PREPARE, DEPLOY) = ("prepare", "deploy")
-"""Before a person approves, and afterwards."""
+PROJECTS = (PREPARE, INSPECT, DEPLOY) = ("prepare", "inspect", "deploy")
+"""Before a person approves: for a release, and for a change of the platform. And afterwards."""
+
+STEPS: Mapping[str, str] = {
+    "prepare": PREPARE,
+    "deploy": DEPLOY,
+    "verify": DEPLOY,
+    "close": DEPLOY,
+    "drift": DEPLOY,
+    "platform-prepare": INSPECT,
+    "platform-deploy": DEPLOY,
+    "platform-close": DEPLOY,
+}
+"""The project that each step runs in: all but the first ones may have to put a version back."""
+
+PROPOSAL, INSPECTED = "Proposed", "Inspected"
+"""What the pipeline of the platform takes, and what its first step hands on.
+
+CodePipeline names a folder of its bucket by the first ten letters of each, so that rights can tell
+them from artifacts of other pipelines:
+https://docs.aws.amazon.com/codepipeline/latest/userguide/welcome-introducing-artifacts.html
+"""
 
 # A deployment waits for its canary, and what is prepared behind it waits for both.
 # https://docs.aws.amazon.com/codepipeline/latest/userguide/limits.html
@@ -53,12 +75,13 @@ _ENDPOINTS = (
     "sagemaker:DescribeEndpointConfig",
     "sagemaker:DescribeModel",
 )
-_PIPELINES = (
+_EXECUTIONS = (
     "codepipeline:GetPipelineExecution",
     "codepipeline:GetPipelineState",
     "codepipeline:ListActionExecutions",
-    "codepipeline:PutApprovalResult",
 )
+_APPROVE = "codepipeline:PutApprovalResult"
+_STOP = "codepipeline:StopPipelineExecution"
 # What the cdk CLI asks of the bucket and the parameter of its bootstrap, once it has their role.
 # https://docs.aws.amazon.com/cdk/v2/guide/bootstrapping-env.html
 _PUBLISHING = (
@@ -79,6 +102,7 @@ _DEPLOYING = (
     "cloudformation:GetTemplateSummary",
     "cloudformation:ListStackResources",
     "cloudformation:RollbackStack",
+    "cloudformation:UpdateTerminationProtection",
 )
 
 
@@ -117,11 +141,13 @@ class ReleaseTools:
 
 
 class ReleaseBuilds(Construct):
-    """Two CodeBuild projects with the same image and source, and rights of their own.
+    """Three CodeBuild projects with the same image and source, and rights of their own.
 
-    What ``prepare`` does happens before anybody has approved: it looks at what is and what would
-    be. ``deploy`` alone takes the roles that change the account, asks the API, and writes down
-    what serves.
+    What ``prepare`` and ``inspect`` do happens before anybody has approved: they look at what is
+    and what would be. ``inspect`` runs an app that is proposed, which nobody has approved either:
+    what a release runs with, what it hands on and what waits for a person is out of its reach.
+    ``deploy`` alone takes the roles that change the account, asks the API, and writes down what
+    serves.
 
     CodeBuild pulls the image over a network of its own, as itself; what runs in it, its source and
     its artifacts go through the VPC:
@@ -152,7 +178,7 @@ class ReleaseBuilds(Construct):
     Attributes
     ----------
     projects : dict of str to aws_cdk.aws_codebuild.CfnProject
-        The projects: ``prepare`` and ``deploy``.
+        The projects: ``prepare``, ``inspect`` and ``deploy``.
     roles : dict of str to mlops_constructs.platform_role.PlatformRole
         The role of each.
 
@@ -166,7 +192,12 @@ class ReleaseBuilds(Construct):
     CALLS = (
         ServiceCall("apigateway", "release builds", "read the API's key", ("apigateway:GET",)),
         ServiceCall("cloudformation", "release builds", "compare, deploy and explain", _DEPLOYING),
-        ServiceCall("codepipeline", "release builds", "reject what is overtaken", _PIPELINES),
+        ServiceCall(
+            "codepipeline",
+            "release builds",
+            "reject or stop what is overtaken",
+            (*_EXECUTIONS, _APPROVE, _STOP),
+        ),
         ServiceCall("ecr.api", "release builds", "look for images", ("ecr:DescribeImages",)),
         ServiceCall("execute-api", "release builds", "try a release", ("execute-api:Invoke",)),
         ServiceCall(
@@ -238,7 +269,10 @@ class ReleaseBuilds(Construct):
             tools.tracking, ec2.Port.tcp(PORT), "Reads aliases, writes tags"
         )
         self.roles = {name: self._role(name) for name in PROJECTS}
+        for name in (PREPARE, DEPLOY):
+            self._grant_release(self.roles[name])
         self._grant_prepare(self.roles[PREPARE])
+        self._grant_inspect(self.roles[INSPECT])
         self._grant_deploy(self.roles[DEPLOY])
         self.projects = {name: self._project(name) for name in PROJECTS}
 
@@ -336,11 +370,23 @@ class ReleaseBuilds(Construct):
         self._log.grant_write(role)
         self._network.grant_attach(role)
         self._lend_interfaces(role)
-        self._tools.artifacts.grant_read(role, f"{MODELS_PREFIX}/")
         self._store.grant_build(role)
-        self._store.grant_read(role, SOURCE, PROMOTIONS, RECORDS)
+        self._store.grant_read(role, SOURCE, RECORDS)
+        iam.Grant.add_to_principal(
+            grantee=role,
+            actions=["sns:Publish"],
+            resource_arns=[self._tools.topic.topic_arn],
+        )
+        grant_through(self._key, role, "sns", "kms:Decrypt", "kms:GenerateDataKey")
+        return role
+
+    def _grant_release(self, role: PlatformRole) -> None:
+        """Look at endpoints and models, and write how far a release has come."""
+        stack = Stack.of(self)
+        self._tools.artifacts.grant_read(role, f"{MODELS_PREFIX}/")
+        self._store.grant_read(role, PROMOTIONS)
         self._store.grant_read_write(role, ATTEMPTS)
-        self._store.grant_artifacts(role)
+        self._store.grant_artifacts(role, self._naming.pipeline_artifacts)
         iam.Grant.add_to_principal(
             grantee=role,
             actions=["secretsmanager:GetSecretValue"],
@@ -363,26 +409,66 @@ class ReleaseBuilds(Construct):
         self._allow(
             role,
             "The environment has a pipeline for each endpoint that is followed.",
-            _PIPELINES,
+            (*_EXECUTIONS, _APPROVE),
             stack.format_arn(service="codepipeline", resource=self._naming.pipeline("*")),
         )
-        iam.Grant.add_to_principal(
-            grantee=role,
-            actions=["sns:Publish"],
-            resource_arns=[self._tools.topic.topic_arn],
-        )
-        grant_through(self._key, role, "sns", "kms:Decrypt", "kms:GenerateDataKey")
+
+    def _grant_prepare(self, role: PlatformRole) -> None:
+        """See what is deployed of an endpoint, and whether its images are there."""
+        self._look_for_images(role)
         self._allow(
             role,
             "Every endpoint has a stack of its own, which CloudFormation numbers.",
             _STACKS,
-            stack.format_arn(
-                service="cloudformation",
-                resource="stack",
-                resource_name=self._naming.stack("Endpoint-*/*"),
+            self._stacks("Endpoint-*"),
+        )
+
+    def _grant_inspect(self, role: PlatformRole) -> None:
+        """Compare what is proposed with what there is, and stop what waits for its approval.
+
+        Whoever may answer an approval may also give it, so that a proposal could approve the one
+        before it. To stop an execution lets nothing through:
+        https://docs.aws.amazon.com/codepipeline/latest/userguide/pipelines-stop.html
+        """
+        self._look_for_images(role)
+        folder = self._naming.platform_artifacts
+        self._store.grant_read(role, f"{folder}{PROPOSAL}/")
+        self._store.grant_read_write(role, PLATFORM)
+        self._store.grant_artifacts(role, f"{folder}{INSPECTED}/")
+        iam.Grant.add_to_principal(
+            grantee=role,
+            actions=[*_EXECUTIONS, _STOP],
+            resource_arns=[self._platform_pipeline()],
+        )
+        self._allow(
+            role,
+            "A change of the platform is compared with every stack of the environment, which"
+            " CloudFormation numbers.",
+            ["cloudformation:DescribeStacks", "cloudformation:GetTemplate"],
+            self._stacks("*"),
+        )
+
+    def _look_for_images(self, role: PlatformRole) -> None:
+        self._allow(
+            role,
+            "An endpoint may be served by any image of the environment.",
+            ["ecr:DescribeImages"],
+            Stack.of(self).format_arn(
+                service="ecr", resource="repository", resource_name=self._naming.repository("*")
             ),
         )
-        return role
+
+    def _stacks(self, name: str) -> str:
+        return Stack.of(self).format_arn(
+            service="cloudformation",
+            resource="stack",
+            resource_name=f"{self._naming.stack(name)}/*",
+        )
+
+    def _platform_pipeline(self) -> str:
+        return Stack.of(self).format_arn(
+            service="codepipeline", resource=self._naming.platform_pipeline
+        )
 
     def _lend_interfaces(self, role: PlatformRole) -> None:
         """Let CodeBuild, and no other service, use interfaces in the isolated subnets.
@@ -416,17 +502,6 @@ class ReleaseBuilds(Construct):
             f"AwsSolutions-IAM5[Resource::{interfaces}]",
         )
 
-    def _grant_prepare(self, role: PlatformRole) -> None:
-        """Whether the images of a release are there."""
-        self._allow(
-            role,
-            "An endpoint may be served by any image of the environment.",
-            ["ecr:DescribeImages"],
-            Stack.of(self).format_arn(
-                service="ecr", resource="repository", resource_name=self._naming.repository("*")
-            ),
-        )
-
     def _grant_deploy(self, role: PlatformRole) -> None:
         """Take the roles of `cdk bootstrap`, ask as users do, write down what serves.
 
@@ -457,6 +532,23 @@ class ReleaseBuilds(Construct):
             resource_arns=[f"{key}{self._tools.api_key.key_id}"],
         )
         self._store.grant_read_write(role, RECORDS, DRIFT)
+        self._grant_platform(role)
+
+    def _grant_platform(self, role: PlatformRole) -> None:
+        """Take over what was inspected, and ask again for releases that have to follow."""
+        self._store.grant_read(role, f"{self._naming.platform_artifacts}{INSPECTED}/")
+        self._store.grant_replace(role, APP)
+        self._store.grant_read_write(role, PLATFORM, PROMOTIONS)
+        iam.Grant.add_to_principal(
+            grantee=role, actions=list(_EXECUTIONS), resource_arns=[self._platform_pipeline()]
+        )
+        self._allow(
+            role,
+            "A change of the platform deploys every stack of the environment, which CloudFormation"
+            " numbers.",
+            _STACKS,
+            self._stacks("*"),
+        )
 
     def _allow(
         self, role: PlatformRole, reason: str, actions: tuple[str, ...] | list[str], *arns: str

@@ -16,18 +16,9 @@ from mlops_constructs.encryption_key import grant_through
 from mlops_constructs.faults import Fault, raise_faults
 from mlops_constructs.naming import Naming
 from mlops_constructs.platform_role import PlatformRole
-from mlops_constructs.release_builds import DEPLOY, PREPARE, ReleaseBuilds
+from mlops_constructs.release_builds import DEPLOY, PREPARE, STEPS, ReleaseBuilds
 from mlops_constructs.release_store import APP, PROMOTIONS, ReleaseStore
 from mlops_constructs.undelivered_events import UndeliveredEvents
-
-STEPS: Mapping[str, str] = {
-    "prepare": PREPARE,
-    "deploy": DEPLOY,
-    "verify": DEPLOY,
-    "close": DEPLOY,
-    "drift": DEPLOY,
-}
-"""The project that each step runs in: all but the first may have to put a version back."""
 
 UNHAPPY = ("FAILED", "CANCELED", "STOPPED", "SUPERSEDED")
 """The ends of an execution that no step of it has written down.
@@ -309,11 +300,11 @@ class ReleasePipelines(Construct):
             description="Release pipelines",
             path=self._naming.pipelines_path,
         )
-        self._store.grant_pipeline(role)
+        self._store.grant_pipeline(role, APP, self._naming.pipeline_artifacts)
         iam.Grant.add_to_principal(
             grantee=role,
             actions=["codebuild:BatchGetBuilds", "codebuild:StartBuild"],
-            resource_arns=[project.attr_arn for project in self._builds.projects.values()],
+            resource_arns=[self._builds.projects[name].attr_arn for name in (PREPARE, DEPLOY)],
         )
         if self._topic:
             iam.Grant.add_to_principal(
