@@ -13,6 +13,30 @@ SUMMARY = 512
 """The longest comment of an approval.
 https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_ApprovalResult.html
 """
+REASON = 200
+"""The longest reason of a stop.
+https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_StopPipelineExecution.html
+"""
+STOPPED = ("DuplicatedStopRequestException", "PipelineExecutionNotStoppableException")
+"""What CodePipeline says of a stop that is not needed any more."""
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """An approval that waits for a person.
+
+    Parameters
+    ----------
+    execution, stage, action
+        Where it stands.
+    token
+        What it is answered with.
+    """
+
+    execution: str
+    stage: str
+    action: str
+    token: str
 
 
 @dataclass(frozen=True)
@@ -85,26 +109,56 @@ class Pipeline:
         summary
             Why.
         """
+        for waiting in self._waiting(execution):
+            self._codepipeline.put_approval_result(
+                pipelineName=self._name,
+                stageName=waiting.stage,
+                actionName=waiting.action,
+                result={"summary": summary[:SUMMARY], "status": "Rejected"},
+                token=waiting.token,
+            )
+
+    def stop_others(self, execution: str, reason: str) -> None:
+        """Stop what waits for a person: whoever may do that may not let anything through by it.
+
+        Parameters
+        ----------
+        execution
+            The execution that is not stopped.
+        reason
+            Why.
+        """
+        for waiting in self._waiting(execution):
+            try:
+                self._codepipeline.stop_pipeline_execution(
+                    pipelineName=self._name,
+                    pipelineExecutionId=waiting.execution,
+                    abandon=True,
+                    reason=reason[:REASON],
+                )
+            except ClientError as error:
+                if error.response["Error"]["Code"] not in STOPPED:
+                    raise
+
+    def _waiting(self, execution: str) -> list[Waiting]:
+        """The approvals that wait, but that of an execution."""
         try:
             stages = self._codepipeline.get_pipeline_state(name=self._name)["stageStates"]
         except ClientError as error:
             if error.response["Error"]["Code"] in UNKNOWN:
-                return
+                return []
             raise
+        found = []
         for stage in stages:
-            if stage.get("latestExecution", {}).get("pipelineExecutionId") == execution:
-                continue
-            for action in stage["actionStates"]:
+            inside = stage.get("latestExecution", {}).get("pipelineExecutionId")
+            for action in stage["actionStates"] if inside != execution else []:
                 latest = action.get("latestExecution", {})
                 # Nothing but an approval has a token.
                 if latest.get("status") == "InProgress" and latest.get("token"):
-                    self._codepipeline.put_approval_result(
-                        pipelineName=self._name,
-                        stageName=stage["stageName"],
-                        actionName=action["actionName"],
-                        result={"summary": summary[:SUMMARY], "status": "Rejected"},
-                        token=latest["token"],
+                    found.append(
+                        Waiting(inside, stage["stageName"], action["actionName"], latest["token"])
                     )
+        return found
 
     def _execution(self, execution: str) -> dict[str, Any]:
         if not EXECUTION.fullmatch(execution):

@@ -69,7 +69,7 @@ class Services:
     store, records
         The bucket of releases, and the records in it.
     mlflow
-        A client of MLflow that is logged in.
+        A client of MLflow that is logged in; nothing for what changes the platform.
     s3, ecr, sagemaker, cloudformation, codepipeline, sns
         Clients.
     topic
@@ -158,7 +158,9 @@ def outputs(cloudformation: Any, stack: str) -> dict[str, str]:
     return {it["OutputKey"]: it["OutputValue"] for it in described.get("Outputs", [])}
 
 
-def services_of(settings: Settings, root: Path, workspace: Path, say: Say) -> Services:
+def services_of(
+    settings: Settings, root: Path, workspace: Path, say: Say, *, registry: bool = True
+) -> Services:
     """The services of an environment, in its account.
 
     Parameters
@@ -171,6 +173,8 @@ def services_of(settings: Settings, root: Path, workspace: Path, say: Say) -> Se
         Where a release is written to.
     say
         Told what is being done.
+    registry
+        Whether MLflow is asked. What changes the platform has no login to it.
 
     Raises
     ------
@@ -186,12 +190,14 @@ def services_of(settings: Settings, root: Path, workspace: Path, say: Say) -> Se
     session = boto3.Session(region_name=environment.region)
     check_account(environment, session)
     naming, cloudformation = environment.naming, session.client("cloudformation")
-    os.environ.update(
-        login_variables(session.client("secretsmanager"), naming, settings.login or release.login)
-    )
 
     def output(stack: str, name: str) -> str:
         return outputs(cloudformation, naming.stack(stack))[name]
+
+    def mlflow() -> MlflowClient:
+        manager = session.client("secretsmanager")
+        os.environ.update(login_variables(manager, naming, settings.login or release.login))
+        return MlflowClient(settings.tracking_uri or output("Tracking", "TrackingUri"))
 
     store = Store(
         session.client("s3"), settings.bucket or naming.release_bucket(environment.account)
@@ -200,7 +206,7 @@ def services_of(settings: Settings, root: Path, workspace: Path, say: Say) -> Se
         environment=environment,
         store=store,
         records=Records(store, environment.name, root / "releases"),
-        mlflow=MlflowClient(settings.tracking_uri or output("Tracking", "TrackingUri")),
+        mlflow=mlflow() if registry else None,
         s3=session.client("s3"),
         ecr=session.client("ecr"),
         sagemaker=session.client("sagemaker"),

@@ -1,0 +1,259 @@
+"""The step `platform-deploy`: every stack of what was prepared, and what runs releases at last."""
+
+from operations.errors import OperationError
+from operations.source import APP, PROPOSED
+from releasing.asking import release_again
+from releasing.assembly import LAST, MANIFEST, Assembly, endpoint_of
+from releasing.ending import FAILURES
+from releasing.platform_change import Change
+from releasing.platform_ending import became, end_change, settle_change
+from releasing.prepare import ASSEMBLY, MOST_SECONDS, SECONDS
+from releasing.services import Services
+from releasing.stack import REVIEWED
+
+PATIENCE = 20
+"""How often a release is looked at that nobody goes on with: what closes it takes a while."""
+
+RETRIED = ("failed", "stopped", "rejected")
+"""What an execution goes on from, if its stage is tried again."""
+
+
+def platform_deploy(services: Services, proposal: str, execution: str) -> None:
+    """Deploy what was prepared, one stack after the other.
+
+    The stack Release comes last, as it may change the pipeline that runs this. Its action ends
+    then, and the execution as failed, whatever this step did: the step `platform-close` finds in
+    the journal that all of it is deployed.
+    https://docs.aws.amazon.com/codepipeline/latest/userguide/pipelines-edit.html
+
+    Who is killed and begins again deploys no stack twice.
+
+    Parameters
+    ----------
+    services
+        Whom to ask.
+    proposal
+        The version of the proposal; the latest where empty.
+    execution
+        Execution of the pipeline.
+
+    Raises
+    ------
+    OperationError
+        Where a stack failed. CloudFormation has put it back, those before it stay, and everybody
+        was told.
+    """
+    change = _my_turn(services, proposal, execution)
+    if change is None:
+        return
+    deployment = Deployment(services, change)
+    try:
+        deployment.run()
+    except FAILURES as error:
+        change = deployment.change
+        end_change(services, change, "failed", f"{error} {became(change)}")
+        raise
+
+
+def _my_turn(services: Services, proposal: str, execution: str) -> Change | None:
+    """The change, if it is this execution's to go on with."""
+    change = services.changes.of(proposal or services.store.version(PROPOSED))
+    if change is None or change.outcome in ("deployed", "superseded"):
+        said = change.outcome if change else "not under way"
+        services.say(f"Nothing to do: this proposal is {said}")
+        if change and change.execution == execution and not change.settled:
+            settle_change(services, change)  # whoever ended it was killed before that was told
+        return None
+    if change.execution != execution:
+        services.say(f"Nothing to do: execution {change.execution} has this proposal")
+        return None
+    if change.step == "preparing":
+        raise OperationError(
+            f"The change of the platform stands at '{change.step}'.",
+            "Run the steps in order: platform-prepare, platform-deploy.",
+        )
+    if change.outcome not in RETRIED:
+        return change
+    return services.changes.advance(
+        change, outcome="running", reason="", ended="", notified=False
+    )
+
+
+class Deployment:
+    """The deployment of a change.
+
+    Parameters
+    ----------
+    services
+        Whom to ask.
+    change
+        The change, which was prepared.
+
+    Attributes
+    ----------
+    change
+        The change as it is written down.
+    """
+
+    def __init__(self, services: Services, change: Change) -> None:
+        self.change = change
+        self._services = services
+        self._assembly = services.workspace / ASSEMBLY
+
+    def run(self) -> None:
+        """Deploy all of it.
+
+        Raises
+        ------
+        OvertakenError
+            Where another process has it.
+        OperationError
+            Where a stack failed.
+        """
+        self._check_assembly()
+        for stack in self.change.waiting:
+            if stack != LAST and not self._leave(stack):
+                self._deploy(stack)
+        if self.change.step != "replaced":
+            self._replace_app()
+        for endpoint in self.change.again:
+            self._ask_again(endpoint)
+        if LAST in self.change.waiting:
+            self._deploy(LAST)
+        self.change = end_change(self._services, self.change, "deployed", "")
+
+    def _check_assembly(self) -> None:
+        """Make sure that what is deployed is what was looked at."""
+        there = (self._assembly / MANIFEST).is_file()
+        if not there or Assembly(self._assembly).digest != self.change.digest:
+            raise OperationError(
+                f"{self._assembly} is not what was prepared: its digest is not"
+                f" {self.change.digest}.",
+                "Propose it again: make platform.",
+            )
+
+    def _deploy(self, stack: str) -> None:
+        """Deploy a stack, unless its update has begun; say what became of it."""
+        services, state = self._services, self._services.any_stack(stack).settled()
+        if self.change.current != stack:
+            looked = self.change.looked.get(stack)
+            if looked is not None and state.updated != looked:
+                raise OperationError(
+                    f"The stack {stack} was updated since its changes were looked at.",
+                    "Propose it again, to see them anew: make platform.",
+                )
+            step = self.change.step if self.change.step == "replaced" else "deploying"
+            self._advance(step=step, current=stack, updated=state.updated)
+        failure = ""
+        # A stack that was never there is dated by its first look.
+        if state.updated == self.change.updated or state.status == REVIEWED:
+            services.say(f"{stack}: deploying")
+            try:
+                services.cdk.deploy(stack, self._assembly)
+            except OperationError as error:
+                failure = str(error)
+            state = services.any_stack(stack).settled()
+        verdict = state.verdict(self.change.updated, failure)
+        if verdict == "right":
+            again = self._outdated(stack) if state.updated != self.change.updated else ()
+            self._advance(
+                deployed=(*self.change.deployed, stack),
+                again=(*self.change.again, *again),
+                current="",
+                updated="",
+            )
+            return
+        self._advance(
+            looked={**self.change.looked, stack: state.updated}, current="", updated=""
+        )
+        did = "rolled it back" if verdict == "rolled back" else f"left it {state.status}"
+        why = services.any_stack(stack).why()
+        raise OperationError(
+            f"{stack}: CloudFormation {did}. {why} {failure}".strip(),
+            "Mend it, and propose it again; or try the stage again.",
+        )
+
+    def _leave(self, stack: str) -> bool:
+        """Leave an endpoint as it is where what it serves is not what was looked at."""
+        endpoint = endpoint_of(stack)
+        if not endpoint or self.change.current == stack:
+            return False
+        reason = self._half_way(endpoint)
+        if not reason and self._record(endpoint) != self.change.records.get(endpoint, ""):
+            reason = "another version was released since its changes were looked at"
+        if not reason:
+            return False
+        latest = self._services.journal(endpoint).latest()
+        goes_on = bool(latest) and latest.outcome in ("running", "served")
+        again = (endpoint,) if goes_on and self._followed(endpoint) else ()
+        reason += "; it is released again with the new app" if again else "; propose again for it"
+        self._services.say(f"{stack}: left as it is, because {reason}")
+        self._advance(
+            left={**self.change.left, stack: reason}, again=(*self.change.again, *again)
+        )
+        return True
+
+    def _half_way(self, endpoint: str) -> str:
+        """Wait for a release that is being deployed; why not, where nobody goes on with it."""
+        services, alone = self._services, 0
+        for _ in range(MOST_SECONDS // SECONDS):
+            running = [it for it in services.journal(endpoint).entries() if it.outcome == "running"]
+            if any(it.unclean and it.untouched for it in running):
+                return "a version that nobody verified may serve"
+            begun = [it for it in running if not it.untouched]
+            if not begun:
+                return ""
+            runs = any(services.pipeline(endpoint).runs(it.execution) for it in begun)
+            alone = 0 if runs else alone + 1
+            if alone > PATIENCE:
+                return "a release of it was left half way"
+            services.say(f"{endpoint}: a release is under way: waiting")
+            services.sleep(SECONDS)
+        raise OperationError(
+            f"A release of '{endpoint}' is still under way after {MOST_SECONDS // 3600} hours.",
+            "See its pipeline; then try the stage again.",
+        )
+
+    def _outdated(self, stack: str) -> tuple[str, ...]:
+        """The endpoint of a stack that was updated, if a release of it knows nothing of that."""
+        endpoint = endpoint_of(stack)
+        if not endpoint or not self._followed(endpoint):
+            return ()
+        entries = self._services.journal(endpoint).entries()
+        prepared = any(it.outcome == "running" for it in entries)
+        released = self._record(endpoint) != self.change.records.get(endpoint, "")
+        return (endpoint,) if prepared or released else ()
+
+    def _replace_app(self) -> None:
+        """From here on releases are made with the proposed app, and with its images."""
+        services = self._services
+        services.store.copy(PROPOSED, self.change.version, APP)
+        services.records.write_images(self.change.images)
+        self._advance(step="replaced", current="", updated="")
+
+    def _ask_again(self, endpoint: str) -> None:
+        """Ask for a release again, with the new app."""
+        if endpoint in self.change.asked:
+            return
+        content, left = self.change.proposal.content, self.change.left
+        try:
+            said = release_again(
+                self._services, endpoint, content.by, f"the platform changed: {content.commit[:12]}"
+            )
+            self._services.say(f"{endpoint}: {said} is asked for again")
+        except OperationError as error:
+            # Whoever is told of the change is told of this, too.
+            left = {**left, f"Endpoint-{endpoint}": f"it could not be asked for again: {error}"}
+        self._advance(asked=(*self.change.asked, endpoint), left=left)
+
+    def _record(self, endpoint: str) -> str:
+        """The version of an endpoint's record."""
+        served = self._services.records.current(endpoint)
+        return served.version if served else ""
+
+    def _followed(self, endpoint: str) -> bool:
+        release = self._services.environment.release
+        return bool(release) and endpoint in release.follow
+
+    def _advance(self, **changes: object) -> None:
+        self.change = self._services.changes.advance(self.change, **changes)
