@@ -160,6 +160,11 @@ class Ledger(Generic[E]):
         """An entry by its name."""
         return self._read()[0].of(version)
 
+    def knows(self, version: str) -> bool:
+        """Whether there is an entry of this name, or was one."""
+        book, _ = self._read()
+        return version in book.closed or book.of(version) is not None
+
     def add(self, entry: E, *, newest: bool) -> E | None:
         """Write an entry, or find the one of its name; nothing where that ended long ago.
 

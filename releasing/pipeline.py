@@ -53,15 +53,15 @@ class Ended:
         What its variable PROMOTION says.
     stage
         The stage that failed; empty where none did.
-    source
-        The version of the object that it took as its source; empty where it took none.
+    proposal
+        What its variable PROPOSAL says.
     """
 
     status: str = ""
     reason: str = ""
     promotion: str = ""
     stage: str = ""
-    source: str = ""
+    proposal: str = ""
 
 
 class Pipeline:
@@ -95,8 +95,7 @@ class Pipeline:
             reason=f"{stage}: {said}" if stage else known.get("statusSummary", ""),
             promotion=variables.get("PROMOTION", ""),
             stage=stage,
-            # https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_ArtifactRevision.html
-            source=next((it["revisionId"] for it in known.get("artifactRevisions", [])), ""),
+            proposal=variables.get("PROPOSAL", ""),
         )
 
     def reject_others(self, execution: str, summary: str) -> None:

@@ -3,12 +3,13 @@
 import io
 import zipfile
 from collections.abc import Iterator
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from operations.errors import OperationError
 from operations.source import PROPOSED
+from releasing.assembly import endpoint_of
 from releasing.ledger import Entry, Ledger, now, read_book
 from releasing.store import Store
 
@@ -65,8 +66,9 @@ class Change(Entry):
     `stacks` are those that are deployed, in their order, and `deployed` those that are done.
     `current` is the one that may be in the middle of it, and `updated` when it was last updated
     before that. `looked` is when each stack was last updated as the change was prepared, and
-    `records` the version of each endpoint's record. `left` are stacks that stay as they are, and
-    why; `again` the endpoints to release again, and `asked` those that were asked for.
+    `records` the version of each endpoint's record. `touched` are the stacks of endpoints that were
+    updated, `left` those that stay as they are, and why; `seen_to` those of both whose releases
+    were asked for again, or need not be.
     """
 
     proposal: Proposed
@@ -80,9 +82,9 @@ class Change(Entry):
     deployed: tuple[str, ...] = ()
     current: str = ""
     updated: str = ""
+    touched: tuple[str, ...] = ()
     left: dict[str, str] = {}
-    again: tuple[str, ...] = ()
-    asked: tuple[str, ...] = ()
+    seen_to: tuple[str, ...] = ()
 
     @property
     def version(self) -> str:
@@ -98,6 +100,24 @@ class Change(Entry):
     def waiting(self) -> tuple[str, ...]:
         """The stacks that are still to be deployed."""
         return tuple(it for it in self.stacks if it not in (*self.deployed, *self.left))
+
+    def done(self, stack: str, updated: str) -> dict[str, Any]:
+        """What is new of it where a stack is deployed.
+
+        Parameters
+        ----------
+        stack
+            The stack, which is as it is to be.
+        updated
+            When it was last updated.
+        """
+        moved = updated != self.updated and endpoint_of(stack)
+        return {
+            "deployed": (*self.deployed, stack),
+            "touched": (*self.touched, stack) if moved else self.touched,
+            "current": "",
+            "updated": "",
+        }
 
 
 class Changes(Ledger[Change]):

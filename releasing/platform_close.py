@@ -14,7 +14,7 @@ def platform_close(services: Services, proposal: str, execution: str) -> None:
     services
         Whom to ask.
     proposal
-        The version of the proposal; what the execution took where empty.
+        The version of the proposal; what the execution says where empty.
     execution
         Execution of the pipeline.
 
@@ -27,7 +27,7 @@ def platform_close(services: Services, proposal: str, execution: str) -> None:
     """
     pipeline = services.platform_pipeline
     ended = pipeline.ended(execution)
-    version = proposal or ended.source
+    version = proposal or ended.proposal
     change = next((it for it in services.changes.entries() if it.execution == execution), None)
     if change is None and version:
         # It came to its end before it wrote a word: overtaken between stages, or killed.

@@ -2,17 +2,14 @@
 
 from operations.errors import OperationError
 from operations.source import APP, PROPOSED
-from releasing.asking import release_again
 from releasing.assembly import LAST, MANIFEST, Assembly, endpoint_of
 from releasing.ending import FAILURES
 from releasing.platform_change import Change
+from releasing.platform_endpoints import follow_up, why_not
 from releasing.platform_ending import became, end_change, settle_change
-from releasing.prepare import ASSEMBLY, MOST_SECONDS, SECONDS
+from releasing.prepare import ASSEMBLY
 from releasing.services import Services
 from releasing.stack import REVIEWED
-
-PATIENCE = 20
-"""How often a release is looked at that nobody goes on with: what closes it takes a while."""
 
 RETRIED = ("failed", "stopped", "rejected")
 """What an execution goes on from, if its stage is tried again."""
@@ -116,8 +113,8 @@ class Deployment:
                 self._deploy(stack)
         if self.change.step != "replaced":
             self._replace_app()
-        for endpoint in self.change.again:
-            self._ask_again(endpoint)
+        for stack in (*self.change.touched, *self.change.left):
+            self._follow_up(stack)
         if LAST in self.change.waiting:
             self._deploy(LAST)
         self.change = end_change(self._services, self.change, "deployed", "")
@@ -155,13 +152,7 @@ class Deployment:
             state = services.any_stack(stack).settled()
         verdict = state.verdict(self.change.updated, failure)
         if verdict == "right":
-            again = self._outdated(stack) if state.updated != self.change.updated else ()
-            self._advance(
-                deployed=(*self.change.deployed, stack),
-                again=(*self.change.again, *again),
-                current="",
-                updated="",
-            )
+            self._advance(**self.change.done(stack, state.updated))
             return
         self._advance(
             looked={**self.change.looked, stack: state.updated}, current="", updated=""
@@ -178,51 +169,12 @@ class Deployment:
         endpoint = endpoint_of(stack)
         if not endpoint or self.change.current == stack:
             return False
-        reason = self._half_way(endpoint)
-        if not reason and self._record(endpoint) != self.change.records.get(endpoint, ""):
-            reason = "another version was released since its changes were looked at"
+        reason = why_not(self._services, self.change, endpoint)
         if not reason:
             return False
-        latest = self._services.journal(endpoint).latest()
-        goes_on = bool(latest) and latest.outcome in ("running", "served")
-        again = (endpoint,) if goes_on and self._followed(endpoint) else ()
-        reason += "; it is released again with the new app" if again else "; propose again for it"
         self._services.say(f"{stack}: left as it is, because {reason}")
-        self._advance(
-            left={**self.change.left, stack: reason}, again=(*self.change.again, *again)
-        )
+        self._advance(left={**self.change.left, stack: reason})
         return True
-
-    def _half_way(self, endpoint: str) -> str:
-        """Wait for a release that is being deployed; why not, where nobody goes on with it."""
-        services, alone = self._services, 0
-        for _ in range(MOST_SECONDS // SECONDS):
-            running = [it for it in services.journal(endpoint).entries() if it.outcome == "running"]
-            if any(it.unclean and it.untouched for it in running):
-                return "a version that nobody verified may serve"
-            begun = [it for it in running if not it.untouched]
-            if not begun:
-                return ""
-            runs = any(services.pipeline(endpoint).runs(it.execution) for it in begun)
-            alone = 0 if runs else alone + 1
-            if alone > PATIENCE:
-                return "a release of it was left half way"
-            services.say(f"{endpoint}: a release is under way: waiting")
-            services.sleep(SECONDS)
-        raise OperationError(
-            f"A release of '{endpoint}' is still under way after {MOST_SECONDS // 3600} hours.",
-            "See its pipeline; then try the stage again.",
-        )
-
-    def _outdated(self, stack: str) -> tuple[str, ...]:
-        """The endpoint of a stack that was updated, if a release of it knows nothing of that."""
-        endpoint = endpoint_of(stack)
-        if not endpoint or not self._followed(endpoint):
-            return ()
-        entries = self._services.journal(endpoint).entries()
-        prepared = any(it.outcome == "running" for it in entries)
-        released = self._record(endpoint) != self.change.records.get(endpoint, "")
-        return (endpoint,) if prepared or released else ()
 
     def _replace_app(self) -> None:
         """From here on releases are made with the proposed app, and with its images."""
@@ -231,29 +183,14 @@ class Deployment:
         services.records.write_images(self.change.images)
         self._advance(step="replaced", current="", updated="")
 
-    def _ask_again(self, endpoint: str) -> None:
-        """Ask for a release again, with the new app."""
-        if endpoint in self.change.asked:
+    def _follow_up(self, stack: str) -> None:
+        """See to an endpoint that was deployed or left, now that releases are made with the app."""
+        if stack in self.change.seen_to:
             return
-        content, left = self.change.proposal.content, self.change.left
-        try:
-            said = release_again(
-                self._services, endpoint, content.by, f"the platform changed: {content.commit[:12]}"
-            )
-            self._services.say(f"{endpoint}: {said} is asked for again")
-        except OperationError as error:
-            # Whoever is told of the change is told of this, too.
-            left = {**left, f"Endpoint-{endpoint}": f"it could not be asked for again: {error}"}
-        self._advance(asked=(*self.change.asked, endpoint), left=left)
-
-    def _record(self, endpoint: str) -> str:
-        """The version of an endpoint's record."""
-        served = self._services.records.current(endpoint)
-        return served.version if served else ""
-
-    def _followed(self, endpoint: str) -> bool:
-        release = self._services.environment.release
-        return bool(release) and endpoint in release.follow
+        left = self.change.left.get(stack, "")
+        said = follow_up(self._services, self.change, endpoint_of(stack), left)
+        told = {**self.change.left, stack: said} if said else self.change.left
+        self._advance(seen_to=(*self.change.seen_to, stack), left=told)
 
     def _advance(self, **changes: object) -> None:
         self.change = self._services.changes.advance(self.change, **changes)

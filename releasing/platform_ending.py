@@ -119,14 +119,10 @@ def _looked_after(services: Services, change: Change) -> Change:
     if not change.current:
         return change
     state = services.any_stack(change.current).settled()
-    done = state.updated != change.updated and state.right
-    return services.changes.advance(
-        change,
-        deployed=(*change.deployed, change.current) if done else change.deployed,
-        looked={**change.looked, change.current: state.updated},
-        current="",
-        updated="",
-    )
+    if state.updated != change.updated and state.right:
+        return services.changes.advance(change, **change.done(change.current, state.updated))
+    looked = {**change.looked, change.current: state.updated}
+    return services.changes.advance(change, looked=looked, current="", updated="")
 
 
 def _outcome(ended: Ended) -> Outcome:

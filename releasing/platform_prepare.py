@@ -98,7 +98,9 @@ def _take(services: Services, change: Change | None, execution: str) -> Change |
         deployed=(),
         current="",
         updated="",
+        touched=(),
         left={},
+        seen_to=(),
     )
 
 

@@ -166,9 +166,9 @@ class TestCdk:
 
     def test_one_endpoint_is_made_and_deployed(self, notes: Path, tmp_path: Path) -> None:
         cdk = CdkCli("dev", tmp_path)
-        cdk.synth("iris", Path("r"), Path("out"))
-        cdk.deploy("iris", Path("out"))
-        cdk.destroy("iris", Path("out"))
+        cdk.synth(Path("r"), Path("out"), only="iris")
+        cdk.deploy("Endpoint-iris", Path("out"))
+        cdk.destroy("Endpoint-iris", Path("out"))
         synth, deploy, destroy = notes.read_text().splitlines()
         assert (
             synth
@@ -182,15 +182,16 @@ class TestCdk:
     def test_a_failure_is_said(self, notes: Path, tmp_path: Path) -> None:
         (tmp_path / "fail").touch()
         with pytest.raises(OperationError, match="'cdk deploy Endpoint-iris' ended with status 1"):
-            CdkCli("dev", tmp_path).deploy("iris", Path("out"))
+            CdkCli("dev", tmp_path).deploy("Endpoint-iris", Path("out"))
 
 
 class TestProof:
     def test_a_way_out_speaks_against_an_assembly(self, tmp_path: Path) -> None:
         gateway = {"Type": "AWS::EC2::InternetGateway"}
         template = json.dumps({"Resources": {"WayOut": gateway}})
-        (tmp_path / "Endpoint-iris.template.json").write_text(template)
-        found = check_assembly(ENVIRONMENT, "iris", tmp_path, ROOT / "environments")
+        path = tmp_path / "Endpoint-iris.template.json"
+        path.write_text(template)
+        found = check_assembly(ENVIRONMENT, tmp_path, [path], ROOT / "environments")
         assert [it for it in found if it.startswith("proof: ") and " at WayOut: " in it]
 
 
