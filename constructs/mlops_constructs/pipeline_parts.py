@@ -63,8 +63,8 @@ class PipelineParts:
     ) -> codepipeline.CfnPipeline:
         """A pipeline in which the newest execution overtakes those that wait.
 
-        Its variable has no default, so that nothing runs before an event gives it a value; a
-        change of the pipeline starts nothing either.
+        A pipeline is started when it is made, but not by a change of it. Its variable has no
+        default, so that no step is run without the value that an event gives.
         https://docs.aws.amazon.com/codepipeline/latest/userguide/pipelines-about-starting.html
 
         Parameters

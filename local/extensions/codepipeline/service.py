@@ -22,7 +22,7 @@ from local.extensions.codepipeline.views import (
     summary_of,
 )
 from local.extensions.hooks import Created, Properties, account_and_region
-from local.extensions.json_service import JsonService, Record, RefusedError, invalid
+from local.extensions.json_service import JsonService, Record, RefusedError
 from local.host import Host
 
 PREFIX = "CodePipeline_20150709."
@@ -119,9 +119,11 @@ class CodePipeline(JsonService):
                 execution.abandoned.set()
 
     def start_for_rule(self, arn: str, given: Mapping[str, Any], rule: str) -> None:
-        """Start an execution for a rule of EventBridge, whose input may have ``variables``."""
+        """Start an execution for a rule of EventBridge, whose input is that of a start."""
         trigger = {"triggerType": "CloudWatchEvent", "triggerDetail": rule}
-        self._found(arn.rpartition(":")[2]).start(given.get("variables", []), trigger)
+        self._found(arn.rpartition(":")[2]).start(
+            given.get("variables", []), trigger, given.get("sourceRevisions", [])
+        )
 
     def _create(self, request: Mapping[str, Any]) -> Record:
         return {"pipeline": described(self.create(dict(request["pipeline"])))["pipeline"]}
@@ -134,10 +136,10 @@ class CodePipeline(JsonService):
         return {}
 
     def _start(self, request: Mapping[str, Any]) -> Record:
-        if "sourceRevisions" in request:
-            raise invalid("sourceRevisions: an execution takes the last one on this machine.")
         trigger = {"triggerType": "StartPipelineExecution", "triggerDetail": "user"}
-        execution = self._found(request["name"]).start(request.get("variables", []), trigger)
+        execution = self._found(request["name"]).start(
+            request.get("variables", []), trigger, request.get("sourceRevisions", [])
+        )
         return {"pipelineExecutionId": execution.id}
 
     def _stop(self, request: Mapping[str, Any]) -> Record:
