@@ -145,19 +145,25 @@ def platform(
 
 
 @app.command()
-def platform_prepare(env: Env, proposal: ProposalVersion = "", execution: Execution = BY_HAND) -> None:
+def platform_prepare(
+    env: Env, proposal: ProposalVersion = "", execution: Execution = BY_HAND
+) -> None:
     """See what a proposed app would change of the platform."""
     _platform_step("platform-prepare", env, proposal, execution)
 
 
 @app.command()
-def platform_deploy(env: Env, proposal: ProposalVersion = "", execution: Execution = BY_HAND) -> None:
+def platform_deploy(
+    env: Env, proposal: ProposalVersion = "", execution: Execution = BY_HAND
+) -> None:
     """Deploy the whole platform as it was prepared."""
     _platform_step("platform-deploy", env, proposal, execution)
 
 
 @app.command()
-def platform_close(env: Env, proposal: ProposalVersion = "", execution: Execution = BY_HAND) -> None:
+def platform_close(
+    env: Env, proposal: ProposalVersion = "", execution: Execution = BY_HAND
+) -> None:
     """Write down how a change of the platform ended whose execution is over."""
     _platform_step("platform-close", env, proposal, execution)
 

@@ -5,8 +5,8 @@ from operations.source import APP, PROPOSED
 from releasing.assembly import LAST, MANIFEST, Assembly, endpoint_of
 from releasing.ending import FAILURES
 from releasing.platform_change import Change
-from releasing.platform_endpoints import follow_up, why_not
 from releasing.platform_ending import became, end_change, settle_change
+from releasing.platform_endpoints import ask_again_for, follow_up, under_way, why_not
 from releasing.prepare import ASSEMBLY
 from releasing.services import Services
 from releasing.stack import REVIEWED
@@ -71,9 +71,7 @@ def _my_turn(services: Services, proposal: str, execution: str) -> Change | None
         )
     if change.outcome not in RETRIED:
         return change
-    return services.changes.advance(
-        change, outcome="running", reason="", ended="", notified=False
-    )
+    return services.changes.advance(change, outcome="running", reason="", ended="", notified=False)
 
 
 class Deployment:
@@ -116,7 +114,9 @@ class Deployment:
         for stack in (*self.change.touched, *self.change.left):
             self._follow_up(stack)
         if LAST in self.change.waiting:
+            began = under_way(self._services)
             self._deploy(LAST)
+            ask_again_for(self._services, self.change, began)
         self.change = end_change(self._services, self.change, "deployed", "")
 
     def _check_assembly(self) -> None:
@@ -154,9 +154,7 @@ class Deployment:
         if verdict == "right":
             self._advance(**self.change.done(stack, state.updated))
             return
-        self._advance(
-            looked={**self.change.looked, stack: state.updated}, current="", updated=""
-        )
+        self._advance(looked={**self.change.looked, stack: state.updated}, current="", updated="")
         did = "rolled it back" if verdict == "rolled back" else f"left it {state.status}"
         why = services.any_stack(stack).why()
         raise OperationError(

@@ -1,7 +1,10 @@
-"""Endpoints while the platform changes: each may be released at the same time, by the former app."""
+"""Endpoints while the platform changes: each may be released meanwhile, with the former app."""
+
+from collections.abc import Mapping
 
 from operations.errors import OperationError
 from releasing.asking import release_again
+from releasing.journal import Attempt
 from releasing.platform_change import Change
 from releasing.prepare import MOST_SECONDS, SECONDS
 from releasing.promotion import promotion_key
@@ -69,15 +72,52 @@ def follow_up(services: Services, change: Change, endpoint: str, left: str) -> s
     return f"{left or 'it was released with the former app meanwhile'}; {said}"
 
 
+def under_way(services: Services) -> dict[str, Attempt]:
+    """The releases that are under way, by their endpoints."""
+    release, found = services.environment.release, {}
+    for endpoint in release.follow if release else []:
+        for attempt in services.journal(endpoint).entries():
+            if attempt.outcome == "running" and services.pipeline(endpoint).runs(attempt.execution):
+                found[endpoint] = attempt
+    return found
+
+
+def ask_again_for(services: Services, change: Change, began: Mapping[str, Attempt]) -> None:
+    """Ask again for releases that failed because their pipeline was updated under them.
+
+    https://docs.aws.amazon.com/codepipeline/latest/userguide/pipelines-edit.html
+
+    Parameters
+    ----------
+    services
+        Whom to ask.
+    change
+        The change, whose last stack holds the pipelines.
+    began
+        The releases that were under way before that was deployed.
+    """
+    for endpoint, attempt in began.items():
+        newest = services.store.version(promotion_key(endpoint)) == attempt.version
+        if newest and not services.pipeline(endpoint).runs(attempt.execution):
+            now = services.journal(endpoint).of(attempt.version)
+            if now and now.outcome != "served":
+                services.say(f"{endpoint}: {_ask(services, change, endpoint)}")
+
+
 def _ask_again(services: Services, change: Change, endpoint: str) -> str:
     """Ask for a release again, unless its version failed; what becomes of it, in words."""
-    release, content = services.environment.release, change.proposal.content
+    release = services.environment.release
     latest = services.journal(endpoint).latest()
     failed = latest is not None and latest.outcome not in ("running", "served")
     if not release or endpoint not in release.follow:
         return PROPOSE
     if failed and not _promoted(services, endpoint):
         return PROPOSE
+    return _ask(services, change, endpoint)
+
+
+def _ask(services: Services, change: Change, endpoint: str) -> str:
+    content = change.proposal.content
     reason = f"the platform changed: {content.commit[:12]}"
     try:
         release_again(services, endpoint, content.by, reason)

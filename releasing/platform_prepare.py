@@ -82,9 +82,7 @@ def _take(services: Services, change: Change | None, execution: str) -> Change |
             f"Propose it again: make platform ENV={services.environment.name}.",
         )
     if not own and services.platform_pipeline.runs(change.execution):
-        export_headline(
-            services, f"Nothing to do: execution {change.execution} has this proposal."
-        )
+        export_headline(services, f"Nothing to do: execution {change.execution} has this proposal.")
         return None
     # From the beginning: what was done of it is compared with, as everything that is deployed.
     return services.changes.advance(
@@ -109,9 +107,7 @@ def _make_way(services: Services, mine: Change) -> None:
     pipeline = services.platform_pipeline
     for _ in range(MOST_SECONDS // SECONDS):
         others = [
-            it
-            for it in services.changes.entries()
-            if it.version != mine.version and not it.settled
+            it for it in services.changes.entries() if it.version != mine.version and not it.settled
         ]
         if not others or services.store.version(PROPOSED) != mine.version:
             return
@@ -145,7 +141,11 @@ def _end_other(services: Services, other: Change, mine: Change) -> None:
 
 def _prepared(services: Services, mine: Change) -> None:
     """Write the assembly, have it checked, and say what it changes."""
-    environment, workspace, content = services.environment, services.workspace, mine.proposal.content
+    environment, workspace, content = (
+        services.environment,
+        services.workspace,
+        mine.proposal.content,
+    )
     _check_workspace(services, content)
     naming = from_text(content.request)
     records, images = _collected(services)

@@ -21,7 +21,7 @@ def propose(
     request: Path | None,
     allow: list[str],
 ) -> Proposal:
-    """Put a checkout where the pipeline of the platform takes it, with what it is and what it means.
+    """Put a checkout where the pipeline of the platform takes it, and say what it is.
 
     Parameters
     ----------

@@ -166,7 +166,7 @@ class PlatformWorld(World):
             stack: FakeStack(self, self.environment.naming.stack(stack), "CREATE_COMPLETE", 1)
             for stack in DEPLOYED
         }
-        for stack, held in self.stacks.items():
+        for held in self.stacks.values():
             held.template = {"value": 0}
         self.stacks[IRIS] = self.stack
         self.ecr.images |= {(f"private-mlops/dev/{it}", IMAGE) for it in self.environment.images}

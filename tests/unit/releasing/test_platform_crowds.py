@@ -46,7 +46,8 @@ class Crowd:
     def propose(self) -> None:
         number = len(self.proposals) + 2
         changed = {
-            stack: number for stack in ("Network", "Api", "Endpoint_iris", "Release")
+            stack: number
+            for stack in ("Network", "Api", "Endpoint_iris", "Release")
             if self.random.random() < 0.6
         }
         self.proposals.append(self.world.propose(f"app{number}", **changed))

@@ -183,7 +183,6 @@ def test_the_same_step_once_more_goes_on_where_it_was(tmp_path: Path, situation:
 @pytest.mark.parametrize("situation", SITUATIONS)
 def test_the_stage_is_tried_again_after_it_was_closed(tmp_path: Path, situation: str) -> None:
     """What closes the first try has spoken already: the second one goes on all the same."""
-    _, _, expected = SITUATIONS[situation]
     number = 0
     for kill in kills(tmp_path, situation):
         if kill.step != "platform-deploy":
@@ -222,7 +221,9 @@ def test_what_is_proposed_next_cleans_up(tmp_path: Path, situation: str) -> None
         finish_iris(world)
         assert world.values["Network"] == 3
         assert {world.values[stack] for stack in CHANGED[1:]} == {2}
-        assert world.changed.count("Tracking") <= 1 + (situation == "a change of which a stack fails")
+        assert world.changed.count("Tracking") <= 1 + (
+            situation == "a change of which a stack fails"
+        )
     print(f"\n{situation}: {number} kills, then another proposal: all cleaned up")
 
 

@@ -356,7 +356,6 @@ class FakeStack:
 
     def get_paginator(self, operation: str) -> Any:
         assert operation == "describe_stack_events"
-        stack = self.name
 
         def event(resource: str, status: str, reason: str = "") -> dict[str, str]:
             return {
@@ -365,14 +364,17 @@ class FakeStack:
                 "ResourceStatusReason": reason,
             }
 
-        events = [
-            event(stack, "UPDATE_ROLLBACK_COMPLETE"),
-            event("Other", "UPDATE_FAILED", "Resource update cancelled"),
-            event("Endpoint", "UPDATE_FAILED", "the alarm Errors was in ALARM"),
-            event(stack, "UPDATE_IN_PROGRESS", "User Initiated"),
-            event("Endpoint", "UPDATE_FAILED", "something of last year"),
-        ]
-        return SimpleNamespace(paginate=lambda **_: [{"StackEvents": events}])
+        def events(StackName: str) -> list[dict[str, Any]]:  # noqa: N803
+            found = [
+                event(StackName, "UPDATE_ROLLBACK_COMPLETE"),
+                event("Other", "UPDATE_FAILED", "Resource update cancelled"),
+                event("Endpoint", "UPDATE_FAILED", "the alarm Errors was in ALARM"),
+                event(StackName, "UPDATE_IN_PROGRESS", "User Initiated"),
+                event("Endpoint", "UPDATE_FAILED", "something of last year"),
+            ]
+            return [{"StackEvents": found}]
+
+        return SimpleNamespace(paginate=events)
 
 
 class FakeSageMaker:
