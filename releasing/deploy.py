@@ -9,6 +9,8 @@ from releasing.services import Services
 from releasing.stack import EndpointStackState, State, stack_of
 from releasing.turn import my_turn
 
+OUTDATED = "The endpoint's stack was updated since its changes were looked at."
+
 
 def deploy(services: Services, endpoint: str, promotion: str, execution: str) -> None:
     """Deploy what was prepared.
@@ -60,7 +62,7 @@ def _check_unchanged(services: Services, attempt: Attempt, state: State) -> None
         )
     if state.updated != attempt.updated:
         raise OperationError(
-            "The endpoint's stack was updated since its changes were looked at.",
+            OUTDATED,
             "Ask again, to see them anew: make release-again.",
         )
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from operations.errors import OperationError
 from releasing.asking import release_again
+from releasing.deploy import OUTDATED
 from releasing.journal import Attempt
 from releasing.platform_change import Change
 from releasing.prepare import MOST_SECONDS, SECONDS
@@ -62,7 +63,7 @@ def follow_up(services: Services, change: Change, endpoint: str, left: str) -> s
     str
         What is to be told of it; empty where nothing is.
     """
-    meanwhile = _released(services, change, endpoint) or _promoted(services, endpoint)
+    meanwhile = _released(services, change, endpoint) or _promoted(services, change, endpoint)
     if not left and not meanwhile:
         return ""
     said = _ask_again(services, change, endpoint)
@@ -111,7 +112,7 @@ def _ask_again(services: Services, change: Change, endpoint: str) -> str:
     failed = latest is not None and latest.outcome not in ("running", "served")
     if not release or endpoint not in release.follow:
         return PROPOSE
-    if failed and not _promoted(services, endpoint):
+    if failed and not _promoted(services, change, endpoint):
         return PROPOSE
     return _ask(services, change, endpoint)
 
@@ -148,12 +149,18 @@ def _half_way(services: Services, endpoint: str) -> str:
     )
 
 
-def _promoted(services: Services, endpoint: str) -> bool:
-    """Whether a version was promoted whose release has not ended, or not even begun."""
+def _promoted(services: Services, change: Change, endpoint: str) -> bool:
+    """Whether a version was promoted whose release has not ended, or not even begun.
+
+    Or one that failed for no other reason than that the change updated the stack under it.
+    """
     journal = services.journal(endpoint)
-    promoted = services.store.version(promotion_key(endpoint))
-    running = any(it.outcome == "running" for it in journal.entries())
-    return running or (bool(promoted) and not journal.knows(promoted))
+    entries, promoted = journal.entries(), services.store.version(promotion_key(endpoint))
+    running = any(it.outcome == "running" for it in entries)
+    outdated = any(
+        it.reason.startswith(OUTDATED) and it.ended >= change.began for it in entries[:1]
+    )
+    return running or outdated or (bool(promoted) and not journal.knows(promoted))
 
 
 def _released(services: Services, change: Change, endpoint: str) -> bool:

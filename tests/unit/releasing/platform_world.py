@@ -131,6 +131,8 @@ class FakePlatformCdk(FakeCdk):
             super().deploy(stack, assembly)
             if self._platform.stack.updated != before:
                 self._platform.changed.append(stack)
+                if (assembly / "Network.template.json").is_file():
+                    self._platform.updated(stack)
             return
         with self._platform.boundaries.effect(f"deployment of {stack}"):
             held = self._platform.stacks[stack]

@@ -443,6 +443,71 @@ class TestEndpoints:
         assert world.release(latest.version) == "served"
         assert (world.serves, world.values[IRIS]) == (8, 2)
 
+    def last_asked(self, world: PlatformWorld) -> str:
+        """The promotion that was asked for last."""
+        return world.s3.objects[RELEASES, "promotions/iris.json"][0].version
+
+    def test_one_that_the_former_app_releases_after_its_stack_is_deployed(
+        self, world: PlatformWorld
+    ) -> None:
+        """It takes the change of the stack back, until it is released with the new app."""
+
+        def meanwhile(stack: str) -> None:
+            if stack == IRIS:
+                assert world.release(world.promote(8)) == "served"
+                assert world.values[IRIS] == 0
+
+        world.updated = meanwhile
+        assert world.deploy_all(world.propose("second", Endpoint_iris=2)) == "deployed"
+        assert world.release(self.last_asked(world)) == "served"
+        assert (world.serves, world.values[IRIS]) == (8, 2)
+
+    def test_one_that_has_begun_with_the_former_app_and_said_nothing_yet(
+        self, world: PlatformWorld
+    ) -> None:
+        started: list[str] = []
+
+        def meanwhile(stack: str) -> None:
+            if stack == IRIS:
+                started.append(world.execution(world.promote(8)))
+
+        world.updated = meanwhile
+        assert world.deploy_all(world.propose("second", Endpoint_iris=2)) == "deployed"
+        latest = self.last_asked(world)
+        assert latest != world.codepipeline.promotions[started[0]]
+        assert world.release("", started[0]) in ("superseded", "forgotten")
+        assert world.release(latest) == "served"
+        assert (world.serves, world.values[IRIS]) == (8, 2)
+
+    def test_one_that_fails_as_its_stack_is_updated_under_it(self, world: PlatformWorld) -> None:
+        waiting = world.execution(world.promote(8))
+        world.step("prepare", waiting)
+
+        def meanwhile(stack: str) -> None:
+            if stack == IRIS:
+                assert world.step("deploy", waiting) == "failed"
+
+        world.updated = meanwhile
+        assert world.deploy_all(world.propose("second", Endpoint_iris=2)) == "deployed"
+        assert world.release(self.last_asked(world)) == "served"
+        assert (world.serves, world.values[IRIS]) == (8, 2)
+
+    def test_one_whose_pipeline_is_updated_under_it(self, world: PlatformWorld) -> None:
+        """The stack Release holds its pipeline: the execution fails, and is begun anew."""
+        promotion = world.promote(8)
+        waiting = world.execution(promotion)
+        world.step("prepare", waiting)
+
+        def meanwhile(stack: str) -> None:
+            if stack == "Release":
+                world.codepipeline.status[waiting] = "Failed"
+                world.step("close", waiting)
+
+        world.updated = meanwhile
+        assert world.deploy_all(world.propose("second", Release=2)) == "deployed"
+        assert self.last_asked(world) != promotion
+        assert world.release(self.last_asked(world)) == "served"
+
 
 class TestLeftOver:
     def test_the_schedule_of_drift_closes_what_was_left(self, world: PlatformWorld) -> None:
