@@ -93,6 +93,22 @@ def test_an_approval_is_answered_as_codepipeline_asks_for_it(tmp_path: Path) -> 
     assert len(given["result"]["summary"]) == 512
 
 
+def test_a_change_that_is_overtaken_is_stopped_and_not_answered(tmp_path: Path) -> None:
+    """Who may answer an approval may give it: the role of this step may only stop."""
+    world = World(tmp_path, serving=0)
+    pipeline = Pipeline(world.codepipeline, "private-mlops-dev-release-iris")
+    first, second = (world.execution("v") for _ in range(2))
+    world.codepipeline.waiting = first
+    pipeline.stop_others(first, "not this one")
+    assert world.codepipeline.stopped == {}
+    pipeline.stop_others(second, "x" * 300)
+    assert world.codepipeline.stopped == {first: "x" * 200}
+    assert world.codepipeline.rejected == {}
+    # It ended by itself between the look and the stop.
+    world.codepipeline.waiting = first
+    pipeline.stop_others(second, "once more")
+
+
 class FakeSession:
     """A session of the environment's account, whose stacks have outputs."""
 
@@ -143,6 +159,15 @@ class TestServices:
         services = services_of(told, ROOT, tmp_path, print)
         assert (services.topic, services.store.bucket) == ("topic", "bucket")
         assert session.read == ["private-mlops-dev/mlflow/sam"]
+
+    def test_a_change_of_the_platform_has_no_login(
+        self, session: FakeSession, tmp_path: Path
+    ) -> None:
+        told = Settings("dev", "bucket", "sam", "topic", "http://t", "http://i", "key")
+        services = services_of(told, ROOT, tmp_path, print, registry=False)
+        assert services.mlflow is None
+        assert session.read == []
+        assert os.environ["MLFLOW_TRACKING_USERNAME"] == "of another user"
 
     def test_an_environment_that_follows_nothing(self, tmp_path: Path) -> None:
         (tmp_path / "environments").mkdir()
