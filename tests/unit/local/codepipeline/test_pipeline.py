@@ -542,7 +542,11 @@ class TestService:
         (first,) = kept["stages"][0]["actions"]
         assert first["runOrder"] == 2
         assert first["configuration"] == {"Asked": "x", "BatchEnabled": "false"}
-        changed = resource.update("release", properties, properties, "stack", "Pipeline")
+        same = resource.update("release", properties, properties, "stack", "Pipeline")
+        assert same.attributes == {"Version": "1"}
+        changed = resource.update(
+            "release", properties, {**properties, "ExecutionMode": "QUEUED"}, "stack", "Pipeline"
+        )
         assert changed.attributes == {"Version": "2"}
         resource.delete("release", properties)
         assert service.do("ListPipelines", {}) == {"pipelines": []}
