@@ -154,12 +154,14 @@ class Deployment:
         if verdict == "right":
             self._advance(**self.change.done(stack, state.updated))
             return
+        moved = state.updated != self.change.updated
         self._advance(looked={**self.change.looked, stack: state.updated}, current="", updated="")
-        did = "rolled it back" if verdict == "rolled back" else f"left it {state.status}"
-        why = services.any_stack(stack).why()
+        what = f"{stack} was not updated, and is {state.status}."
+        if moved:
+            did = "rolled it back" if verdict == "rolled back" else f"left it {state.status}"
+            what = f"{stack}: CloudFormation {did}. {services.any_stack(stack).why()}"
         raise OperationError(
-            f"{stack}: CloudFormation {did}. {why} {failure}".strip(),
-            "Mend it, and propose it again; or try the stage again.",
+            f"{what} {failure}".strip(), "Mend it, and propose it again; or try the stage again."
         )
 
     def _leave(self, stack: str) -> bool:

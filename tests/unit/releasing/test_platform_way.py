@@ -7,12 +7,19 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from operations.errors import OperationError
 from operations.source import APP, PROPOSED
 from releasing.history import platform_history
 from releasing.platform_change import PROPOSAL, read_proposed
 from releasing.platform_deploy import platform_deploy
 from releasing.platform_prepare import platform_prepare
-from tests.unit.releasing.platform_world import DEPLOYED, DESTROYS, IRIS, PlatformWorld
+from tests.unit.releasing.platform_world import (
+    DEPLOYED,
+    DESTROYS,
+    IRIS,
+    FakePlatformCdk,
+    PlatformWorld,
+)
 from tests.unit.releasing.world import IMAGE, RELEASES, FakeStack
 
 
@@ -273,6 +280,23 @@ class TestHalfWay:
             "Deployed: Network, Data. Not deployed: Tracking, Api, Endpoint-iris, Release.",
         ):
             assert said in message["reason"]
+        assert message["deployed"] == ["Network", "Data"]
+
+    def test_a_stack_that_the_cli_does_not_even_update(self, world: PlatformWorld) -> None:
+        proposal = world.propose("second", Network=2, Tracking=2)
+        execution = prepared(world, proposal)
+        services = world.services(execution)
+
+        class Broken(FakePlatformCdk):
+            def deploy(self, stack: str, assembly: Path) -> None:
+                if stack == "Tracking":
+                    raise OperationError("'cdk deploy' ended with status 1.", "See its output.")
+                super().deploy(stack, assembly)
+
+        with pytest.raises(OperationError, match="Tracking was not updated, and is CREATE_COMPLE"):
+            platform_deploy(replace(services, cdk=Broken(world)), proposal, execution)
+        (message,) = world.sns.messages
+        assert "gives no reason" not in message["reason"]
         assert message["deployed"] == ["Network", "Data"]
 
     def test_the_stage_tried_again_goes_on_there(self, world: PlatformWorld) -> None:
