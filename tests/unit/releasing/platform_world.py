@@ -189,10 +189,9 @@ class PlatformWorld(World):
 
     def made_of(self, stack: str, assembly: Path) -> dict[str, Any]:
         """What the app in a workspace says of a stack."""
-        (says, *_) = [it / PROPOSAL for it in assembly.parents if (it / PROPOSAL).is_file()] or [
-            None
-        ]
-        commit = json.loads(says.read_text())["commit"] if says else "first"
+        files = (it / PROPOSAL for it in assembly.parents)
+        said = next((it.read_text() for it in files if it.is_file()), "")
+        commit = json.loads(said)["commit"] if said else "first"
         return {"value": self.apps[commit].get(stack, 0)}
 
     def compare(self, before: Path, after: Path, naming: Naming) -> FakeDifference:
@@ -212,8 +211,12 @@ class PlatformWorld(World):
             not names,
         )
 
-    def propose(self, commit: str, request: str = "", **values: int) -> str:
+    def propose(self, commit: str, /, **values: int) -> str:
         """Propose an app, with the value of each stack that it changes; its version."""
+        return self.propose_named(commit, "", **values)
+
+    def propose_named(self, commit: str, request: str, /, **values: int) -> str:
+        """Propose an app whose request names what it destroys; its version."""
         latest = self.apps[max(self.apps, key=list(self.apps).index)]
         self.apps[commit] = {**latest, **{it.replace("_", "-"): n for it, n in values.items()}}
         return self.s3.write(RELEASES, PROPOSED, zipped(commit, request))

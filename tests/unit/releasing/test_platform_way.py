@@ -162,16 +162,16 @@ class TestNotDeployed:
 
     def test_one_that_is_named(self, world: PlatformWorld) -> None:
         request = "Because.\n\n- allow-destroy: `Data/Thing`: it is kept elsewhere\n"
-        assert world.deploy_all(world.propose("second", request, Data=DESTROYS)) == "deployed"
+        assert world.deploy_all(world.propose_named("second", request, Data=DESTROYS)) == "deployed"
 
     def test_another_one_is_named(self, world: PlatformWorld) -> None:
         request = "allow-destroy: Data: all of it"
-        assert world.deploy_all(world.propose("second", request, Data=DESTROYS)) == "failed"
+        assert world.deploy_all(world.propose_named("second", request, Data=DESTROYS)) == "failed"
         self.ends(world, "failed", "Not named: Data/Thing.")
 
     def test_a_name_without_a_reason(self, world: PlatformWorld) -> None:
         request = "allow-destroy: Data/Thing"
-        assert world.deploy_all(world.propose("second", request, Data=DESTROYS)) == "failed"
+        assert world.deploy_all(world.propose_named("second", request, Data=DESTROYS)) == "failed"
         self.ends(world, "failed", "what is named")
 
     def test_checks_that_find_something(self, world: PlatformWorld) -> None:
