@@ -7,8 +7,9 @@ from constructs import Construct
 
 from mlops_constructs.platform_pipeline import PlatformPipeline
 from mlops_constructs.promotion_receiver import PromotionReceiver
-from mlops_constructs.release_builds import ReleaseBuilds, ReleaseTools
+from mlops_constructs.release_builds import ReleaseBuilds
 from mlops_constructs.release_pipelines import ReleasePipelines
+from mlops_constructs.release_rights import ReleaseTools
 from mlops_constructs.release_store import ReleaseStore
 from mlops_constructs.undelivered_events import UndeliveredEvents
 from stacks.api import ApiStack

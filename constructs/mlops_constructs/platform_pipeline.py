@@ -8,7 +8,8 @@ from constructs import Construct
 from mlops_constructs.naming import Naming
 from mlops_constructs.pipeline_events import PipelineEvents
 from mlops_constructs.pipeline_parts import PipelineParts
-from mlops_constructs.release_builds import DEPLOY, INSPECT, INSPECTED, PROPOSAL, ReleaseBuilds
+from mlops_constructs.release_builds import DEPLOY, INSPECT, ReleaseBuilds
+from mlops_constructs.release_rights import INSPECTED, PROPOSAL
 from mlops_constructs.release_store import PROPOSED, ReleaseStore
 from mlops_constructs.undelivered_events import UndeliveredEvents
 

@@ -7,8 +7,8 @@ from aws_cdk.assertions import Match, Template
 
 from mlops_constructs.naming import Naming
 from mlops_constructs.platform_pipeline import PlatformPipeline
-from mlops_constructs.release_builds import INSPECTED, PROPOSAL
 from mlops_constructs.release_pipelines import PREPARED, SOURCE_ARTIFACT
+from mlops_constructs.release_rights import INSPECTED, PROPOSAL
 from tests.unit.constructs.conftest import ACCOUNT, Bench
 
 PIPELINE, RULE = "AWS::CodePipeline::Pipeline", "AWS::Events::Rule"
