@@ -7,6 +7,7 @@ that do the same one is told that it is not needed.
 """
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -24,7 +25,7 @@ REMEMBERED = 200
 """How many entries are remembered after they ended: events come twice, and late."""
 
 
-class Entry(BaseModel):
+class Entry(BaseModel, ABC):
     """One thing that is tried.
 
     `step` is how far it came. `writer` is the process that wrote of it last.
@@ -44,9 +45,9 @@ class Entry(BaseModel):
     writer: str = ""
 
     @property
+    @abstractmethod
     def version(self) -> str:
         """The version of the object that asks for it: its name."""
-        raise NotImplementedError
 
     @property
     def settled(self) -> bool:
