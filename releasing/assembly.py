@@ -13,6 +13,8 @@ CORE, LAST = ("Network", "Data", "Tracking", "Api"), "Release"
 """What everything stands on, in this order; and what runs the deployment itself."""
 
 MANIFEST = "manifest.json"
+DECIDING = (MANIFEST, "*.template.json", "*.assets.json")
+"""The files that say what is deployed: what they name is named by its content."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,7 @@ class Assembly:
     def digest(self) -> str:
         """The SHA-256 digest of what is deployed: templates, their assets, the stacks' settings."""
         total = hashlib.sha256()
-        for path in sorted(self.folder.glob("*.json")):
+        for path in sorted(it for each in DECIDING for it in self.folder.glob(each)):
             total.update(f"{path.name} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
         return f"sha256:{total.hexdigest()}"
 
