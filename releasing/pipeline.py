@@ -7,6 +7,8 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 EXECUTION = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+APPROVE = "Approve"
+"""The stage in which a person decides."""
 RUNNING = ("InProgress", "Stopping")
 UNKNOWN = ("PipelineExecutionNotFoundException", "PipelineNotFoundException")
 SUMMARY = 512

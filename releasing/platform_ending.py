@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from releasing.ledger import now
-from releasing.pipeline import Ended
+from releasing.pipeline import APPROVE, Ended
 from releasing.platform_change import Change, Outcome, name_proposed
 from releasing.services import Services
 from releasing.telling import tell
@@ -126,7 +126,7 @@ def _looked_after(services: Services, change: Change) -> Change:
 
 
 def _outcome(ended: Ended) -> Outcome:
-    if ended.stage == "Approve":
+    if ended.stage == APPROVE:
         return "rejected"
     return "stopped" if ended.status == "Stopped" else "failed"
 

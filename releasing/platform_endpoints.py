@@ -6,6 +6,7 @@ from operations.errors import OperationError
 from releasing.asking import release_again
 from releasing.deploy import OUTDATED
 from releasing.journal import Attempt
+from releasing.pipeline import APPROVE
 from releasing.platform_change import Change
 from releasing.prepare import MOST_SECONDS, SECONDS
 from releasing.promotion import promotion_key
@@ -99,7 +100,9 @@ def ask_again_for(services: Services, change: Change, began: Mapping[str, Attemp
     """
     for endpoint, attempt in began.items():
         newest = services.store.version(promotion_key(endpoint)) == attempt.version
-        if newest and not services.pipeline(endpoint).runs(attempt.execution):
+        pipeline = services.pipeline(endpoint)
+        rejected = pipeline.ended(attempt.execution).stage == APPROVE
+        if newest and not rejected and not pipeline.runs(attempt.execution):
             now = services.journal(endpoint).of(attempt.version)
             if now and now.outcome != "served":
                 services.say(f"{endpoint}: {_ask(services, change, endpoint)}")

@@ -532,6 +532,21 @@ class TestEndpoints:
         assert self.last_asked(world) != promotion
         assert world.release(self.last_asked(world)) == "served"
 
+    def test_one_that_a_person_rejects_meanwhile_is_not(self, world: PlatformWorld) -> None:
+        promotion = world.promote(8)
+        waiting = world.execution(promotion)
+        world.step("prepare", waiting)
+
+        def meanwhile(stack: str) -> None:
+            if stack == "Release":
+                world.codepipeline.status[waiting] = "Failed"
+                world.codepipeline.rejected[waiting] = "no"
+                world.step("close", waiting)
+
+        world.updated = meanwhile
+        assert world.deploy_all(world.propose("second", Release=2)) == "deployed"
+        assert self.last_asked(world) == promotion
+
 
 class TestLeftOver:
     def test_the_schedule_of_drift_closes_what_was_left(self, world: PlatformWorld) -> None:
