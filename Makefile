@@ -9,7 +9,7 @@ login = $(if $(LOGIN),--login $(LOGIN))
 # A file of tests stays in one process, as what it starts is shared by its tests.
 parallel = -n auto --dist loadfile --maxprocesses
 .DEFAULT_GOAL := help
-.PHONY: help install lock demo demo-release examples contract test check synth prove diff schema images release rollback release-again promote history drift webhook source records records-seed deploy bench bench-tracking bench-serving evidence clean
+.PHONY: help install lock demo demo-release examples contract test check synth prove diff schema images release rollback release-again promote history drift webhook platform source records records-seed deploy bench bench-tracking bench-serving evidence clean
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -70,8 +70,8 @@ release-again: install ## Ask once more for what was promoted last for ENDPOINT 
 promote: install ## Ask in ENV for what ENDPOINT serves in FROM (LOGIN= REASON=)
 	@python -m releasing promote --env $(ENV) --endpoint $(ENDPOINT) $(if $(FROM),--from $(FROM)) $(login) $(if $(REASON),--reason "$(REASON)")
 
-history: install ## Show what ENDPOINT of ENV served when
-	@python -m releasing history --env $(ENV) --endpoint $(ENDPOINT)
+history: install ## Show what ENDPOINT of ENV served when; without ENDPOINT, how the platform changed
+	@python -m releasing history --env $(ENV) $(if $(ENDPOINT),--endpoint $(ENDPOINT))
 
 drift: install ## Compare what serves in ENV with its records (ENDPOINT=)
 	@python -m releasing drift --env $(ENV) $(if $(ENDPOINT),--endpoint $(ENDPOINT))
@@ -84,6 +84,9 @@ records-seed: install ## Put the records of releases/ into ENV's bucket, where i
 
 webhook: install ## Have MLflow tell ENV when an alias is set, and try it out (TRACKING_URI=)
 	@python -m operations webhook --env $(ENV) $(if $(TRACKING_URI),--tracking-uri $(TRACKING_URI))
+
+platform: install ## Propose this checkout as what the platform of ENV is to be (REASON= REQUEST= ALLOW=)
+	@python -m releasing platform --env $(ENV) $(if $(REASON),--reason "$(REASON)") $(if $(REQUEST),--request $(REQUEST)) $(if $(ALLOW),--allow "$(ALLOW)")
 
 source: install ## Make this checkout what releases of ENV are made with
 	@python -m operations source --env $(ENV)

@@ -27,8 +27,7 @@ def write_images(folder: Path, environment: str, digests: dict[str, str]) -> Pat
     pathlib.Path
         The record.
     """
-    path = record_path(folder, environment, IMAGES_RECORD)
-    return _write(path, ImageDigests(images=dict(sorted(digests.items()))))
+    return _write(record_path(folder, environment, IMAGES_RECORD), images_text(digests))
 
 
 def write_release(folder: Path, environment: str, endpoint: str, release: Release) -> Path:
@@ -48,7 +47,7 @@ def write_release(folder: Path, environment: str, endpoint: str, release: Releas
     pathlib.Path
         The record.
     """
-    return _write(record_path(folder, environment, endpoint), release.record)
+    return _write(record_path(folder, environment, endpoint), record_text(release.record))
 
 
 def record_text(record: BaseModel) -> str:
@@ -74,10 +73,15 @@ def record_text(record: BaseModel) -> str:
     return text.getvalue()
 
 
-def _write(path: Path, record: BaseModel) -> Path:
+def images_text(digests: dict[str, str]) -> str:
+    """The record of the digest of each image, as it is written."""
+    return record_text(ImageDigests(images=dict(sorted(digests.items()))))
+
+
+def _write(path: Path, text: str) -> Path:
     """Write a record as a whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")
-    partial.write_text(record_text(record), encoding="utf-8")
+    partial.write_text(text, encoding="utf-8")
     partial.replace(path)
     return path

@@ -3,6 +3,7 @@
 import io
 import subprocess
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,10 @@ from operations.errors import OperationError
 from stacks.config import Environment
 
 APP = "source/app.zip"
-"""Where builds take it from: `mlops_constructs.release_store` says so too."""
+"""Where releases take it from: `mlops_constructs.release_store` says so too."""
+
+PROPOSED = "source/proposed.zip"
+"""Where what is proposed stands: each version of it is a proposal."""
 
 EARLIEST = (1980, 1, 1, 0, 0, 0)
 """The earliest time that a zip can note: every file has it, so that equal files make equal zips."""
@@ -18,13 +22,15 @@ EARLIEST = (1980, 1, 1, 0, 0, 0)
 EXECUTABLE, PLAIN = 0o755 << 16, 0o644 << 16
 
 
-def source_zip(root: Path) -> bytes:
+def source_zip(root: Path, added: Mapping[str, bytes] | None = None) -> bytes:
     """A zip of a checkout's files: those of version control, and new ones that it would take.
 
     Parameters
     ----------
     root
         The checkout.
+    added
+        Files that it has besides, by their names; they take the place of the checkout's.
 
     Raises
     ------
@@ -38,17 +44,20 @@ def source_zip(root: Path) -> bytes:
             f"The files of {root} cannot be listed: {listed.stderr.strip()}",
             "Builds take the files that git knows as their source: use a clone of the repository.",
         )
+    added = added or {}
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
-        for name in sorted(set(listed.stdout.split("\0")) - {""}):
+        for name in sorted({*listed.stdout.split("\0"), *added} - {""}):
             path = root / name
             # A file that is deleted, and that not yet committed, is not there. Of a link, the zip
             # has what it leads to.
-            if path.is_file():
+            if name in added or path.is_file():
+                program = name not in added and path.stat().st_mode & 0o100
                 entry = zipfile.ZipInfo(name, EARLIEST)
-                entry.external_attr = EXECUTABLE if path.stat().st_mode & 0o100 else PLAIN
+                entry.external_attr = EXECUTABLE if program else PLAIN
                 entry.compress_type = zipfile.ZIP_DEFLATED
-                archive.writestr(entry, path.read_bytes(), compresslevel=1)
+                content = added[name] if name in added else path.read_bytes()
+                archive.writestr(entry, content, compresslevel=1)
     return packed.getvalue()
 
 

@@ -11,22 +11,29 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
+import boto3
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
 from mlflow.exceptions import MlflowException
 from rich.console import Console
 
 from mlops_constructs.faults import FaultsError
+from operations.deployment import check_account
 from operations.errors import OperationError
 from releasing import asking
 from releasing.close import close as close_step
 from releasing.deploy import deploy as deploy_step
 from releasing.drift import drift as drift_step
 from releasing.history import history as history_table
-from releasing.journal import OvertakenError
+from releasing.history import platform_history
+from releasing.ledger import OvertakenError
+from releasing.platform_close import platform_close as platform_close_step
+from releasing.platform_deploy import platform_deploy as platform_deploy_step
+from releasing.platform_prepare import platform_prepare as platform_prepare_step
 from releasing.prepare import prepare as prepare_step
 from releasing.promote import Source, session_of
 from releasing.promote import promote as promote_version
+from releasing.proposing import propose
 from releasing.records import Records
 from releasing.services import Services, services_of
 from releasing.settings import BY_HAND, Settings
@@ -42,13 +49,23 @@ STEPS: Mapping[str, Callable[[Services, str, str, str], None]] = {
     "verify": verify_step,
     "close": close_step,
 }
+PLATFORM_STEPS: Mapping[str, Callable[[Services, str, str], None]] = {
+    "platform-prepare": platform_prepare_step,
+    "platform-deploy": platform_deploy_step,
+    "platform-close": platform_close_step,
+}
 DRIFT = "drift"
+BAD = ("failed", "rolled back", "rejected", "stopped")
+"""Ends of what another process took over that are no reason to go on."""
 
 app = typer.Typer(add_completion=False, help=__doc__)
 Env = Annotated[str, typer.Option("--env", help="Name of the environment.")]
 Endpoint = Annotated[str, typer.Option("--endpoint", help="Name of the endpoint.")]
 Promotion = Annotated[
     str, typer.Option(help="Version of the promotion's object in S3; the latest if not given.")
+]
+ProposalVersion = Annotated[
+    str, typer.Option("--proposal", help="Version of the proposed app in S3; the latest.")
 ]
 Execution = Annotated[str, typer.Option(help="Execution of the pipeline; none by hand.")]
 Reason = Annotated[str, typer.Option(help="Why, in a sentence.")]
@@ -59,7 +76,7 @@ def build(context: typer.Context) -> None:
     """Run what a build is told, where no command is named."""
     if context.invoked_subcommand is None:
         with _errors():
-            known = {**dict.fromkeys(STEPS, True), DRIFT: False}
+            known = {**dict.fromkeys(STEPS, True), **dict.fromkeys((*PLATFORM_STEPS, DRIFT), False)}
             _run(Settings.read(os.environ, known))
 
 
@@ -102,6 +119,53 @@ def drift(
 ) -> None:
     """Compare what serves with its record."""
     _step(DRIFT, env, endpoint, "", BY_HAND)
+
+
+@app.command()
+def platform(
+    env: Env,
+    reason: Reason = "",
+    request: Annotated[
+        Path | None, typer.Option(help="File of a pull request's text, with allow-destroy lines.")
+    ] = None,
+    allow: Annotated[
+        list[str] | None,
+        typer.Option(help="A destructive change that is meant: <path>=<reason>."),
+    ] = None,
+) -> None:
+    """Propose this checkout as what the platform of an environment is to be."""
+    with _errors():
+        environment = load_environment(env, ROOT / "environments")
+        session = boto3.Session(region_name=environment.region)
+        check_account(environment, session)
+        proposed = propose(
+            environment, ROOT, session.client("s3"), _who(), reason, request, allow or []
+        )
+        _say(f"{proposed.summary} is proposed: see 'make history ENV={env}'")
+
+
+@app.command()
+def platform_prepare(
+    env: Env, proposal: ProposalVersion = "", execution: Execution = BY_HAND
+) -> None:
+    """See what a proposed app would change of the platform."""
+    _platform_step("platform-prepare", env, proposal, execution)
+
+
+@app.command()
+def platform_deploy(
+    env: Env, proposal: ProposalVersion = "", execution: Execution = BY_HAND
+) -> None:
+    """Deploy the whole platform as it was prepared."""
+    _platform_step("platform-deploy", env, proposal, execution)
+
+
+@app.command()
+def platform_close(
+    env: Env, proposal: ProposalVersion = "", execution: Execution = BY_HAND
+) -> None:
+    """Write down how a change of the platform ended whose execution is over."""
+    _platform_step("platform-close", env, proposal, execution)
 
 
 @app.command()
@@ -152,10 +216,18 @@ def promote(
 
 
 @app.command()
-def history(env: Env, endpoint: Endpoint) -> None:
-    """Show what served when."""
+def history(
+    env: Env,
+    endpoint: Annotated[
+        str, typer.Option(help="Name of the endpoint; the platform itself if not given.")
+    ] = "",
+) -> None:
+    """Show what served when, or how the platform was changed."""
     with _errors():
-        Console().print(history_table(_services(Settings(env)), endpoint))
+        services = _services(Settings(env), registry=False)
+        Console().print(
+            history_table(services, endpoint) if endpoint else platform_history(services)
+        )
 
 
 @app.command()
@@ -182,7 +254,17 @@ def _step(step: str, env: str, endpoint: str, promotion: str, execution: str) ->
         _run(Settings(env, step=step, endpoint=endpoint, promotion=promotion, execution=execution))
 
 
+def _platform_step(step: str, env: str, proposal: str, execution: str) -> None:
+    with _errors():
+        _run(Settings(env, step=step, proposal=proposal, execution=execution))
+
+
 def _run(settings: Settings) -> None:
+    of_platform = PLATFORM_STEPS.get(settings.step)
+    if of_platform:
+        services = _services(settings, registry=False)
+        _unless_overtaken(lambda: of_platform(services, settings.proposal, settings.execution))
+        return
     services = _services(settings)
     release = services.environment.release
     followed = release.follow if release else []
@@ -194,16 +276,23 @@ def _run(settings: Settings) -> None:
     if settings.step == DRIFT:
         drift_step(services, [settings.endpoint] if settings.endpoint else followed)
         return
+    step = STEPS[settings.step]
+    _unless_overtaken(
+        lambda: step(services, settings.endpoint, settings.promotion, settings.execution)
+    )
+
+
+def _unless_overtaken(step: Callable[[], None]) -> None:
     try:
-        STEPS[settings.step](services, settings.endpoint, settings.promotion, settings.execution)
+        step()
     except OvertakenError as error:
-        if error.now and error.now.outcome in ("failed", "rolled back"):
+        if error.now and error.now.outcome in BAD:
             raise OperationError(str(error), "See what the other one did.") from error
         _say(f"Nothing to do any more: {error}")
 
 
-def _services(settings: Settings) -> Services:
-    return services_of(settings, ROOT, Path.cwd(), _say)
+def _services(settings: Settings, *, registry: bool = True) -> Services:
+    return services_of(settings, ROOT, Path.cwd(), _say, registry=registry)
 
 
 def _source(settings: SourceSettings | None, name: str, env: str) -> Source:

@@ -1,4 +1,4 @@
-"""The cdk CLI, as a release needs it: one endpoint's assembly, and the deployment of just that."""
+"""The cdk CLI, as releases need it: an assembly, and the deployment of one stack of it."""
 
 import subprocess
 from datetime import UTC, datetime
@@ -11,16 +11,16 @@ from operations.errors import OperationError
 class Cdk(Protocol):
     """What makes assemblies and deploys them."""
 
-    def synth(self, endpoint: str, releases: Path, assembly: Path) -> None:
-        """Write the assembly of an endpoint's stack and of what it stands on."""
+    def synth(self, releases: Path, assembly: Path, *, only: str = "") -> None:
+        """Write the assembly of the environment, or of one endpoint and what it stands on."""
         ...
 
-    def deploy(self, endpoint: str, assembly: Path) -> None:
-        """Deploy the stack of an endpoint, and no other, as an assembly says."""
+    def deploy(self, stack: str, assembly: Path) -> None:
+        """Deploy a stack, and no other, as an assembly says."""
         ...
 
-    def destroy(self, endpoint: str, assembly: Path) -> None:
-        """Delete the stack of an endpoint."""
+    def destroy(self, stack: str, assembly: Path) -> None:
+        """Delete a stack."""
         ...
 
 
@@ -39,22 +39,23 @@ class CdkCli:
         self._environment = environment
         self._root = root
 
-    def synth(self, endpoint: str, releases: Path, assembly: Path) -> None:
-        """Write the assembly of an endpoint's stack and of what it stands on."""
-        context = [f"env={self._environment}", f"releases={releases}", f"only={endpoint}"]
+    def synth(self, releases: Path, assembly: Path, *, only: str = "") -> None:
+        """Write the assembly of the environment, or of one endpoint and what it stands on."""
+        context = [f"env={self._environment}", f"releases={releases}"]
+        context += [f"only={only}"] if only else []
         options = [word for text in context for word in ("-c", text)]
         # The checks have cfn-lint look at the template, with the rules of the CDK's own validation.
         self._run("synth", "--quiet", "--no-validation", "--output", str(assembly), *options)
 
-    def deploy(self, endpoint: str, assembly: Path) -> None:
-        """Deploy the stack of an endpoint, and no other, as an assembly says."""
+    def deploy(self, stack: str, assembly: Path) -> None:
+        """Deploy a stack, and no other, as an assembly says."""
         never = ("--require-approval", "never", "--progress", "events")
         # A log group whose name a service decides may be there already: adopt it.
-        self._run("deploy", *_stack(endpoint, assembly), *never, "--import-existing-resources")
+        self._run("deploy", *_stack(stack, assembly), *never, "--import-existing-resources")
 
-    def destroy(self, endpoint: str, assembly: Path) -> None:
-        """Delete the stack of an endpoint."""
-        self._run("destroy", *_stack(endpoint, assembly), "--force")
+    def destroy(self, stack: str, assembly: Path) -> None:
+        """Delete a stack."""
+        self._run("destroy", *_stack(stack, assembly), "--force")
 
     def _run(self, *words: str) -> None:
         _note(f"cdk {words[0]} begins")
@@ -72,5 +73,5 @@ def _note(what: str) -> None:
     print(f"{datetime.now(UTC).isoformat(timespec='milliseconds')} {what}", flush=True)
 
 
-def _stack(endpoint: str, assembly: Path) -> tuple[str, ...]:
-    return (f"Endpoint-{endpoint}", "--app", str(assembly), "--exclusively")
+def _stack(stack: str, assembly: Path) -> tuple[str, ...]:
+    return (stack, "--app", str(assembly), "--exclusively")

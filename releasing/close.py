@@ -33,7 +33,7 @@ def close(services: Services, endpoint: str, promotion: str, execution: str) -> 
     ended = services.pipeline(endpoint).ended(execution)
     version = promotion or ended.promotion
     journal = services.journal(endpoint)
-    attempt = next((it for it in journal.attempts() if it.execution == execution), None)
+    attempt = next((it for it in journal.entries() if it.execution == execution), None)
     if attempt is None and version:
         # It came to its end before it wrote a word: overtaken between stages, or killed.
         asked = read_promotion(services.store, endpoint, version)

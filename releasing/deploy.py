@@ -6,8 +6,10 @@ from releasing.journal import Attempt, Outcome
 from releasing.prepare import ASSEMBLY, digest, template_of
 from releasing.restore import restore
 from releasing.services import Services
-from releasing.stack import EndpointStackState, State
+from releasing.stack import EndpointStackState, State, stack_of
 from releasing.turn import my_turn
+
+OUTDATED = "The endpoint's stack was updated since its changes were looked at."
 
 
 def deploy(services: Services, endpoint: str, promotion: str, execution: str) -> None:
@@ -60,7 +62,7 @@ def _check_unchanged(services: Services, attempt: Attempt, state: State) -> None
         )
     if state.updated != attempt.updated:
         raise OperationError(
-            "The endpoint's stack was updated since its changes were looked at.",
+            OUTDATED,
             "Ask again, to see them anew: make release-again.",
         )
 
@@ -69,7 +71,7 @@ def _update(services: Services, endpoint: str) -> str:
     """Deploy; what the cdk CLI said where it failed."""
     services.say(f"{endpoint}: deploying")
     try:
-        services.cdk.deploy(endpoint, services.workspace / ASSEMBLY)
+        services.cdk.deploy(stack_of(endpoint), services.workspace / ASSEMBLY)
     except OperationError as error:
         return str(error)
     return ""
@@ -78,14 +80,12 @@ def _update(services: Services, endpoint: str) -> str:
 def _judge(
     services: Services, attempt: Attempt, stack: EndpointStackState, state: State, failure: str
 ) -> None:
-    """Say what became of the update, by what CloudFormation says rather than the cdk CLI."""
-    updated = state.updated != attempt.updated
-    # What a rollback left is right, too, where there was nothing to change.
-    unchanged = state.rolled_back and not updated and not failure
-    if unchanged or (state.right and (updated or not failure)):
+    """Write down what became of the update."""
+    verdict = state.verdict(attempt.updated, failure)
+    if verdict == "right":
         services.journal(attempt.endpoint).advance(attempt, step="deployed")
         return
-    if state.rolled_back and (updated or failure):
+    if verdict == "rolled back":
         reason = stack.why()
         _end(services, attempt, "rolled back", reason)
         raise OperationError(f"CloudFormation rolled it back. {reason}", "What served before does.")

@@ -7,8 +7,9 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from releasing.close import close_attempt
-from releasing.ending import SUBJECT
+from releasing.platform_ending import close_change
 from releasing.services import Services
+from releasing.telling import tell
 from stacks.container_config import AWS
 from stacks.releases import Release
 
@@ -27,6 +28,7 @@ def drift(services: Services, endpoints: Iterable[str]) -> dict[str, list[str]]:
     endpoints
         Names of the endpoints.
     """
+    _close_changes(services)
     found = {}
     for endpoint in endpoints:
         if _under_way(services, endpoint):
@@ -40,10 +42,19 @@ def drift(services: Services, endpoints: Iterable[str]) -> dict[str, list[str]]:
     return found
 
 
+def _close_changes(services: Services) -> None:
+    """Close what changes of the platform were left, whose executions are over."""
+    pipeline = services.platform_pipeline
+    for change in services.changes.entries():
+        ended = pipeline.ended(change.execution)
+        if not change.settled and ended.status and not pipeline.runs(change.execution):
+            close_change(services, change, ended)
+
+
 def _under_way(services: Services, endpoint: str) -> bool:
     """Whether a release is under way; one whose execution is over is closed."""
     pipeline = services.pipeline(endpoint)
-    for attempt in services.journal(endpoint).attempts():
+    for attempt in services.journal(endpoint).entries():
         ended = pipeline.ended(attempt.execution)
         if attempt.settled:
             continue
@@ -122,9 +133,6 @@ def _tell(services: Services, endpoint: str, differences: list[str]) -> None:
         return
     if differences:
         environment = services.environment.name
-        services.sns.publish(
-            TopicArn=services.topic,
-            Subject=f"{environment}/{endpoint} is not what its record says"[:SUBJECT],
-            Message="\n".join(differences),
-        )
+        subject = f"{environment}/{endpoint} is not what its record says"
+        tell(services, subject, "\n".join(differences))
     services.store.write(key, text, after=told.etag if told else "")

@@ -8,18 +8,15 @@ from mlflow.exceptions import MlflowException
 
 from mlops_constructs.faults import FaultsError
 from operations.errors import OperationError
-from releasing.journal import Attempt, Outcome, now
+from releasing.journal import Attempt, Outcome
+from releasing.ledger import now
 from releasing.promotion import read_promotion
 from releasing.services import Services
+from releasing.telling import tell
 from releasing.write_back import write_back
 
 FAILURES = (OperationError, FaultsError, BotoCoreError, ClientError, MlflowException)
 """What a step may fail with: the attempt ends then, and says why."""
-
-SUBJECT = 100
-"""The longest subject of a message.
-https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
-"""
 
 
 def end(
@@ -111,17 +108,7 @@ def _publish(services: Services, attempt: Attempt, fault: str) -> None:
         **({"also": fault} if fault else {}),
     }
     subject = f"{environment}/{attempt.endpoint}: {content.summary} {attempt.outcome}"
-    try:
-        services.sns.publish(
-            TopicArn=services.topic,
-            Subject=subject[:SUBJECT],
-            Message=json.dumps(message, indent=2),
-        )
-    except (BotoCoreError, ClientError) as error:
-        raise OperationError(
-            f"The topic {services.topic} could not be told: {error}",
-            "Check the rights of the build's role on it; the next step tells it again.",
-        ) from error
+    tell(services, subject, json.dumps(message, indent=2))
 
 
 def _because(attempt: Attempt) -> str:

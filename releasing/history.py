@@ -1,12 +1,15 @@
-"""What served when, as a table."""
+"""What served when, and what became of the platform, as tables."""
 
 from collections.abc import Iterable
+from itertools import islice
 
 from rich.table import Table
 
 from releasing.services import Services
 
 DIGITS = len("sha256:") + 12
+MOST = 50
+"""How many changes of the platform are shown."""
 
 
 def history(services: Services, endpoint: str) -> Table:
@@ -40,6 +43,32 @@ def history(services: Services, endpoint: str) -> Table:
         reason = f": {latest.reason}" if latest.reason else ""
         table.caption = (
             f"Latest attempt: {latest.promotion.content.summary}, {latest.outcome}{reason}"
+        )
+    return table
+
+
+def platform_history(services: Services) -> Table:
+    """How the platform was changed, the latest first.
+
+    Parameters
+    ----------
+    services
+        Whom to ask.
+    """
+    table = Table(title=services.environment.name, title_justify="left")
+    for heading in ("began", "commit", "by", "outcome", "what", "why it ended so"):
+        table.add_column(heading)
+    for number, change in enumerate(islice(services.changes.history(), MOST)):
+        content = change.proposal.content
+        left = [f"{stack} is left: {why}" for stack, why in change.left.items()]
+        table.add_row(
+            change.began,
+            content.commit[:12] + (" with changes" if content.changed else ""),
+            content.by,
+            change.outcome if change.outcome != "running" else change.step,
+            change.headline.removeprefix(f"{content.summary}: "),
+            " ".join([change.reason, *left]).strip(),
+            style="" if number else "bold",
         )
     return table
 

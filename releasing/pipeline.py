@@ -1,4 +1,4 @@
-"""The pipeline of an endpoint: which executions run, which waits for a person, why one failed."""
+"""A pipeline: which executions run, which waits for a person, why one failed."""
 
 import re
 from dataclasses import dataclass
@@ -7,12 +7,38 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 EXECUTION = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+APPROVE = "Approve"
+"""The stage in which a person decides."""
 RUNNING = ("InProgress", "Stopping")
 UNKNOWN = ("PipelineExecutionNotFoundException", "PipelineNotFoundException")
 SUMMARY = 512
 """The longest comment of an approval.
 https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_ApprovalResult.html
 """
+REASON = 200
+"""The longest reason of a stop.
+https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_StopPipelineExecution.html
+"""
+STOPPED = ("DuplicatedStopRequestException", "PipelineExecutionNotStoppableException")
+"""What CodePipeline says of a stop that is not needed any more."""
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """An approval that waits for a person.
+
+    Parameters
+    ----------
+    execution, stage, action
+        Where it stands.
+    token
+        What it is answered with.
+    """
+
+    execution: str
+    stage: str
+    action: str
+    token: str
 
 
 @dataclass(frozen=True)
@@ -27,15 +53,21 @@ class Ended:
         Why, in words.
     promotion
         What its variable PROMOTION says.
+    stage
+        The stage that failed; empty where none did.
+    proposal
+        What its variable PROPOSAL says.
     """
 
     status: str = ""
     reason: str = ""
     promotion: str = ""
+    stage: str = ""
+    proposal: str = ""
 
 
 class Pipeline:
-    """The pipeline of one endpoint.
+    """A pipeline.
 
     Parameters
     ----------
@@ -59,8 +91,14 @@ class Pipeline:
         if not known:
             return Ended()
         variables = {it["name"]: it["resolvedValue"] for it in known.get("variables", [])}
-        reason = self._failure(execution) or known.get("statusSummary", "")
-        return Ended(known["status"], reason, variables.get("PROMOTION", ""))
+        stage, said = self._failure(execution)
+        return Ended(
+            status=known["status"],
+            reason=f"{stage}: {said}" if stage else known.get("statusSummary", ""),
+            promotion=variables.get("PROMOTION", ""),
+            stage=stage,
+            proposal=variables.get("PROPOSAL", ""),
+        )
 
     def reject_others(self, execution: str, summary: str) -> None:
         """Reject what waits for a person: none can, while another one does.
@@ -72,26 +110,56 @@ class Pipeline:
         summary
             Why.
         """
+        for waiting in self._waiting(execution):
+            self._codepipeline.put_approval_result(
+                pipelineName=self._name,
+                stageName=waiting.stage,
+                actionName=waiting.action,
+                result={"summary": summary[:SUMMARY], "status": "Rejected"},
+                token=waiting.token,
+            )
+
+    def stop_others(self, execution: str, reason: str) -> None:
+        """Stop what waits for a person: whoever may do that may not let anything through by it.
+
+        Parameters
+        ----------
+        execution
+            The execution that is not stopped.
+        reason
+            Why.
+        """
+        for waiting in self._waiting(execution):
+            try:
+                self._codepipeline.stop_pipeline_execution(
+                    pipelineName=self._name,
+                    pipelineExecutionId=waiting.execution,
+                    abandon=True,
+                    reason=reason[:REASON],
+                )
+            except ClientError as error:
+                if error.response["Error"]["Code"] not in STOPPED:
+                    raise
+
+    def _waiting(self, execution: str) -> list[Waiting]:
+        """The approvals that wait, but that of an execution."""
         try:
             stages = self._codepipeline.get_pipeline_state(name=self._name)["stageStates"]
         except ClientError as error:
             if error.response["Error"]["Code"] in UNKNOWN:
-                return
+                return []
             raise
+        found = []
         for stage in stages:
-            if stage.get("latestExecution", {}).get("pipelineExecutionId") == execution:
-                continue
-            for action in stage["actionStates"]:
+            inside = stage.get("latestExecution", {}).get("pipelineExecutionId")
+            for action in stage["actionStates"] if inside != execution else []:
                 latest = action.get("latestExecution", {})
                 # Nothing but an approval has a token.
                 if latest.get("status") == "InProgress" and latest.get("token"):
-                    self._codepipeline.put_approval_result(
-                        pipelineName=self._name,
-                        stageName=stage["stageName"],
-                        actionName=action["actionName"],
-                        result={"summary": summary[:SUMMARY], "status": "Rejected"},
-                        token=latest["token"],
+                    found.append(
+                        Waiting(inside, stage["stageName"], action["actionName"], latest["token"])
                     )
+        return found
 
     def _execution(self, execution: str) -> dict[str, Any]:
         if not EXECUTION.fullmatch(execution):
@@ -107,8 +175,8 @@ class Pipeline:
         found: dict[str, Any] = answer["pipelineExecution"]
         return found
 
-    def _failure(self, execution: str) -> str:
-        """What the action said that failed; whoever rejected an approval says why, too."""
+    def _failure(self, execution: str) -> tuple[str, str]:
+        """The stage that failed, and what was said: by whoever rejected an approval, too."""
         answer = self._codepipeline.list_action_executions(
             pipelineName=self._name, filter={"pipelineExecutionId": execution}
         )
@@ -120,5 +188,5 @@ class Pipeline:
                     or result.get("externalExecutionSummary")
                     or "it said nothing"
                 )
-                return f"{action['stageName']}: {said}"
-        return ""
+                return action["stageName"], said
+        return "", ""

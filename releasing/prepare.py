@@ -6,14 +6,17 @@ import shlex
 import shutil
 from pathlib import Path
 
+from diffing.model import Naming
 from operations.errors import OperationError
 from releasing.close import KILLED
 from releasing.ending import FAILURES, end, settle
 from releasing.images import ensure_images
-from releasing.journal import Attempt, OvertakenError, now
+from releasing.journal import Attempt
+from releasing.ledger import OvertakenError, now
 from releasing.promotion import read_promotion
 from releasing.resolve import resolve
 from releasing.services import Services
+from releasing.stack import stack_of
 from stacks.releases import Release
 
 ASSEMBLY, RELEASES = "cdk.out", "releases"
@@ -92,7 +95,7 @@ def export_headline(services: Services, text: str) -> None:
 
 def template_of(assembly: Path, endpoint: str) -> Path:
     """The template of an endpoint's stack in an assembly."""
-    return assembly / f"Endpoint-{endpoint}.template.json"
+    return assembly / f"{stack_of(endpoint)}.template.json"
 
 
 def digest(template: Path) -> str:
@@ -141,7 +144,7 @@ def _make_way(services: Services, mine: Attempt) -> Attempt:
     for _ in range(MOST_SECONDS // SECONDS):
         others = [
             it
-            for it in services.journal(endpoint).attempts()
+            for it in services.journal(endpoint).entries()
             if it.promotion.version != mine.promotion.version and not it.settled
         ]
         if not others or _newest(services, endpoint) != mine.promotion.version:
@@ -242,11 +245,12 @@ def _prepared(services: Services, attempt: Attempt) -> None:
     ensure_images(services.environment, endpoint, attempt.release, services.ecr)
     releases, assembly = workspace / RELEASES, workspace / ASSEMBLY
     services.records.collect(releases, endpoint, attempt.release)
-    services.cdk.synth(endpoint, releases, assembly)
-    faults = services.check(endpoint, assembly)
+    services.cdk.synth(releases, assembly, only=endpoint)
+    made = template_of(assembly, endpoint)
+    faults = services.check(assembly, [made])
     if faults:
         raise OperationError(f"The checks found: {'; '.join(faults)}", "Mend it, then ask again.")
-    stack, made = services.stack(endpoint), template_of(assembly, endpoint)
+    stack = services.stack(endpoint)
     state = stack.settled()
     before, after = (workspace / "build" / side for side in ("before", "after"))
     for folder in (before, after):
@@ -256,7 +260,7 @@ def _prepared(services: Services, attempt: Attempt) -> None:
     deployed = stack.template() if state.there else None
     if deployed:
         (before / made.name).write_text(json.dumps(deployed), encoding="utf-8")
-    difference = services.compare(before, after)
+    difference = services.compare(before, after, Naming())
     text = difference.markdown()
     services.say(text)
     release = services.environment.release

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from operations.records import record_text
+from operations.records import images_text, record_text
 from releasing.store import Store, Stored
 from stacks.checks import IMAGES_RECORD
 from stacks.releases import (
@@ -83,6 +83,10 @@ class Records:
             return load_images(self._committed, self._environment)
         return parse_images(found.text, Path(_key(IMAGES_RECORD)))
 
+    def proposed_images(self) -> dict[str, str]:
+        """The digest of each image as the app says, over those of the bucket: it is newer."""
+        return {**self.images(), **load_images(self._committed, self._environment)}
+
     def write(self, endpoint: str, release: Release) -> bool:
         """Record what an endpoint serves from now on.
 
@@ -103,11 +107,27 @@ class Records:
         ConflictError
             Where somebody else recorded something meanwhile.
         """
-        text, found = record_text(release.record), self._store.read(_key(endpoint))
-        if found and found.text == text:
-            return False
-        self._store.write(_key(endpoint), text, after=found.etag if found else "")
-        return True
+        return self._write(endpoint, record_text(release.record))
+
+    def write_images(self, digests: dict[str, str]) -> bool:
+        """Record the digest of each image from now on.
+
+        Parameters
+        ----------
+        digests
+            The digest of each image.
+
+        Returns
+        -------
+        bool
+            Whether that was new.
+
+        Raises
+        ------
+        ConflictError
+            Where somebody else recorded something meanwhile.
+        """
+        return self._write(IMAGES_RECORD, images_text(digests))
 
     def collect(self, target: Path, endpoint: str = "", release: Release | None = None) -> None:
         """Write a folder of releases that synth reads.
@@ -147,6 +167,13 @@ class Records:
                 self._store.write(_key(path.stem), path.read_text(encoding="utf-8"), after="")
                 written.append(path.stem)
         return written
+
+    def _write(self, record: str, text: str) -> bool:
+        found = self._store.read(_key(record))
+        if found and found.text == text:
+            return False
+        self._store.write(_key(record), text, after=found.etag if found else "")
+        return True
 
 
 def _served(found: Stored, key: str) -> Served:

@@ -5,6 +5,7 @@ from pathlib import Path
 from releasing.ending import FAILURES, end
 from releasing.journal import Attempt
 from releasing.services import Services
+from releasing.stack import stack_of
 from stacks.releases import Release
 
 FORMER = "former"
@@ -43,10 +44,10 @@ def restore(services: Services, attempt: Attempt, reason: str) -> Attempt:
         assembly = _assembly(services, attempt)
         if attempt.former:
             services.say(f"{endpoint}: deploying {Release(attempt.former).summary} again")
-            services.cdk.deploy(endpoint, assembly)
+            services.cdk.deploy(stack_of(endpoint), assembly)
         elif state.updated:
             services.say(f"{endpoint}: nothing served before: deleting the stack")
-            services.cdk.destroy(endpoint, assembly)
+            services.cdk.destroy(stack_of(endpoint), assembly)
         state = stack.settled()
     except FAILURES as error:
         return end(services, attempt, "failed", f"{reason} It could not be put back: {error}")
@@ -61,5 +62,5 @@ def _assembly(services: Services, attempt: Attempt) -> Path:
     releases, assembly = folder / "releases", folder / "cdk.out"
     release = Release(attempt.former or attempt.record or attempt.unclean)
     services.records.collect(releases, attempt.endpoint, release)
-    services.cdk.synth(attempt.endpoint, releases, assembly)
+    services.cdk.synth(releases, assembly, only=attempt.endpoint)
     return assembly

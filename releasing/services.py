@@ -10,19 +10,22 @@ from typing import Any, Protocol
 import boto3
 from mlflow.tracking import MlflowClient
 
+from diffing.model import Change, Naming
 from diffing.prices import prices_of
 from diffing.summary import summarize
 from mlops_constructs.faults import Fault, raise_faults
 from operations.deployment import Say, check_account
 from operations.login import login_variables
+from proof.environment import expectations_of
 from releasing.cdk import Cdk, CdkCli
 from releasing.checks import check_assembly
 from releasing.journal import Journal
 from releasing.pipeline import Pipeline
+from releasing.platform_change import Changes
 from releasing.records import Records
 from releasing.settings import Settings
 from releasing.smoke import Api, Caller
-from releasing.stack import EndpointStackState
+from releasing.stack import EndpointStackState, StackState, stack_of
 from releasing.store import Store
 from stacks.config import Environment, load_environment
 
@@ -36,8 +39,18 @@ class Difference(Protocol):
         ...
 
     @property
-    def destructive(self) -> Sequence[object]:
+    def empty(self) -> bool:
+        """Whether that is nothing."""
+        ...
+
+    @property
+    def destructive(self) -> Sequence[Change]:
         """What of it loses data, or allows more."""
+        ...
+
+    @property
+    def refused(self) -> Sequence[Change]:
+        """What of that is not named."""
         ...
 
     def markdown(self) -> str:
@@ -56,7 +69,7 @@ class Services:
     store, records
         The bucket of releases, and the records in it.
     mlflow
-        A client of MLflow that is logged in.
+        A client of MLflow that is logged in; nothing for what changes the platform.
     s3, ecr, sagemaker, cloudformation, codepipeline, sns
         Clients.
     topic
@@ -64,9 +77,9 @@ class Services:
     cdk
         Makes assemblies and deploys them.
     check
-        What speaks against an assembly.
+        What speaks against an assembly, of which some templates are looked at each by itself.
     compare
-        What differs between two templates.
+        What differs between two folders of templates, where some of it is named.
     caller
         Asks endpoints.
     workspace
@@ -89,8 +102,8 @@ class Services:
     sns: Any
     topic: str
     cdk: Cdk
-    check: Callable[[str, Path], list[str]]
-    compare: Callable[[Path, Path], Difference]
+    check: Callable[[Path, Sequence[Path]], list[str]]
+    compare: Callable[[Path, Path, Naming], Difference]
     caller: Caller
     workspace: Path
     say: Say
@@ -110,10 +123,25 @@ class Services:
         return EndpointStackState(
             self.cloudformation,
             self.sagemaker,
-            naming.stack(f"Endpoint-{endpoint}"),
+            naming.stack(stack_of(endpoint)),
             naming.endpoint(endpoint),
             self.sleep,
         )
+
+    def any_stack(self, stack: str) -> StackState:
+        """Any stack of the platform, by what it is called in the app."""
+        name = self.environment.naming.stack(stack)
+        return StackState(self.cloudformation, name, self.sleep)
+
+    @property
+    def changes(self) -> Changes:
+        """The changes of the platform itself."""
+        return Changes(self.store)
+
+    @property
+    def platform_pipeline(self) -> Pipeline:
+        """The pipeline of the platform itself."""
+        return Pipeline(self.codepipeline, self.environment.naming.platform_pipeline)
 
 
 def outputs(cloudformation: Any, stack: str) -> dict[str, str]:
@@ -130,7 +158,9 @@ def outputs(cloudformation: Any, stack: str) -> dict[str, str]:
     return {it["OutputKey"]: it["OutputValue"] for it in described.get("Outputs", [])}
 
 
-def services_of(settings: Settings, root: Path, workspace: Path, say: Say) -> Services:
+def services_of(
+    settings: Settings, root: Path, workspace: Path, say: Say, *, registry: bool = True
+) -> Services:
     """The services of an environment, in its account.
 
     Parameters
@@ -143,6 +173,8 @@ def services_of(settings: Settings, root: Path, workspace: Path, say: Say) -> Se
         Where a release is written to.
     say
         Told what is being done.
+    registry
+        Whether MLflow is asked. What changes the platform has no login to it.
 
     Raises
     ------
@@ -158,12 +190,14 @@ def services_of(settings: Settings, root: Path, workspace: Path, say: Say) -> Se
     session = boto3.Session(region_name=environment.region)
     check_account(environment, session)
     naming, cloudformation = environment.naming, session.client("cloudformation")
-    os.environ.update(
-        login_variables(session.client("secretsmanager"), naming, settings.login or release.login)
-    )
 
     def output(stack: str, name: str) -> str:
         return outputs(cloudformation, naming.stack(stack))[name]
+
+    def mlflow() -> MlflowClient:
+        manager = session.client("secretsmanager")
+        os.environ.update(login_variables(manager, naming, settings.login or release.login))
+        return MlflowClient(settings.tracking_uri or output("Tracking", "TrackingUri"))
 
     store = Store(
         session.client("s3"), settings.bucket or naming.release_bucket(environment.account)
@@ -172,7 +206,7 @@ def services_of(settings: Settings, root: Path, workspace: Path, say: Say) -> Se
         environment=environment,
         store=store,
         records=Records(store, environment.name, root / "releases"),
-        mlflow=MlflowClient(settings.tracking_uri or output("Tracking", "TrackingUri")),
+        mlflow=mlflow() if registry else None,
         s3=session.client("s3"),
         ecr=session.client("ecr"),
         sagemaker=session.client("sagemaker"),
@@ -181,10 +215,10 @@ def services_of(settings: Settings, root: Path, workspace: Path, say: Say) -> Se
         sns=session.client("sns"),
         topic=settings.topic or output("Data", "AlarmTopic"),
         cdk=CdkCli(environment.name, root),
-        check=lambda endpoint, assembly: check_assembly(
-            environment, endpoint, assembly, root / "environments"
+        check=lambda assembly, templates: check_assembly(
+            environment, assembly, templates, root / "environments"
         ),
-        compare=lambda before, after: _compare(environment, root, before, after),
+        compare=lambda before, after, named: _compare(environment, root, before, after, named),
         caller=Api(
             settings.invocation_url or output("Api", "InvocationUrl"),
             lambda: settings.invocation_key or output("Api", "ApiKeyId"),
@@ -196,6 +230,9 @@ def services_of(settings: Settings, root: Path, workspace: Path, say: Say) -> Se
     )
 
 
-def _compare(environment: Environment, root: Path, before: Path, after: Path) -> Difference:
+def _compare(
+    environment: Environment, root: Path, before: Path, after: Path, naming: Naming
+) -> Difference:
     prices = prices_of(environment.name, root / "environments")
-    return summarize(before, after, prices=prices)
+    named = expectations_of(environment)
+    return summarize(before, after, naming=naming, prices=prices, named=named)

@@ -35,6 +35,8 @@ class Settings:
         Name of the endpoint; every followed one where empty, if the step is for several.
     promotion
         The version of the promotion; the latest where empty.
+    proposal
+        The version of the proposed app; the latest where empty.
     execution
         Execution of the pipeline.
     """
@@ -49,6 +51,7 @@ class Settings:
     step: str = ""
     endpoint: str = ""
     promotion: str = ""
+    proposal: str = ""
     execution: str = BY_HAND
 
     @staticmethod
@@ -96,5 +99,6 @@ class Settings:
             step=step,
             endpoint=variables.get("RELEASE_ENDPOINT", ""),
             promotion=variables.get("RELEASE_PROMOTION", ""),
+            proposal=variables.get("RELEASE_PROPOSAL", ""),
             execution=variables.get("RELEASE_EXECUTION", "") or BY_HAND,
         )

@@ -1,9 +1,9 @@
-"""The stack of an endpoint as CloudFormation has it, and why an update of it failed."""
+"""A stack as CloudFormation has it, and why an update of it failed."""
 
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from botocore.exceptions import ClientError
 from ruamel.yaml import YAML
@@ -22,6 +22,13 @@ https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/view-stack-events
 """
 
 RIGHT = ("CREATE_COMPLETE", "UPDATE_COMPLETE", "IMPORT_COMPLETE")
+
+Verdict = Literal["right", "rolled back", "failed"]
+
+
+def stack_of(endpoint: str) -> str:
+    """What the stack of an endpoint is called in the app."""
+    return f"Endpoint-{endpoint}"
 
 
 @dataclass(frozen=True)
@@ -62,34 +69,40 @@ class State:
         """Whether it is as it was before its last update."""
         return self.status in ("ROLLBACK_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "DELETE_COMPLETE")
 
+    def verdict(self, before: str, failure: str) -> Verdict:
+        """What became of an update: by what CloudFormation says rather than the cdk CLI.
 
-class EndpointStackState:
-    """The stack of one endpoint.
+        Parameters
+        ----------
+        before
+            When the stack was updated before that.
+        failure
+            What the cdk CLI said, if it failed.
+        """
+        updated = self.updated != before
+        # What a rollback left is right, too, where there was nothing to change.
+        unchanged = self.rolled_back and not updated and not failure
+        if unchanged or (self.right and (updated or not failure)):
+            return "right"
+        return "rolled back" if self.rolled_back else "failed"
+
+
+class StackState:
+    """A stack.
 
     Parameters
     ----------
-    cloudformation, sagemaker
-        Clients.
+    cloudformation
+        A client.
     name
         Name of the stack.
-    endpoint
-        Name of the endpoint in SageMaker.
     sleep
         Waits for some seconds.
     """
 
-    def __init__(
-        self,
-        cloudformation: Any,
-        sagemaker: Any,
-        name: str,
-        endpoint: str,
-        sleep: Callable[[float], None],
-    ) -> None:
+    def __init__(self, cloudformation: Any, name: str, sleep: Callable[[float], None]) -> None:
         self._cloudformation = cloudformation
-        self._sagemaker = sagemaker
         self.name = name
-        self._endpoint = endpoint
         self._sleep = sleep
 
     def state(self) -> State:
@@ -118,7 +131,7 @@ class EndpointStackState:
             self._sleep(SECONDS)
         raise OperationError(
             f"The stack {self.name} is still {state.status} after {MOST_SECONDS // 3600} hours.",
-            "See its events in CloudFormation; then run 'make release-again'.",
+            "See its events in CloudFormation; then ask again.",
         )
 
     def template(self) -> dict[str, Any] | None:
@@ -137,9 +150,8 @@ class EndpointStackState:
         return template
 
     def why(self) -> str:
-        """Why the last update failed: what CloudFormation says first, and what SageMaker does."""
-        said = [self._first_failure(), self._endpoint_failure()]
-        return " ".join(text for text in said if text) or "CloudFormation gives no reason."
+        """Why the last update failed: what CloudFormation says first."""
+        return self._first_failure() or "CloudFormation gives no reason."
 
     def _first_failure(self) -> str:
         """The first event that failed since the last update began."""
@@ -159,6 +171,39 @@ class EndpointStackState:
             if not _missing(error):
                 raise
         return found
+
+
+class EndpointStackState(StackState):
+    """The stack of one endpoint.
+
+    Parameters
+    ----------
+    cloudformation, sagemaker
+        Clients.
+    name
+        Name of the stack.
+    endpoint
+        Name of the endpoint in SageMaker.
+    sleep
+        Waits for some seconds.
+    """
+
+    def __init__(
+        self,
+        cloudformation: Any,
+        sagemaker: Any,
+        name: str,
+        endpoint: str,
+        sleep: Callable[[float], None],
+    ) -> None:
+        super().__init__(cloudformation, name, sleep)
+        self._sagemaker = sagemaker
+        self._endpoint = endpoint
+
+    def why(self) -> str:
+        """Why the last update failed: what CloudFormation says first, and what SageMaker does."""
+        said = [self._first_failure(), self._endpoint_failure()]
+        return " ".join(text for text in said if text) or "CloudFormation gives no reason."
 
     def _endpoint_failure(self) -> str:
         try:

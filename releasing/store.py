@@ -70,15 +70,41 @@ class Store:
         version
             One of its versions; the latest where empty.
         """
-        wanted = {"VersionId": version} if version else {}
-        try:
-            found = self._s3.get_object(Bucket=self.bucket, Key=key, **wanted)
-        except ClientError as error:
-            if error.response["Error"]["Code"] in MISSING:
-                return None
-            raise
+        found = self._get(key, version)
+        if found is None:
+            return None
         return Stored(
             found["Body"].read().decode(), found["ETag"], found["VersionId"], found["LastModified"]
+        )
+
+    def read_bytes(self, key: str, version: str) -> bytes | None:
+        """What a version of an object holds, whatever that is; nothing where it is not there."""
+        found = self._get(key, version)
+        return found["Body"].read() if found else None
+
+    def version(self, key: str) -> str:
+        """The latest version of an object; empty where it is not there."""
+        try:
+            return str(self._s3.head_object(Bucket=self.bucket, Key=key)["VersionId"])
+        except ClientError as error:
+            if error.response["Error"]["Code"] in MISSING:
+                return ""
+            raise
+
+    def copy(self, key: str, version: str, target: str) -> None:
+        """Have another object hold what a version of this one does.
+
+        Parameters
+        ----------
+        key, version
+            What is copied.
+        target
+            The key of the other object.
+        """
+        self._s3.copy_object(
+            Bucket=self.bucket,
+            Key=target,
+            CopySource={"Bucket": self.bucket, "Key": key, "VersionId": version},
         )
 
     def write(self, key: str, text: str, *, after: str) -> str:
@@ -131,3 +157,13 @@ class Store:
                 found = self.read(key, entry["VersionId"]) if entry["Key"] == key else None
                 if found:
                     yield found
+
+    def _get(self, key: str, version: str) -> dict[str, Any] | None:
+        wanted = {"VersionId": version} if version else {}
+        try:
+            found: dict[str, Any] = self._s3.get_object(Bucket=self.bucket, Key=key, **wanted)
+        except ClientError as error:
+            if error.response["Error"]["Code"] in MISSING:
+                return None
+            raise
+        return found

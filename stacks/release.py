@@ -5,9 +5,11 @@ from pathlib import Path
 from aws_cdk import CfnOutput
 from constructs import Construct
 
+from mlops_constructs.platform_pipeline import PlatformPipeline
 from mlops_constructs.promotion_receiver import PromotionReceiver
-from mlops_constructs.release_builds import ReleaseBuilds, ReleaseTools
+from mlops_constructs.release_builds import ReleaseBuilds
 from mlops_constructs.release_pipelines import ReleasePipelines
+from mlops_constructs.release_rights import ReleaseTools
 from mlops_constructs.release_store import ReleaseStore
 from mlops_constructs.undelivered_events import UndeliveredEvents
 from stacks.api import ApiStack
@@ -23,6 +25,8 @@ PROMOTER_SOURCE = Path(__file__).parent.parent / "lambda" / "promoter"
 
 class ReleaseStack(PlatformStack):
     """The receiver of what MLflow tells, and a pipeline for each endpoint that is followed.
+
+    One more pipeline changes the platform itself, and this stack last.
 
     Parameters
     ----------
@@ -70,8 +74,9 @@ class ReleaseStack(PlatformStack):
             self,
             "Undelivered",
             alarms=data.alarms,
-            says="An event started nothing: a release was not begun, or not written down. The"
-            " queue's messages say which; 'make release-again' asks for the release again.",
+            says="An event started nothing: a release or a change of the platform was not begun, or"
+            " not written down. The queue's messages say which; 'make release-again' asks for the"
+            " release again, 'make platform' for the change.",
         )
         receiver = PromotionReceiver(
             self,
@@ -125,6 +130,18 @@ class ReleaseStack(PlatformStack):
             undelivered=undelivered,
             approve=settings.approve,
         )
+        platform = PlatformPipeline(
+            self,
+            "Platform",
+            naming=environment.naming,
+            builds=builds,
+            store=store,
+            key=data.key,
+            topic=data.alarms.topic,
+            undelivered=undelivered,
+            approve=settings.approve_platform,
+        )
+        CfnOutput(self, "PlatformPipelineName", value=platform.pipeline.ref)
         CfnOutput(self, "PromotionsUrl", value=receiver.url)
         CfnOutput(self, "WebhookSecretArn", value=receiver.secret.secret_arn)
         CfnOutput(self, "ReleaseBucket", value=store.bucket.bucket_name)

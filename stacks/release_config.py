@@ -40,6 +40,9 @@ class ReleaseSettings(Section):
         ),
     ]
     approve: bool = Field(True, description="Whether a person approves each release.")
+    approve_platform: bool = Field(
+        True, description="Whether a person approves each change of the platform itself."
+    )
     reconcile: Annotated[int, quantity(MINUTES, minimum="1 min", maximum="24 h")] = 5
     login: Annotated[
         User, Field(description="The user of MLflow that reads aliases and writes tags.")

@@ -227,7 +227,10 @@ def _repositories(stack: Stack, naming: Naming) -> list[str]:
 
 
 def _pipelines(stack: Stack, naming: Naming) -> list[str]:
-    return [stack.format_arn(service="codepipeline", resource=naming.pipeline("*"))]
+    return [
+        stack.format_arn(service="codepipeline", resource=name)
+        for name in (naming.pipeline("*"), naming.platform_pipeline)
+    ]
 
 
 RESOURCES: Mapping[str, Resources] = {

@@ -89,6 +89,16 @@ class Naming:
         """
         return self.pipeline("")[:20]
 
+    @property
+    def platform_pipeline(self) -> str:
+        """The pipeline that changes the platform itself; no endpoint's is called so."""
+        return f"{self.prefix}-platform"
+
+    @property
+    def platform_artifacts(self) -> str:
+        """The folder of what that pipeline's steps hand on, which CodePipeline cuts short too."""
+        return f"{self.platform_pipeline[:20]}/"
+
     def build(self, name: str) -> str:
         """The build project of releases called `name`."""
         return f"{self.prefix}-releases-{name}"

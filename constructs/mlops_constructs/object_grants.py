@@ -52,9 +52,32 @@ class ObjectGrants:
         key_actions
             What S3 does with the key for that.
         """
+        granted = self.allow_one(grantee, f"{prefix}*", actions, key_actions)
         below_prefix = f"{self.bucket_arn}/{prefix}*"
-        objects = iam.Grant.add_to_principal(
-            grantee=grantee, actions=list(actions), resource_arns=[below_prefix]
-        )
         acknowledge_grant(grantee, self.reason, f"AwsSolutions-IAM5[Resource::{below_prefix}]")
+        return granted
+
+    def allow_one(
+        self,
+        grantee: iam.IGrantable,
+        key: str,
+        actions: Sequence[str],
+        key_actions: Sequence[str],
+    ) -> iam.Grant:
+        """Let `grantee` do `actions` with one object, and have S3 use the key for it.
+
+        Parameters
+        ----------
+        grantee
+            Who does it.
+        key
+            The key of the object.
+        actions
+            What is done with it.
+        key_actions
+            What S3 does with the bucket's key for that.
+        """
+        objects = iam.Grant.add_to_principal(
+            grantee=grantee, actions=list(actions), resource_arns=[f"{self.bucket_arn}/{key}"]
+        )
         return objects.combine(grant_through(self.key, grantee, "s3", *key_actions))

@@ -1,127 +1,55 @@
 """The builds that a release runs in: one project for each set of rights, in the network."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
 
 from aws_cdk import Stack
-from aws_cdk import aws_apigateway as apigateway
 from aws_cdk import aws_codebuild as codebuild
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_ecr as ecr
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
-from aws_cdk import aws_secretsmanager as secretsmanager
-from aws_cdk import aws_sns as sns
 from constructs import Construct
 
 from mlops_constructs.acknowledgment import acknowledge
-from mlops_constructs.artifact_store import ArtifactStore
-from mlops_constructs.encryption_key import grant_through
-from mlops_constructs.endpoint_policies import bootstrap_resources
 from mlops_constructs.log_settings import LogSettings
-from mlops_constructs.naming import MODELS_PREFIX, Naming
+from mlops_constructs.naming import Naming
 from mlops_constructs.platform_role import PlatformRole
 from mlops_constructs.private_network import PrivateNetwork
-from mlops_constructs.release_store import (
-    APP,
-    ATTEMPTS,
-    DRIFT,
-    PROMOTIONS,
-    RECORDS,
-    SOURCE,
-    ReleaseStore,
-)
-from mlops_constructs.service_call import S3, ServiceCall
+from mlops_constructs.release_rights import CALLS, ReleaseRights, ReleaseTools
+from mlops_constructs.release_store import APP, ReleaseStore
 from mlops_constructs.tracking_task import PORT
 
 BUILDSPEC = "releasing/buildspec.yaml"
 """Where the app says what a build runs."""
 
-PROJECTS = (PREPARE, DEPLOY) = ("prepare", "deploy")
-"""Before a person approves, and afterwards."""
+PROJECTS = (PREPARE, INSPECT, DEPLOY) = ("prepare", "inspect", "deploy")
+"""Before a person approves: for a release, and for a change of the platform. And afterwards."""
+
+STEPS: Mapping[str, str] = {
+    "prepare": PREPARE,
+    "deploy": DEPLOY,
+    "verify": DEPLOY,
+    "close": DEPLOY,
+    "drift": DEPLOY,
+    "platform-prepare": INSPECT,
+    "platform-deploy": DEPLOY,
+    "platform-close": DEPLOY,
+}
+"""The project that each step runs in: all but the first ones may have to put a version back."""
 
 # A deployment waits for its canary, and what is prepared behind it waits for both.
 # https://docs.aws.amazon.com/codepipeline/latest/userguide/limits.html
 MINUTES = 480
 
-_STACKS = (
-    "cloudformation:DescribeStackEvents",
-    "cloudformation:DescribeStacks",
-    "cloudformation:GetTemplate",
-)
-_ENDPOINTS = (
-    "sagemaker:DescribeEndpoint",
-    "sagemaker:DescribeEndpointConfig",
-    "sagemaker:DescribeModel",
-)
-_PIPELINES = (
-    "codepipeline:GetPipelineExecution",
-    "codepipeline:GetPipelineState",
-    "codepipeline:ListActionExecutions",
-    "codepipeline:PutApprovalResult",
-)
-# What the cdk CLI asks of the bucket and the parameter of its bootstrap, once it has their role.
-# https://docs.aws.amazon.com/cdk/v2/guide/bootstrapping-env.html
-_PUBLISHING = (
-    "s3:GetBucketLocation",
-    "s3:GetEncryptionConfiguration",
-    "s3:GetObject",
-    "s3:ListBucket",
-    "s3:PutObject",
-)
-_DEPLOYING = (
-    *_STACKS,
-    "cloudformation:CreateChangeSet",
-    "cloudformation:DeleteChangeSet",
-    "cloudformation:DeleteStack",
-    "cloudformation:DescribeChangeSet",
-    "cloudformation:DescribeStackResources",
-    "cloudformation:ExecuteChangeSet",
-    "cloudformation:GetTemplateSummary",
-    "cloudformation:ListStackResources",
-    "cloudformation:RollbackStack",
-)
-
-
-@dataclass(frozen=True)
-class ReleaseTools:
-    """What builds work with, beside the bucket of releases.
-
-    Parameters
-    ----------
-    artifacts
-        Where the files of models are read.
-    login
-        Name and password of the user of MLflow, as JSON.
-    login_name
-        That user's name.
-    tracking
-        MLflow's load balancer.
-    tracking_uri
-        Its address.
-    api_key
-        The key of the API that a release is tried through.
-    invocation_url
-        The API's address.
-    topic
-        Who is told how a release ended.
-    """
-
-    artifacts: ArtifactStore
-    login: secretsmanager.ISecret
-    login_name: str
-    tracking: ec2.IConnectable
-    tracking_uri: str
-    api_key: apigateway.IApiKey
-    invocation_url: str
-    topic: sns.ITopic
-
 
 class ReleaseBuilds(Construct):
-    """Two CodeBuild projects with the same image and source, and rights of their own.
+    """Three CodeBuild projects with the same image and source, and rights of their own.
 
-    What ``prepare`` does happens before anybody has approved: it looks at what is and what would
-    be. ``deploy`` alone takes the roles that change the account, asks the API, and writes down
-    what serves.
+    What ``prepare`` and ``inspect`` do happens before anybody has approved: they look at what is
+    and what would be. ``inspect`` runs an app that is proposed, which nobody has approved either:
+    what a release runs with, what it hands on and what waits for a person is out of its reach.
+    ``deploy`` alone takes the roles that change the account, asks the API, and writes down what
+    serves.
 
     CodeBuild pulls the image over a network of its own, as itself; what runs in it, its source and
     its artifacts go through the VPC:
@@ -152,7 +80,7 @@ class ReleaseBuilds(Construct):
     Attributes
     ----------
     projects : dict of str to aws_cdk.aws_codebuild.CfnProject
-        The projects: ``prepare`` and ``deploy``.
+        The projects: ``prepare``, ``inspect`` and ``deploy``.
     roles : dict of str to mlops_constructs.platform_role.PlatformRole
         The role of each.
 
@@ -163,51 +91,8 @@ class ReleaseBuilds(Construct):
     ...     digest=f"sha256:{'a' * 64}", store=store, key=key, tools=tools, log_settings=settings)
     """
 
-    CALLS = (
-        ServiceCall("apigateway", "release builds", "read the API's key", ("apigateway:GET",)),
-        ServiceCall("cloudformation", "release builds", "compare, deploy and explain", _DEPLOYING),
-        ServiceCall("codepipeline", "release builds", "reject what is overtaken", _PIPELINES),
-        ServiceCall("ecr.api", "release builds", "look for images", ("ecr:DescribeImages",)),
-        ServiceCall("execute-api", "release builds", "try a release", ("execute-api:Invoke",)),
-        ServiceCall(
-            "logs",
-            "release builds",
-            "write their logs",
-            ("logs:CreateLogStream", "logs:PutLogEvents"),
-        ),
-        ServiceCall("sagemaker.api", "release builds", "see what serves", _ENDPOINTS),
-        ServiceCall(
-            "secretsmanager",
-            "release builds",
-            "read MLflow's login",
-            ("secretsmanager:GetSecretValue",),
-        ),
-        ServiceCall("sns", "release builds", "tell how a release ended", ("sns:Publish",)),
-        ServiceCall(
-            S3,
-            "release builds",
-            "read the app and models, write records",
-            (
-                *ArtifactStore.READ,
-                *ReleaseStore.READ,
-                *ReleaseStore.WRITE,
-                *ReleaseStore.LIST,
-                *ReleaseStore.LOCATE,
-            ),
-        ),
-        ServiceCall(S3, "cdk of releases", "publishes templates", _PUBLISHING, bootstrap=True),
-        ServiceCall(
-            "ssm",
-            "cdk of releases",
-            "reads the version of its bootstrap",
-            ("ssm:GetParameter",),
-            bootstrap=True,
-        ),
-        ServiceCall(
-            "sts", "cdk of releases", "takes its roles", ("sts:AssumeRole",), bootstrap=True
-        ),
-        ServiceCall("sts", "release builds", "learn whose they are", ("sts:GetCallerIdentity",)),
-    )
+    CALLS = CALLS
+    """What they call of AWS."""
 
     def __init__(
         self,
@@ -238,8 +123,14 @@ class ReleaseBuilds(Construct):
             tools.tracking, ec2.Port.tcp(PORT), "Reads aliases, writes tags"
         )
         self.roles = {name: self._role(name) for name in PROJECTS}
-        self._grant_prepare(self.roles[PREPARE])
-        self._grant_deploy(self.roles[DEPLOY])
+        rights = ReleaseRights(Stack.of(self), naming, store, key, tools)
+        for role in self.roles.values():
+            rights.grant_build(role)
+        for name in (PREPARE, DEPLOY):
+            rights.grant_release(self.roles[name])
+        rights.grant_prepare(self.roles[PREPARE])
+        rights.grant_inspect(self.roles[INSPECT])
+        rights.grant_deploy(self.roles[DEPLOY])
         self.projects = {name: self._project(name) for name in PROJECTS}
 
     def _project(self, name: str) -> codebuild.CfnProject:
@@ -313,7 +204,7 @@ class ReleaseBuilds(Construct):
         return project
 
     def _role(self, name: str) -> PlatformRole:
-        """A role with what every build does: it looks, writes its journal, and tells."""
+        """A role that runs in the network and writes its log."""
         stack = Stack.of(self)
         project = stack.format_arn(
             service="codebuild", resource="project", resource_name=self._naming.build(name)
@@ -336,52 +227,6 @@ class ReleaseBuilds(Construct):
         self._log.grant_write(role)
         self._network.grant_attach(role)
         self._lend_interfaces(role)
-        self._tools.artifacts.grant_read(role, f"{MODELS_PREFIX}/")
-        self._store.grant_build(role)
-        self._store.grant_read(role, SOURCE, PROMOTIONS, RECORDS)
-        self._store.grant_read_write(role, ATTEMPTS)
-        self._store.grant_artifacts(role)
-        iam.Grant.add_to_principal(
-            grantee=role,
-            actions=["secretsmanager:GetSecretValue"],
-            resource_arns=[self._tools.login.secret_arn],
-        )
-        grant_through(self._key, role, "secretsmanager", "kms:Decrypt")
-        self._allow(
-            role,
-            "An endpoint's names end in its name or in the hash of what it serves.",
-            _ENDPOINTS,
-            *(
-                stack.format_arn(
-                    service="sagemaker",
-                    resource=kind,
-                    resource_name=self._naming.endpoint("*"),
-                )
-                for kind in ("endpoint", "endpoint-config", "model")
-            ),
-        )
-        self._allow(
-            role,
-            "The environment has a pipeline for each endpoint that is followed.",
-            _PIPELINES,
-            stack.format_arn(service="codepipeline", resource=self._naming.pipeline("*")),
-        )
-        iam.Grant.add_to_principal(
-            grantee=role,
-            actions=["sns:Publish"],
-            resource_arns=[self._tools.topic.topic_arn],
-        )
-        grant_through(self._key, role, "sns", "kms:Decrypt", "kms:GenerateDataKey")
-        self._allow(
-            role,
-            "Every endpoint has a stack of its own, which CloudFormation numbers.",
-            _STACKS,
-            stack.format_arn(
-                service="cloudformation",
-                resource="stack",
-                resource_name=self._naming.stack("Endpoint-*/*"),
-            ),
-        )
         return role
 
     def _lend_interfaces(self, role: PlatformRole) -> None:
@@ -415,52 +260,3 @@ class ReleaseBuilds(Construct):
             "Interfaces have no name before they are created; the condition names the subnets.",
             f"AwsSolutions-IAM5[Resource::{interfaces}]",
         )
-
-    def _grant_prepare(self, role: PlatformRole) -> None:
-        """Whether the images of a release are there."""
-        self._allow(
-            role,
-            "An endpoint may be served by any image of the environment.",
-            ["ecr:DescribeImages"],
-            Stack.of(self).format_arn(
-                service="ecr", resource="repository", resource_name=self._naming.repository("*")
-            ),
-        )
-
-    def _grant_deploy(self, role: PlatformRole) -> None:
-        """Take the roles of `cdk bootstrap`, ask as users do, write down what serves.
-
-        CloudFormation and its own role do the rest of a deployment. The key's value is asked for
-        as the key's users do: https://docs.aws.amazon.com/apigateway/latest/api/API_GetApiKey.html
-        """
-        stack = Stack.of(self)
-        key = f"arn:{stack.partition}:apigateway:{stack.region}::/apikeys/"
-        iam.Grant.add_to_principal(
-            grantee=role,
-            actions=["sts:AssumeRole"],
-            resource_arns=bootstrap_resources(stack)["sts"],
-        )
-        self._allow(
-            role,
-            "A policy holds 6,144 letters, and no list of a hundred endpoints; one API of the"
-            " account answers for all of them, at this path, and AWS numbers it.",
-            ["execute-api:Invoke"],
-            stack.format_arn(
-                service="execute-api",
-                resource="*",
-                resource_name="v1/POST/endpoints/*/invocations",
-            ),
-        )
-        iam.Grant.add_to_principal(
-            grantee=role,
-            actions=["apigateway:GET"],
-            resource_arns=[f"{key}{self._tools.api_key.key_id}"],
-        )
-        self._store.grant_read_write(role, RECORDS, DRIFT)
-
-    def _allow(
-        self, role: PlatformRole, reason: str, actions: tuple[str, ...] | list[str], *arns: str
-    ) -> None:
-        """Actions on resources that are named by a pattern, for a reason."""
-        iam.Grant.add_to_principal(grantee=role, actions=list(actions), resource_arns=list(arns))
-        acknowledge(role, reason, *(f"AwsSolutions-IAM5[Resource::{arn}]" for arn in arns))

@@ -1,39 +1,21 @@
 """A pipeline for each endpoint that is followed, and the events that start and end it."""
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from aws_cdk import Stack
 from aws_cdk import aws_codepipeline as codepipeline
-from aws_cdk import aws_events as events
-from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sns as sns
 from constructs import Construct
 
 from mlops_constructs.acknowledgment import acknowledge
-from mlops_constructs.encryption_key import grant_through
 from mlops_constructs.faults import Fault, raise_faults
 from mlops_constructs.naming import Naming
-from mlops_constructs.platform_role import PlatformRole
+from mlops_constructs.pipeline_events import PipelineEvents
+from mlops_constructs.pipeline_parts import PipelineParts
 from mlops_constructs.release_builds import DEPLOY, PREPARE, ReleaseBuilds
 from mlops_constructs.release_store import APP, PROMOTIONS, ReleaseStore
 from mlops_constructs.undelivered_events import UndeliveredEvents
-
-STEPS: Mapping[str, str] = {
-    "prepare": PREPARE,
-    "deploy": DEPLOY,
-    "verify": DEPLOY,
-    "close": DEPLOY,
-    "drift": DEPLOY,
-}
-"""The project that each step runs in: all but the first may have to put a version back."""
-
-UNHAPPY = ("FAILED", "CANCELED", "STOPPED", "SUPERSEDED")
-"""The ends of an execution that no step of it has written down.
-
-https://docs.aws.amazon.com/codepipeline/latest/userguide/detect-state-changes-cloudwatch-events.html
-"""
 
 DAILY = "cron(0 17 * * ? *)"
 SOURCE_ARTIFACT, PREPARED = "App", "Prepared"
@@ -102,274 +84,72 @@ class ReleasePipelines(Construct):
         super().__init__(scope, construct_id)
         raise_faults(self.node.path, _faults(endpoints))
         self._naming = naming
-        self._builds = builds
-        self._store = store
-        self._key = key
-        self._topic = topic if approve else None
-        self._undelivered = undelivered
-        self.role = self._pipeline_role()
-        self.pipelines = {endpoint: self._pipeline(endpoint) for endpoint in sorted(endpoints)}
-        self._starter = self._starting_role()
-        for endpoint in self.pipelines:
-            self._start(endpoint)
-            self._close(endpoint)
-        self._rule(
-            "Drift",
-            "Compares what serves with what is recorded",
-            self._step_target("drift", {}),
-            schedule=DAILY,
-        )
-
-    def _pipeline(self, endpoint: str) -> codepipeline.CfnPipeline:
-        of = codepipeline.CfnPipeline
-        title = _title(endpoint)
-        pipeline = of(
+        self._parts = PipelineParts(naming, builds, store, key, topic if approve else None)
+        every = self._arn("*")
+        self.role = self._parts.role(
             self,
-            title,
-            name=self._naming.pipeline(endpoint),
-            pipeline_type="V2",
-            execution_mode="SUPERSEDED",
-            role_arn=self.role.role_arn,
-            restart_execution_on_update=False,
-            artifact_store=of.ArtifactStoreProperty(
-                type="S3",
-                location=self._store.bucket.bucket_name,
-                encryption_key=of.EncryptionKeyProperty(id=self._key.key_arn, type="KMS"),
-            ),
-            variables=[
-                of.VariableDeclarationProperty(
-                    name="PROMOTION",
-                    description="Version of the object that says what is promoted",
-                )
-            ],
-            stages=[
-                self._stage("Source", self._source()),
-                self._stage("Prepare", self._step("prepare", endpoint, SOURCE_ARTIFACT, PREPARED)),
-                *([self._stage("Approve", self._approval(self._topic))] if self._topic else []),
-                self._stage("Deploy", self._step("deploy", endpoint, PREPARED)),
-                self._stage("Verify", self._step("verify", endpoint, PREPARED)),
-            ],
-        )
-        pipeline.node.add_dependency(self.role)
-        return pipeline
-
-    def _stage(
-        self, name: str, action: codepipeline.CfnPipeline.ActionDeclarationProperty
-    ) -> codepipeline.CfnPipeline.StageDeclarationProperty:
-        return codepipeline.CfnPipeline.StageDeclarationProperty(name=name, actions=[action])
-
-    def _source(self) -> codepipeline.CfnPipeline.ActionDeclarationProperty:
-        of = codepipeline.CfnPipeline
-        return of.ActionDeclarationProperty(
-            name=SOURCE_ARTIFACT,
-            action_type_id=_action("Source", "S3"),
-            configuration={
-                "S3Bucket": self._store.bucket.bucket_name,
-                "S3ObjectKey": APP,
-                # A new app releases nothing: it is what the next promotion is released with.
-                "PollForSourceChanges": "false",
-            },
-            output_artifacts=[of.OutputArtifactProperty(name=SOURCE_ARTIFACT)],
-        )
-
-    def _step(
-        self, step: str, endpoint: str, given: str, made: str = ""
-    ) -> codepipeline.CfnPipeline.ActionDeclarationProperty:
-        of = codepipeline.CfnPipeline
-        variables = {
-            "RELEASE_STEP": step,
-            "RELEASE_ENDPOINT": endpoint,
-            "RELEASE_PROMOTION": "#{variables.PROMOTION}",
-            "RELEASE_EXECUTION": "#{codepipeline.PipelineExecutionId}",
-        }
-        return of.ActionDeclarationProperty(
-            name=step.title(),
-            namespace=step.title(),
-            action_type_id=_action("Build", "CodeBuild"),
-            configuration={
-                "ProjectName": self._naming.build(STEPS[step]),
-                "EnvironmentVariables": json.dumps(_variables(variables), separators=(",", ":")),
-            },
-            input_artifacts=[of.InputArtifactProperty(name=given)],
-            output_artifacts=[of.OutputArtifactProperty(name=made)] if made else [],
-        )
-
-    def _approval(self, topic: sns.ITopic) -> codepipeline.CfnPipeline.ActionDeclarationProperty:
-        return codepipeline.CfnPipeline.ActionDeclarationProperty(
-            name="Approve",
-            action_type_id=_action("Approval", "Manual"),
-            configuration={
-                "CustomData": "#{Prepare.HEADLINE}",
-                "NotificationArn": topic.topic_arn,
-            },
-        )
-
-    def _start(self, endpoint: str) -> None:
-        """Start the pipeline of `endpoint` with the version of the promotion that was written.
-
-        https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html
-        """
-        self._rule(
-            f"{_title(endpoint)}Promoted",
-            f"Releases {endpoint}: its promotion was written",
-            self._undelivered.target(
-                "Pipeline",
-                self._pipeline_arn(endpoint),
-                self._starter,
-                input_transformer=events.CfnRule.InputTransformerProperty(
-                    input_paths_map={"version": "$.detail.object.version-id"},
-                    input_template='{"variables":[{"name":"PROMOTION","value":<version>}]}',
-                ),
-            ),
-            pattern={
-                "source": ["aws.s3"],
-                "detail-type": ["Object Created"],
-                "detail": {
-                    "bucket": {"name": [self._store.bucket.bucket_name]},
-                    "object": {"key": [f"{PROMOTIONS}{endpoint}.json"]},
-                },
-            },
-        )
-
-    def _close(self, endpoint: str) -> None:
-        """Write down an execution of `endpoint` that ended before its last step."""
-        pipeline = self._naming.pipeline(endpoint)
-        self._rule(
-            f"{_title(endpoint)}Ended",
-            f"Writes down how a release of {endpoint} failed",
-            self._step_target(
-                "close", {"RELEASE_ENDPOINT": endpoint}, execution="$.detail.execution-id"
-            ),
-            pattern={
-                "source": ["aws.codepipeline"],
-                "detail-type": ["CodePipeline Pipeline Execution State Change"],
-                "detail": {"pipeline": [pipeline], "state": list(UNHAPPY)},
-            },
-        )
-
-    def _step_target(
-        self, step: str, variables: Mapping[str, str], execution: str = ""
-    ) -> events.CfnRule.TargetProperty:
-        """A build of one step that no pipeline runs.
-
-        https://docs.aws.amazon.com/codebuild/latest/APIReference/API_StartBuild.html
-        """
-        given = _variables({"RELEASE_STEP": step, **variables})
-        overrides = json.dumps(given, separators=(",", ":"))
-        if not execution:
-            told = {"input": f'{{"environmentVariablesOverride":{overrides}}}'}
-            return self._undelivered.target("Build", self._project_arn(step), self._starter, **told)
-        # In place of a value, without quotation marks: EventBridge adds them.
-        named = '{"name":"RELEASE_EXECUTION","value":<execution>,"type":"PLAINTEXT"}'
-        template = f'{{"environmentVariablesOverride":[{overrides[1:-1]},{named}]}}'
-        return self._undelivered.target(
-            "Build",
-            self._project_arn(step),
-            self._starter,
-            input_transformer=events.CfnRule.InputTransformerProperty(
-                input_paths_map={"execution": execution}, input_template=template
-            ),
-        )
-
-    def _rule(
-        self,
-        construct_id: str,
-        description: str,
-        target: events.CfnRule.TargetProperty,
-        *,
-        pattern: Mapping[str, object] | None = None,
-        schedule: str | None = None,
-    ) -> None:
-        events.CfnRule(
-            self,
-            construct_id,
-            description=description,
-            event_pattern=pattern,
-            schedule_expression=schedule,
-            targets=[target],
-        )
-
-    def _pipeline_role(self) -> PlatformRole:
-        """What CodePipeline acts as: it hands on artifacts, and starts builds.
-
-        https://docs.aws.amazon.com/codepipeline/latest/userguide/how-to-custom-role.html
-        """
-        stack = Stack.of(self)
-        role = PlatformRole(
-            self,
-            "PipelineRole",
-            # https://docs.aws.amazon.com/codepipeline/latest/userguide/security-iam.html
-            assumed_by=iam.ServicePrincipal(
-                "codepipeline.amazonaws.com",
-                conditions={
-                    "StringEquals": {"aws:SourceAccount": stack.account},
-                    "ArnLike": {"aws:SourceArn": self._pipeline_arn("*")},
-                },
-            ),
+            pipelines=every,
+            projects=[PREPARE, DEPLOY],
+            source=APP,
+            artifacts=naming.pipeline_artifacts,
             description="Release pipelines",
-            path=self._naming.pipelines_path,
         )
-        self._store.grant_pipeline(role)
-        iam.Grant.add_to_principal(
-            grantee=role,
-            actions=["codebuild:BatchGetBuilds", "codebuild:StartBuild"],
-            resource_arns=[project.attr_arn for project in self._builds.projects.values()],
-        )
-        if self._topic:
-            iam.Grant.add_to_principal(
-                grantee=role, actions=["sns:Publish"], resource_arns=[self._topic.topic_arn]
-            )
-            grant_through(self._key, role, "sns", "kms:Decrypt", "kms:GenerateDataKey")
-        return role
-
-    def _starting_role(self) -> PlatformRole:
-        """What EventBridge acts as: it starts pipelines and builds."""
-        stack = Stack.of(self)
-        role = PlatformRole(
+        self.pipelines = {endpoint: self._pipeline(endpoint) for endpoint in sorted(endpoints)}
+        rules = PipelineEvents(
             self,
-            "StartRole",
-            assumed_by=iam.ServicePrincipal(
-                "events.amazonaws.com",
-                conditions={"StringEquals": {"aws:SourceAccount": stack.account}},
-            ),
+            builds=builds,
+            store=store,
+            undelivered=undelivered,
+            pipelines=every,
+            closes="close",
             description="Starts release pipelines, and builds that end them",
         )
-        every = self._pipeline_arn("*")
-        iam.Grant.add_to_principal(
-            grantee=role,
-            actions=["codepipeline:StartPipelineExecution"],
-            resource_arns=[every],
-        )
         acknowledge(
-            role,
+            rules.role,
             "A policy holds 6,144 letters, and no list of a hundred pipelines: they are those of"
             " this environment, which only its rules start.",
             f"AwsSolutions-IAM5[Resource::{every}]",
         )
-        iam.Grant.add_to_principal(
-            grantee=role,
-            actions=["codebuild:StartBuild"],
-            resource_arns=[self._project_arn("close")],
-        )
-        return role
+        for endpoint in self.pipelines:
+            rules.start(
+                f"{_title(endpoint)}Promoted",
+                f"{PROMOTIONS}{endpoint}.json",
+                self._arn(endpoint),
+                {"variables": [{"name": "PROMOTION", "value": "<version>"}]},
+                f"Releases {endpoint}: its promotion was written",
+            )
+            rules.close(
+                f"{_title(endpoint)}Ended",
+                naming.pipeline(endpoint),
+                f"Writes down how a release of {endpoint} failed",
+                {"RELEASE_ENDPOINT": endpoint},
+            )
+        rules.regularly("Drift", "drift", DAILY, "Compares what serves with what is recorded")
 
-    def _pipeline_arn(self, endpoint: str) -> str:
+    def _pipeline(self, endpoint: str) -> codepipeline.CfnPipeline:
+        parts = self._parts
+        told = {"RELEASE_ENDPOINT": endpoint, "RELEASE_PROMOTION": "#{variables.PROMOTION}"}
+        return parts.pipeline(
+            self,
+            _title(endpoint),
+            name=self._naming.pipeline(endpoint),
+            role=self.role,
+            variable="PROMOTION",
+            describes="Version of the object that says what is promoted",
+            stages=[
+                # A new app releases nothing: it is what the next promotion is released with.
+                parts.source(SOURCE_ARTIFACT, APP, SOURCE_ARTIFACT),
+                parts.step("Prepare", "prepare", told, SOURCE_ARTIFACT, PREPARED),
+                *parts.approval(),
+                parts.step("Deploy", "deploy", told, PREPARED),
+                parts.step("Verify", "verify", told, PREPARED),
+            ],
+        )
+
+    def _arn(self, endpoint: str) -> str:
         return Stack.of(self).format_arn(
             service="codepipeline", resource=self._naming.pipeline(endpoint)
         )
-
-    def _project_arn(self, step: str) -> str:
-        return self._builds.projects[STEPS[step]].attr_arn
-
-
-def _action(category: str, provider: str) -> codepipeline.CfnPipeline.ActionTypeIdProperty:
-    return codepipeline.CfnPipeline.ActionTypeIdProperty(
-        category=category, owner="AWS", provider=provider, version="1"
-    )
-
-
-def _variables(named: Mapping[str, str]) -> list[dict[str, str]]:
-    return [{"name": name, "value": value, "type": "PLAINTEXT"} for name, value in named.items()]
 
 
 def _title(endpoint: str) -> str:

@@ -20,9 +20,14 @@ DRIFT = "drift/"
 """What was told of differences between what serves and what is recorded."""
 DELIVERIES = "deliveries/"
 """What MLflow has told already, so that nothing is heard twice."""
+PLATFORM = "platform/"
+"""How far the latest change of the platform has come."""
 SOURCE = "source/"
-"""The app that releases are made with."""
+"""The app, as a checkout in a zip."""
 APP = f"{SOURCE}app.zip"
+"""What releases are made with."""
+PROPOSED = f"{SOURCE}proposed.zip"
+"""What the platform is to become: each version of the object starts its pipeline."""
 
 DELIVERY_DAYS = 1
 ARTIFACT_DAYS = 90
@@ -82,7 +87,6 @@ class ReleaseStore(Construct):
         self._grants = ObjectGrants(
             self._arn, key, "An object for each endpoint stands there, and endpoints come and go."
         )
-        self._artifacts = naming.pipeline_artifacts
         self.bucket = closed_bucket(
             self,
             "Bucket",
@@ -94,7 +98,10 @@ class ReleaseStore(Construct):
             lifecycle_rules=[
                 s3.LifecycleRule(abort_incomplete_multipart_upload_after=Duration.days(7)),
                 _expiry(DELIVERIES, DELIVERY_DAYS),
-                _expiry(naming.pipeline_artifacts, ARTIFACT_DAYS),
+                *(
+                    _expiry(prefix, ARTIFACT_DAYS)
+                    for prefix in (naming.pipeline_artifacts, naming.platform_artifacts)
+                ),
             ],
             removal_policy=removal_policy,
         )
@@ -129,10 +136,31 @@ class ReleaseStore(Construct):
         """
         return self._grant(grantee, prefixes, (*self.READ, *self.WRITE), ENCRYPT)
 
-    def grant_pipeline(self, grantee: iam.IGrantable) -> iam.Grant:
-        """Let CodePipeline take the app as `grantee`, and hand on what steps make of it.
+    def grant_replace(self, grantee: iam.IGrantable, key: str) -> iam.Grant:
+        """Let `grantee` write one object, and no other beside it.
+
+        Parameters
+        ----------
+        grantee
+            Who writes.
+        key
+            The key of the object.
+        """
+        return self._grants.allow_one(grantee, key, self.WRITE, ENCRYPT)
+
+    def grant_pipeline(self, grantee: iam.IGrantable, source: str, artifacts: str) -> iam.Grant:
+        """Let CodePipeline take its source as `grantee`, and hand on what steps make of it.
 
         https://docs.aws.amazon.com/codepipeline/latest/userguide/action-reference-S3.html
+
+        Parameters
+        ----------
+        grantee
+            What CodePipeline acts as.
+        source
+            The key of the object that the pipeline begins with.
+        artifacts
+            What the keys of the pipeline's artifacts start with.
         """
         bucket = iam.Grant.add_to_principal(
             grantee=grantee,
@@ -142,14 +170,23 @@ class ReleaseStore(Construct):
         tags = iam.Grant.add_to_principal(
             grantee=grantee,
             actions=["s3:GetObjectTagging", "s3:GetObjectVersionTagging"],
-            resource_arns=[f"{self._arn}/{APP}"],
+            resource_arns=[f"{self._arn}/{source}"],
         )
-        app = self._grants.allow(grantee, SOURCE, self.READ, DECRYPT)
-        return bucket.combine(tags).combine(app).combine(self.grant_artifacts(grantee))
+        taken = self._grants.allow_one(grantee, source, self.READ, DECRYPT)
+        handed_on = self.grant_artifacts(grantee, artifacts)
+        return bucket.combine(tags).combine(taken).combine(handed_on)
 
-    def grant_artifacts(self, grantee: iam.IGrantable) -> iam.Grant:
-        """Let `grantee` read and write what one step of a pipeline hands to the next."""
-        return self._grants.allow(grantee, self._artifacts, (*self.READ, *self.WRITE), ENCRYPT)
+    def grant_artifacts(self, grantee: iam.IGrantable, prefix: str) -> iam.Grant:
+        """Let `grantee` read and write what one step of a pipeline hands to the next.
+
+        Parameters
+        ----------
+        grantee
+            What CodePipeline acts as, or a build.
+        prefix
+            What the keys of the pipeline's artifacts start with.
+        """
+        return self._grants.allow(grantee, prefix, (*self.READ, *self.WRITE), ENCRYPT)
 
     def grant_build(self, grantee: iam.IGrantable) -> iam.Grant:
         """Let CodeBuild find the bucket in the name of `grantee`.

@@ -1,4 +1,7 @@
-"""DescribeImages of ECR: a repository has the images that are installed on this machine."""
+"""DescribeImages of ECR: a repository has the images that are installed on this machine.
+
+It also has the one that builds run in, as its files are now: this checkout takes its place here.
+"""
 
 import json
 from collections.abc import Mapping
@@ -6,8 +9,11 @@ from typing import Any
 
 from local.extensions.hooks import account_and_region
 from local.extensions.json_service import Answer, Record, RefusedError, as_json, refused
-from local.images import STORE, ProcessImage, find_image
+from local.images import CONTAINERS, STORE, ProcessImage, current_image, find_image
 from operations.errors import OperationError
+
+BUILDS = "release"
+"""The image that builds run in."""
 
 
 class InstalledImages:
@@ -39,7 +45,7 @@ def _details(repository: str, digests: list[str]) -> list[Record]:
             "InvalidParameterException", "An image is asked for by its digest on this machine."
         )
     try:
-        images = [find_image(f"{repository}@{digest}") for digest in digests]
+        images = [_image(repository, digest) for digest in digests]
     except OperationError as error:
         raise RefusedError(
             "ImageNotFoundException", f"{error.what} It is not in {STORE}."
@@ -47,10 +53,18 @@ def _details(repository: str, digests: list[str]) -> list[Record]:
     return [_detail(repository, image) for image in images]
 
 
+def _image(repository: str, digest: str) -> ProcessImage:
+    here = current_image(BUILDS)
+    if (repository.rpartition("/")[2], digest) == (here.name, here.digest):
+        return here
+    return find_image(f"{repository}@{digest}")
+
+
 def _detail(repository: str, image: ProcessImage) -> Record:
+    made = image.folder / "installed" if image.installed else CONTAINERS / image.name
     return {
         "registryId": account_and_region()[0],
         "repositoryName": repository,
         "imageDigest": image.digest,
-        "imagePushedAt": (image.folder / "installed").stat().st_mtime,
+        "imagePushedAt": made.stat().st_mtime,
     }

@@ -156,7 +156,7 @@ class TestEvents:
         self, started: list[tuple[str, Any, str]], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         hooks.name_versions_in_events()
-        template = '{"variables":[{"name":"PROMOTION","value":<version>}]}'
+        template = '{"variables":[{"name":"N","value":<version>}],"sourceRevisions":[<version>]}'
         paths = {"version": "$.detail.object.version-id"}
         transformer = {"InputPathsMap": paths, "InputTemplate": template}
         self.rule("aws.s3", InputTransformer=transformer)
@@ -168,7 +168,7 @@ class TestEvents:
         finally:
             del s3._bucket_notifications["bucket"]
         ((_, given, _),) = started
-        assert given == {"variables": [{"name": "PROMOTION", "value": "v7"}]}
+        assert given == {"variables": [{"name": "N", "value": "v7"}], "sourceRevisions": ["v7"]}
 
     def test_what_cannot_be_started_is_logged(self, caplog: pytest.LogCaptureFixture) -> None:
         def refuse(*_: object) -> None:

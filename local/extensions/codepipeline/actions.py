@@ -138,12 +138,16 @@ class Actions:
         """
         s3 = self._host.client("s3", execution.scope[1])
         bucket, key = run.configuration["S3Bucket"], run.configuration["S3ObjectKey"]
+        asked = execution.revisions.get(run.name)
         try:
-            found = s3.head_object(Bucket=bucket, Key=key)
+            found = s3.head_object(
+                Bucket=bucket, Key=key, **({"VersionId": asked} if asked else {})
+            )
         except ClientError as error:
             raise ActionError(
                 "ConfigurationError",
-                f"s3://{bucket}/{key} cannot be read: {error}",
+                f"s3://{bucket}/{key}{f' in version {asked}' if asked else ''} cannot be read:"
+                f" {error}",
             ) from error
         version = found.get("VersionId")
         if not version or version == "null":

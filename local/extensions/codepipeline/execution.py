@@ -92,6 +92,8 @@ class Execution:
         The variables that actions may name, by namespace.
     trigger
         What started it.
+    revisions
+        The version that a source action is to take, by its name; the last one where none is given.
     """
 
     structure: Mapping[str, Any]
@@ -99,6 +101,7 @@ class Execution:
     scope: Scope
     values: dict[str, dict[str, str]]
     trigger: Record
+    revisions: Mapping[str, str] = field(default_factory=dict)
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
     status: str = IN_PROGRESS
     summary: str = ""
@@ -107,6 +110,7 @@ class Execution:
     runs: list[ActionRun] = field(default_factory=list)
     artifacts: dict[str, Artifact] = field(default_factory=dict)
     stop_reason: str = ""
+    outdated: bool = False
     abandoned: threading.Event = field(default_factory=threading.Event)
 
     def become(self, status: str, summary: str = "") -> None:

@@ -7,7 +7,7 @@ https://docs.aws.amazon.com/codepipeline/latest/userguide/concepts-how-it-works.
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,9 +23,17 @@ from local.extensions.codepipeline.execution import (
     Perform,
 )
 from local.extensions.codepipeline.stage import run_stage
-from local.extensions.codepipeline.structure import OWN, QUEUED, stage_names, values_given
+from local.extensions.codepipeline.structure import (
+    OWN,
+    QUEUED,
+    revisions_given,
+    stage_names,
+    values_given,
+)
 from local.extensions.hooks import Scope
 from local.extensions.json_service import Record, RefusedError
+
+UPDATED = "The pipeline was updated while the execution was in a stage."
 
 Tell = Callable[[Execution, str | None, ActionRun | None, str], None]
 """Told of each change: of an execution, of it in a stage, or of an action; and of the new state."""
@@ -87,8 +95,15 @@ class Pipeline:
         return f"arn:aws:codepipeline:{region}:{account}:{self.structure['name']}"
 
     def change(self, structure: Mapping[str, Any]) -> None:
-        """Have further executions run as is declared now."""
+        """Have further executions run as is declared now, and those that are in a stage fail.
+
+        What runs comes to its end before:
+        https://docs.aws.amazon.com/codepipeline/latest/userguide/pipelines-edit.html
+        """
         with self._lock:
+            for slot in self.slots.values():
+                if slot.inside:
+                    slot.inside.outdated = True
             self.structure = structure
             self.version += 1
             self.updated = time.time()
@@ -96,7 +111,12 @@ class Pipeline:
                 name: Slot() for name in stage_names(structure) if name not in self.slots
             }
 
-    def start(self, variables: list[Mapping[str, str]], trigger: Record) -> Execution:
+    def start(
+        self,
+        variables: list[Mapping[str, str]],
+        trigger: Record,
+        revisions: Sequence[Mapping[str, str]] = (),
+    ) -> Execution:
         """Start an execution.
 
         Parameters
@@ -105,18 +125,22 @@ class Pipeline:
             Names and values of the pipeline's variables.
         trigger
             What starts it.
+        revisions
+            The versions that source actions are to take, rather than the last ones.
 
         Raises
         ------
         RefusedError
-            Where a variable is not declared, or has no value.
+            Where a variable is not declared, or has no value, or a revision is of no source.
         """
         values, faults = values_given(self.structure, variables)
+        taken, more = revisions_given(self.structure, revisions)
+        faults += more
         if faults:
             raise RefusedError("ValidationException", f"{self.arn}: {'; '.join(faults)}.")
         with self._lock:
             execution = Execution(
-                self.structure, self.version, self.scope, {"variables": values}, trigger
+                self.structure, self.version, self.scope, {"variables": values}, trigger, taken
             )
             execution.values[OWN] = {"PipelineExecutionId": execution.id}
             self.executions.append(execution)
@@ -209,10 +233,12 @@ class Pipeline:
         with self._lock:
             if execution.status == STOPPING and status != FAILED:
                 status = STOPPED
+            if execution.outdated and status == SUCCEEDED:
+                status = FAILED
             slot.status = status
             self._tell(execution, stage["name"], None, status.upper())
             if status != SUCCEEDED:
-                self._finish(execution, status)
+                self._finish(execution, status, UPDATED if execution.outdated else "")
             elif index + 1 < len(stages):
                 self._enter(execution, index + 1)
             else:

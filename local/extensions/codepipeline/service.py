@@ -22,7 +22,7 @@ from local.extensions.codepipeline.views import (
     summary_of,
 )
 from local.extensions.hooks import Created, Properties, account_and_region
-from local.extensions.json_service import JsonService, Record, RefusedError, invalid
+from local.extensions.json_service import JsonService, Record, RefusedError
 from local.host import Host
 
 PREFIX = "CodePipeline_20150709."
@@ -56,9 +56,9 @@ class CodePipeline(JsonService):
                 "CreatePipeline": self._create,
                 "UpdatePipeline": self._update,
                 "DeletePipeline": self._delete,
-                "GetPipeline": lambda request: described(self._found(request["name"])),
+                "GetPipeline": lambda request: described(self.pipeline(request["name"])),
                 "ListPipelines": lambda _: {"pipelines": [*map(listed, self._pipelines.values())]},
-                "GetPipelineState": lambda request: state_of(self._found(request["name"])),
+                "GetPipelineState": lambda request: state_of(self.pipeline(request["name"])),
                 "StartPipelineExecution": self._start,
                 "StopPipelineExecution": self._stop,
                 "GetPipelineExecution": self._execution,
@@ -107,9 +107,21 @@ class CodePipeline(JsonService):
             Where it does not run here, or there is none of that name.
         """
         check(structure)
-        pipeline = self._found(structure["name"])
+        pipeline = self.pipeline(structure["name"])
         pipeline.change(structure)
         return pipeline
+
+    def pipeline(self, name: str) -> Pipeline:
+        """A pipeline.
+
+        Raises
+        ------
+        RefusedError
+            Where there is none of that name.
+        """
+        if name not in self._pipelines:
+            raise RefusedError("PipelineNotFoundException", f"There is no pipeline {name}.")
+        return self._pipelines[name]
 
     def remove(self, name: str) -> None:
         """Forget a pipeline; what runs is abandoned."""
@@ -119,9 +131,11 @@ class CodePipeline(JsonService):
                 execution.abandoned.set()
 
     def start_for_rule(self, arn: str, given: Mapping[str, Any], rule: str) -> None:
-        """Start an execution for a rule of EventBridge, whose input may have ``variables``."""
+        """Start an execution for a rule of EventBridge, whose input is that of a start."""
         trigger = {"triggerType": "CloudWatchEvent", "triggerDetail": rule}
-        self._found(arn.rpartition(":")[2]).start(given.get("variables", []), trigger)
+        self.pipeline(arn.rpartition(":")[2]).start(
+            given.get("variables", []), trigger, given.get("sourceRevisions", [])
+        )
 
     def _create(self, request: Mapping[str, Any]) -> Record:
         return {"pipeline": described(self.create(dict(request["pipeline"])))["pipeline"]}
@@ -134,26 +148,26 @@ class CodePipeline(JsonService):
         return {}
 
     def _start(self, request: Mapping[str, Any]) -> Record:
-        if "sourceRevisions" in request:
-            raise invalid("sourceRevisions: an execution takes the last one on this machine.")
         trigger = {"triggerType": "StartPipelineExecution", "triggerDetail": "user"}
-        execution = self._found(request["name"]).start(request.get("variables", []), trigger)
+        execution = self.pipeline(request["name"]).start(
+            request.get("variables", []), trigger, request.get("sourceRevisions", [])
+        )
         return {"pipelineExecutionId": execution.id}
 
     def _stop(self, request: Mapping[str, Any]) -> Record:
         execution = request["pipelineExecutionId"]
-        self._found(request["pipelineName"]).stop(
+        self.pipeline(request["pipelineName"]).stop(
             execution, request.get("abandon", False), request.get("reason", "")
         )
         return {"pipelineExecutionId": execution}
 
     def _execution(self, request: Mapping[str, Any]) -> Record:
-        pipeline = self._found(request["pipelineName"])
+        pipeline = self.pipeline(request["pipelineName"])
         found = pipeline.execution(request["pipelineExecutionId"])
         return {"pipelineExecution": execution_of(found)}
 
     def _executions(self, request: Mapping[str, Any]) -> Record:
-        newest = self._found(request["pipelineName"]).executions[::-1]
+        newest = self.pipeline(request["pipelineName"]).executions[::-1]
         chosen = newest[: request.get("maxResults", 100)]
         return {"pipelineExecutionSummaries": [summary_of(each) for each in chosen]}
 
@@ -162,14 +176,14 @@ class CodePipeline(JsonService):
         return {
             "actionExecutionDetails": [
                 action_of(execution, run)
-                for execution in self._found(request["pipelineName"]).executions[::-1]
+                for execution in self.pipeline(request["pipelineName"]).executions[::-1]
                 if wanted in (None, execution.id)
                 for run in execution.runs[::-1]
             ]
         }
 
     def _approve(self, request: Mapping[str, Any]) -> Record:
-        pipeline = self._found(request["pipelineName"])
+        pipeline = self.pipeline(request["pipelineName"])
         if request["stageName"] not in pipeline.slots:
             raise RefusedError("StageNotFoundException", f"There is no {request['stageName']}.")
         inside = pipeline.slots[request["stageName"]].inside
@@ -177,11 +191,6 @@ class CodePipeline(JsonService):
         named = [run for run in runs if run.name == request["actionName"]]
         run = named[-1] if named else None
         return {"approvedAt": self._approvals.answer(run, request["token"], request["result"])}
-
-    def _found(self, name: str) -> Pipeline:
-        if name not in self._pipelines:
-            raise RefusedError("PipelineNotFoundException", f"There is no pipeline {name}.")
-        return self._pipelines[name]
 
     def _changed(
         self, execution: Execution, stage: str | None, run: ActionRun | None, state: str
@@ -223,11 +232,17 @@ class PipelineResource:
     def update(
         self, physical_id: str, old: Properties, new: Properties, stack: str, logical_id: str
     ) -> Created:
-        """Change it, or make another where its name changes."""
+        """Change it, or make another where its name changes.
+
+        The emulator updates what has not changed, too, which CloudFormation does not: a pipeline
+        fails what runs in it where it is updated.
+        """
         structure = self._structure(new, stack, logical_id)
-        if structure["name"] == physical_id:
-            return _created(self._service.change(structure))
-        return _created(self._service.create(structure))
+        if structure["name"] != physical_id:
+            return _created(self._service.create(structure))
+        if structure == self._structure(old, stack, logical_id):
+            return _created(self._service.pipeline(physical_id))
+        return _created(self._service.change(structure))
 
     def delete(self, physical_id: str, properties: Properties) -> None:
         """Forget it."""

@@ -4,7 +4,7 @@ https://docs.aws.amazon.com/codepipeline/latest/userguide/reference-pipeline-str
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from local.extensions.json_service import Record, RefusedError
@@ -19,6 +19,9 @@ PROVIDERS = {
 OF_STAGES = ("beforeEntry", "onFailure", "onSuccess", "blockers")
 OWN = "codepipeline"
 """The namespace of the service's own variables."""
+
+OBJECT_VERSION = "S3_OBJECT_VERSION_ID"
+"""The one kind of revision that an execution can be started with here."""
 
 VARIABLE = re.compile(r"#\{([\w@-]+)\.([\w@-]+)\}")
 
@@ -111,6 +114,39 @@ def values_given(
     values = {**declared, **asked}
     faults += [f"{name} has no value" for name, value in values.items() if value is None]
     return {name: value for name, value in values.items() if value is not None}, faults
+
+
+def revisions_given(
+    structure: Mapping[str, Any], given: Sequence[Mapping[str, str]]
+) -> tuple[dict[str, str], list[str]]:
+    """The versions that source actions are to take, and what is wrong with them.
+
+    https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_SourceRevisionOverride.html
+
+    Parameters
+    ----------
+    structure
+        The pipeline.
+    given
+        The revisions that an execution is started with.
+    """
+    sources = [
+        action["name"]
+        for stage in structure["stages"]
+        for action in stage["actions"]
+        if action["actionTypeId"]["category"] == "Source"
+    ]
+    faults = [
+        f"a revision of type {each['revisionType']} does not run here: use {OBJECT_VERSION}"
+        for each in given
+        if each["revisionType"] != OBJECT_VERSION
+    ]
+    faults += [
+        f"{each['actionName']} is no source action"
+        for each in given
+        if each["actionName"] not in sources
+    ]
+    return {each["actionName"]: each["revisionValue"] for each in given}, faults
 
 
 def stage_names(structure: Mapping[str, Any]) -> list[str]:

@@ -32,7 +32,8 @@ from mlops_constructs.monitoring_schedule import MonitoringSchedule
 from mlops_constructs.naming import Naming
 from mlops_constructs.private_network import PrivateNetwork
 from mlops_constructs.promotion_receiver import PromotionReceiver
-from mlops_constructs.release_builds import ReleaseBuilds, ReleaseTools
+from mlops_constructs.release_builds import ReleaseBuilds
+from mlops_constructs.release_rights import ReleaseTools
 from mlops_constructs.release_store import ReleaseStore
 from mlops_constructs.secret_rotation import SecretRotation
 from mlops_constructs.tracking_access import TrackingAccess

@@ -12,18 +12,51 @@ from mlops_constructs.release_builds import BUILDSPEC, ReleaseBuilds
 from mlops_constructs.tracking_server import TrackingServer
 from tests.unit.constructs.conftest import ACCOUNT, DIGEST, Bench
 
+Statements = Callable[[Template], list[dict[str, Any]]]
 PROJECT = "AWS::CodeBuild::Project"
+BUCKET = "arn:aws:s3:::mlops-blue-releases-123456789012"
+APPROVE, STOP = "codepipeline:PutApprovalResult", "codepipeline:StopPipelineExecution"
+OF_EVERY_BUILD = (
+    "ec2:CreateNetworkInterface",
+    "ec2:CreateNetworkInterfacePermission",
+    "ec2:DeleteNetworkInterface",
+    "logs:CreateLogStream",
+    "logs:PutLogEvents",
+    "s3:PutObject",
+)
+
+
+def granted(template: Template, role: str) -> list[tuple[set[str], set[str]]]:
+    """What the role of a project may do, and with what."""
+    return [
+        (listed(statement["Action"]), listed(statement["Resource"]))
+        for policy in template.find_resources("AWS::IAM::ManagedPolicy").values()
+        if role in str(policy["Properties"]["Roles"])
+        for statement in policy["Properties"]["PolicyDocument"]["Statement"]
+    ]
+
+
+def listed(value: object) -> set[str]:
+    return {str(each) for each in (value if isinstance(value, list) else [value])}
 
 
 def actions(template: Template, role: str) -> set[str]:
-    """What the role of a project may do."""
-    found: set[str] = set()
-    for policy in template.find_resources("AWS::IAM::ManagedPolicy").values():
-        if role in str(policy["Properties"]["Roles"]):
-            for statement in policy["Properties"]["PolicyDocument"]["Statement"]:
-                given = statement["Action"]
-                found |= set([given] if isinstance(given, str) else given)
-    return found
+    return {action for allowed, _ in granted(template, role) for action in allowed}
+
+
+def written(template: Template, role: str) -> set[str]:
+    """The objects that the role of a project may write."""
+    return {
+        resource
+        for allowed, resources in granted(template, role)
+        if "s3:PutObject" in allowed
+        for resource in resources
+    }
+
+
+def changes(allowed: set[str]) -> set[str]:
+    changing = ("Create", "Delete", "Update", "Execute", "Put", "Start", "Stop")
+    return {it for it in allowed if any(f":{verb}" in it for verb in changing)}
 
 
 class TestDefault:
@@ -33,7 +66,7 @@ class TestDefault:
         return bench.template()
 
     def test_they_run_our_image_by_its_digest_in_the_network(self, template: Template) -> None:
-        template.resource_count_is(PROJECT, 2)
+        template.resource_count_is(PROJECT, 3)
         for project in template.find_resources(PROJECT).values():
             properties = project["Properties"]
             assert f"@{DIGEST}" in str(properties["Environment"]["Image"])
@@ -91,30 +124,56 @@ class TestDefault:
     ) -> None:
         before, after = (actions(template, f"Builds{name}Role") for name in ("Prepare", "Deploy"))
         assert after - before == {"apigateway:GET", "execute-api:Invoke", "sts:AssumeRole"}
-        changing = ("Create", "Delete", "Update", "Execute", "Put")
-        changes = {it for it in before if any(f":{verb}" in it for verb in changing)}
-        assert changes == {
-            "codepipeline:PutApprovalResult",
-            "ec2:CreateNetworkInterface",
-            "ec2:CreateNetworkInterfacePermission",
-            "ec2:DeleteNetworkInterface",
-            "logs:CreateLogStream",
-            "logs:PutLogEvents",
-            "s3:PutObject",
+        assert changes(before) == {*OF_EVERY_BUILD, "codepipeline:PutApprovalResult"}
+
+    def test_what_is_proposed_can_neither_approve_nor_change_what_is_released(
+        self, template: Template, statements: Statements
+    ) -> None:
+        inspecting = actions(template, "BuildsInspectRole")
+        assert changes(inspecting) == {*OF_EVERY_BUILD, "codepipeline:StopPipelineExecution"}
+        assert not any("secretsmanager" in it or "sagemaker" in it for it in inspecting)
+        (stopping,) = [s for s in statements(template) if STOP in s["Action"]]
+        assert str(stopping["Resource"]).endswith(":mlops-blue-platform")
+        approving = [s for s in statements(template) if APPROVE in s["Action"]]
+        assert all(str(s["Resource"]).endswith(":mlops-blue-release-*") for s in approving)
+
+    def test_what_is_proposed_writes_what_it_hands_on_and_how_far_it_came(
+        self, template: Template
+    ) -> None:
+        assert written(template, "BuildsInspectRole") == {
+            f"{BUCKET}/mlops-blue-platform/Inspected/*",
+            f"{BUCKET}/platform/*",
         }
 
-    def test_what_serves_is_written_down_by_who_deploys(
-        self, template: Template, statements: Callable[[Template], list[dict[str, Any]]]
+    def test_an_approved_app_is_put_in_place_by_who_deploys(self, template: Template) -> None:
+        apps = {name: written(template, f"Builds{name}Role") for name in ("Prepare", "Deploy")}
+        assert f"{BUCKET}/source/app.zip" in apps["Deploy"]
+        assert not any("source/" in it or "/platform/" in it for it in apps["Prepare"])
+        assert not any("proposed" in it or it == f"{BUCKET}/source/*" for it in apps["Deploy"])
+
+    def test_stacks_are_read_as_far_as_a_step_needs(
+        self, template: Template, statements: Statements
     ) -> None:
-        bucket = "arn:aws:s3:::mlops-blue-releases-123456789012"
-        written = [
-            str(s["Resource"]) for s in statements(template) if "s3:PutObject" in s["Action"]
+        read = {
+            str(s["Resource"]).partition(":stack/")[2]
+            for s in statements(template)
+            if "cloudformation:GetTemplate" in s["Action"]
+        }
+        assert read == {"mlops-blue-Endpoint-*/*", "mlops-blue-*/*"}
+        (narrow,) = [
+            s for s in statements(template) if "mlops-blue-Endpoint-*/*" in str(s["Resource"])
         ]
-        assert sum(f"{bucket}/records/*" in it for it in written) == 1
-        assert sum(f"{bucket}/attempts/*" in it for it in written) == 2
+        assert "cloudformation:DescribeStackEvents" in narrow["Action"]
+
+    def test_what_serves_is_written_down_by_who_deploys(
+        self, template: Template, statements: Statements
+    ) -> None:
+        found = [str(s["Resource"]) for s in statements(template) if "s3:PutObject" in s["Action"]]
+        assert sum(f"{BUCKET}/records/*" in it for it in found) == 1
+        assert sum(f"{BUCKET}/attempts/*" in it for it in found) == 2
 
     def test_the_roles_of_the_bootstrap_are_taken_and_no_other(
-        self, template: Template, statements: Callable[[Template], list[dict[str, Any]]]
+        self, template: Template, statements: Statements
     ) -> None:
         (taken,) = [s for s in statements(template) if s["Action"] == "sts:AssumeRole"]
         roles = "arn:aws:iam::123456789012:role/cdk-hnb659fds"
@@ -124,7 +183,7 @@ class TestDefault:
         ]
 
     def test_endpoints_are_asked_and_no_other_part_of_an_api(
-        self, template: Template, statements: Callable[[Template], list[dict[str, Any]]]
+        self, template: Template, statements: Statements
     ) -> None:
         (asked,) = [s for s in statements(template) if s["Action"] == "execute-api:Invoke"]
         api = "arn:aws:execute-api:eu-west-1:123456789012:*"
@@ -139,12 +198,12 @@ class TestDefault:
             assert ":project/mlops-blue-releases-" in given["aws:SourceArn"]
 
     def test_interfaces_are_lent_to_codebuild_in_our_subnets_alone(
-        self, template: Template, statements: Callable[[Template], list[dict[str, Any]]]
+        self, template: Template, statements: Statements
     ) -> None:
         lent = [
             s for s in statements(template) if s["Action"] == "ec2:CreateNetworkInterfacePermission"
         ]
-        assert len(lent) == 2
+        assert len(lent) == 3
         for statement in lent:
             condition = statement["Condition"]
             assert condition["StringEquals"]["ec2:AuthorizedService"] == "codebuild.amazonaws.com"

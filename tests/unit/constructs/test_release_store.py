@@ -5,7 +5,13 @@ import pytest
 from aws_cdk import RemovalPolicy
 from aws_cdk.assertions import Match, Template
 
-from mlops_constructs.release_store import PROMOTIONS, RECORDS, ReleaseStore
+from mlops_constructs.release_store import (
+    APP,
+    PROMOTIONS,
+    PROPOSED,
+    RECORDS,
+    ReleaseStore,
+)
 from tests.unit.constructs.conftest import Bench
 
 Statements = Callable[[Template], list[dict[str, Any]]]
@@ -66,7 +72,11 @@ class TestDefault:
         expiring = {
             rule["Prefix"]: rule["ExpirationInDays"] for rule in rules if "ExpirationInDays" in rule
         }
-        assert expiring == {"deliveries/": 1, "mlops-blue-release-": 90}
+        assert expiring == {
+            "deliveries/": 1,
+            "mlops-blue-release-": 90,
+            "mlops-blue-platform/": 90,
+        }
 
     def test_it_is_kept(self, template: Template) -> None:
         template.all_resources(
@@ -94,9 +104,30 @@ class TestGrants:
     def test_nobody_deletes(self, bench: Bench, statements: Statements) -> None:
         releases, role = store(bench), bench.role()
         releases.grant_read_write(role, PROMOTIONS)
-        releases.grant_pipeline(role)
+        releases.grant_replace(role, APP)
+        releases.grant_pipeline(role, APP, "mlops-blue-release-")
         releases.grant_build(role)
         assert "Delete" not in str(statements(bench.template()))
+
+    def test_one_object_is_replaced_and_none_beside_it(
+        self, bench: Bench, statements: Statements
+    ) -> None:
+        store(bench).grant_replace(bench.role(), APP)
+        (written,) = [s for s in statements(bench.template()) if "s3" in str(s["Action"])]
+        assert written["Action"] == "s3:PutObject"
+        assert written["Resource"] == f"{BUCKET}/source/app.zip"
+
+    def test_a_pipeline_takes_its_own_source_alone(
+        self, bench: Bench, statements: Statements
+    ) -> None:
+        store(bench).grant_pipeline(bench.role(), PROPOSED, "mlops-blue-platform/")
+        objects = [
+            str(s["Resource"]) for s in statements(bench.template()) if "/" in str(s["Resource"])
+        ]
+        assert set(objects) == {
+            f"{BUCKET}/source/proposed.zip",
+            f"{BUCKET}/mlops-blue-platform/*",
+        }
 
     def test_the_key_is_used_through_s3_alone(self, bench: Bench, statements: Statements) -> None:
         store(bench).grant_read_write(bench.role(), PROMOTIONS)

@@ -97,6 +97,28 @@ def test_what_is_called_is_a_command_of_ours() -> None:
     assert set(re.findall(r"(?:run: |- |^\s+)make ([a-z-]+)", texts, re.MULTILINE)) <= known
 
 
+def test_a_change_is_proposed_or_deployed_and_never_both() -> None:
+    github = dict(jobs(ROOT / ".github/workflows/platform.yaml"))
+    (gitlab,) = documents(ROOT / "ci" / "gitlab.yaml")
+    for proposes, deploys in (
+        (github["propose"]["if"], github["deploy"]["if"]),
+        (gitlab["propose"]["rules"][0]["if"], gitlab["deploy"]["rules"][0]["if"]),
+    ):
+        assert "PLATFORM_PIPELINE == " in proposes
+        assert deploys == proposes.replace("PLATFORM_PIPELINE == ", "PLATFORM_PIPELINE != ")
+
+
+def test_the_commit_alone_is_what_releases_are_made_with() -> None:
+    """A file that git neither knows nor ignores would be part of the app."""
+    github = dict(jobs(ROOT / ".github/workflows/platform.yaml"))
+    (gitlab,) = documents(ROOT / "ci" / "gitlab.yaml")
+    assert "build/" in (ROOT / ".gitignore").read_text().splitlines()
+    for name in ("propose", "deploy"):
+        told = [step.get("run", "") for step in github[name]["steps"]]
+        for script in ("\n".join(told), "\n".join(gitlab[name]["script"])):
+            assert re.findall(r"(?<!>)> (\S+)", script) == ["build/request.md"]
+
+
 def test_both_release_by_the_same_steps_in_the_same_order() -> None:
     github = [
         job["env"]["RELEASE_STEP"] for _, job in jobs(ROOT / ".github/workflows/release.yaml")

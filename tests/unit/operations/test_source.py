@@ -51,6 +51,14 @@ def test_equal_files_make_equal_zips(checkout: Path) -> None:
     assert source_zip(checkout) == first
 
 
+def test_files_may_be_added(checkout: Path) -> None:
+    added = {"app.py": b"print('another')\n", "proposal.json": b"{}"}
+    with zipfile.ZipFile(io.BytesIO(source_zip(checkout, added))) as archive:
+        assert archive.namelist() == [".gitignore", "app.py", "link", "proposal.json", "run"]
+        assert {name: archive.read(name) for name in added} == added
+        assert not archive.getinfo("proposal.json").external_attr >> 16 & 0o100
+
+
 def test_what_is_no_checkout_is_said(tmp_path: Path) -> None:
     with pytest.raises(OperationError, match="cannot be listed"):
         source_zip(tmp_path)

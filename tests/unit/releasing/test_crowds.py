@@ -93,7 +93,7 @@ def test_the_newest_counts_and_each_is_deployed_once(tmp_path: Path, part: int) 
             pass
         latest, version = crowd.promotions[-1]
         outcome = world.outcome(latest)
-        attempts = world.services().journal("iris").attempts()
+        attempts = world.services().journal("iris").entries()
         assert all(attempt.settled for attempt in attempts), seed
         assert outcome != "running", seed
         assert world.serves == world.recorded, seed

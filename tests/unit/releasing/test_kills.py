@@ -102,7 +102,7 @@ def kills(folder: Path, situation: str) -> Iterator[Kill]:
 def agree(world: World, *, told: int, before: int) -> None:
     """Record, endpoint, tags and alias say the same, and nothing is left over."""
     journal = world.services().journal("iris")
-    assert all(attempt.settled for attempt in journal.attempts())
+    assert all(attempt.settled for attempt in journal.entries())
     assert world.serves == world.recorded
     latest = journal.latest()
     assert latest
@@ -132,7 +132,7 @@ def test_what_closes_the_pipeline_finishes_or_cleans_up(tmp_path: Path, situatio
         world.codepipeline.status[execution] = "Failed"
         assert world.step("close", execution) in ("done", "overtaken")
         outcome = world.outcome(promotion)
-        if overtaken and world.services().journal("iris").attempts()[1:]:
+        if overtaken and world.services().journal("iris").entries()[1:]:
             # What it was to overtake waits still, or is closed by the end of its own execution.
             waiting = next(iter(world.codepipeline.status))
             world.codepipeline.status[waiting] = "Failed"
@@ -176,7 +176,7 @@ def test_the_next_promotion_cleans_up(tmp_path: Path, situation: str) -> None:
         assert world.release(newer) == "served"
         assert (world.serves, world.recorded) == (6, 6)
         assert world.outcome(promotion) != "running"
-        assert all(attempt.settled for attempt in world.services().journal("iris").attempts())
+        assert all(attempt.settled for attempt in world.services().journal("iris").entries())
         assert world.tags(6)[""] == "serving"
         assert world.tags(8).get("", "never begun") != "serving"
         assert world.updates.count(8) <= 1

@@ -93,6 +93,22 @@ def test_an_approval_is_answered_as_codepipeline_asks_for_it(tmp_path: Path) -> 
     assert len(given["result"]["summary"]) == 512
 
 
+def test_a_change_that_is_overtaken_is_stopped_and_not_answered(tmp_path: Path) -> None:
+    """Who may answer an approval may give it: the role of this step may only stop."""
+    world = World(tmp_path, serving=0)
+    pipeline = Pipeline(world.codepipeline, "private-mlops-dev-release-iris")
+    first, second = (world.execution("v") for _ in range(2))
+    world.codepipeline.waiting = first
+    pipeline.stop_others(first, "not this one")
+    assert world.codepipeline.stopped == {}
+    pipeline.stop_others(second, "x" * 300)
+    assert world.codepipeline.stopped == {first: "x" * 200}
+    assert world.codepipeline.rejected == {}
+    # It ended by itself between the look and the stop.
+    world.codepipeline.waiting = first
+    pipeline.stop_others(second, "once more")
+
+
 class FakeSession:
     """A session of the environment's account, whose stacks have outputs."""
 
@@ -144,6 +160,15 @@ class TestServices:
         assert (services.topic, services.store.bucket) == ("topic", "bucket")
         assert session.read == ["private-mlops-dev/mlflow/sam"]
 
+    def test_a_change_of_the_platform_has_no_login(
+        self, session: FakeSession, tmp_path: Path
+    ) -> None:
+        told = Settings("dev", "bucket", "sam", "topic", "http://t", "http://i", "key")
+        services = services_of(told, ROOT, tmp_path, print, registry=False)
+        assert services.mlflow is None
+        assert session.read == []
+        assert os.environ["MLFLOW_TRACKING_USERNAME"] == "of another user"
+
     def test_an_environment_that_follows_nothing(self, tmp_path: Path) -> None:
         (tmp_path / "environments").mkdir()
         text = (ROOT / "environments" / "dev.yaml").read_text()
@@ -166,9 +191,9 @@ class TestCdk:
 
     def test_one_endpoint_is_made_and_deployed(self, notes: Path, tmp_path: Path) -> None:
         cdk = CdkCli("dev", tmp_path)
-        cdk.synth("iris", Path("r"), Path("out"))
-        cdk.deploy("iris", Path("out"))
-        cdk.destroy("iris", Path("out"))
+        cdk.synth(Path("r"), Path("out"), only="iris")
+        cdk.deploy("Endpoint-iris", Path("out"))
+        cdk.destroy("Endpoint-iris", Path("out"))
         synth, deploy, destroy = notes.read_text().splitlines()
         assert (
             synth
@@ -182,15 +207,16 @@ class TestCdk:
     def test_a_failure_is_said(self, notes: Path, tmp_path: Path) -> None:
         (tmp_path / "fail").touch()
         with pytest.raises(OperationError, match="'cdk deploy Endpoint-iris' ended with status 1"):
-            CdkCli("dev", tmp_path).deploy("iris", Path("out"))
+            CdkCli("dev", tmp_path).deploy("Endpoint-iris", Path("out"))
 
 
 class TestProof:
     def test_a_way_out_speaks_against_an_assembly(self, tmp_path: Path) -> None:
         gateway = {"Type": "AWS::EC2::InternetGateway"}
         template = json.dumps({"Resources": {"WayOut": gateway}})
-        (tmp_path / "Endpoint-iris.template.json").write_text(template)
-        found = check_assembly(ENVIRONMENT, "iris", tmp_path, ROOT / "environments")
+        path = tmp_path / "Endpoint-iris.template.json"
+        path.write_text(template)
+        found = check_assembly(ENVIRONMENT, tmp_path, [path], ROOT / "environments")
         assert [it for it in found if it.startswith("proof: ") and " at WayOut: " in it]
 
 

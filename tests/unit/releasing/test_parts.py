@@ -14,7 +14,8 @@ from ruamel.yaml import YAML
 
 from mlops_constructs.faults import FaultsError
 from releasing.answers import faults_of
-from releasing.journal import Journal, OvertakenError
+from releasing.journal import Journal
+from releasing.ledger import OvertakenError
 from releasing.promotion import read_promotion
 from releasing.settings import Settings
 from releasing.smoke import Answer, smoke_test
@@ -57,6 +58,7 @@ class TestSettings:
             "RELEASE_STEP": "prepare",
             "RELEASE_ENDPOINT": "iris",
             "RELEASE_PROMOTION": "v",
+            "RELEASE_PROPOSAL": "w",
             "RELEASE_EXECUTION": "e",
         }
         read = Settings.read(variables, STEPS)
@@ -265,8 +267,11 @@ class TestCommands:
     def test_help_lists_the_steps_and_what_is_asked_by_hand(self) -> None:
         result = self.run("--help")
         assert result.returncode == 0
-        for command in ("prepare", "deploy", "verify", "close", "drift", "rollback", "promote"):
-            assert command in result.stdout
+        for command in (
+            *("prepare", "deploy", "verify", "close", "drift", "rollback", "promote"),
+            *("platform", "platform-prepare", "platform-deploy", "platform-close", "history"),
+        ):
+            assert f" {command} " in result.stdout
 
     def test_a_build_that_is_told_nothing(self) -> None:
         result = self.run()
@@ -274,8 +279,11 @@ class TestCommands:
         assert "RELEASE_STEP" in result.stderr
         assert "Traceback" not in result.stderr
 
-    def test_no_credentials(self) -> None:
-        result = self.run("rollback", "--env", "dev", "--endpoint", "iris")
+    @pytest.mark.parametrize(
+        "words", [("rollback", "--endpoint", "iris"), ("platform",), ("history",)]
+    )
+    def test_no_credentials(self, words: tuple[str, ...]) -> None:
+        result = self.run(*words, "--env", "dev")
         assert result.returncode == 1
         assert "Log in to account 111111111111" in result.stderr
         assert "Traceback" not in result.stderr

@@ -5,7 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from diffing.model import Change, Section
 from tests.unit.releasing.world import QUESTION, RELEASES, World
+
+LOST = Change(Section.DELETED, "Endpoint-iris", "Bucket", "AWS::S3::Bucket", "is deleted", True)
 
 
 @pytest.fixture
@@ -110,12 +113,12 @@ class TestNotServed:
         assert world.updates == []
 
     def test_a_destructive_change(self, world: World) -> None:
-        world.destructive = ("Bucket",)
+        world.destructive = (LOST,)
         assert world.release(world.promote(8)) == "failed"
         self.ends(world, "failed", "It would destroy something")
 
     def test_a_destructive_change_that_the_environment_allows(self, world: World) -> None:
-        world.destructive = ("Bucket",)
+        world.destructive = (LOST,)
         assert world.environment.release
         allowed = world.environment.release.model_copy(update={"destructive": True})
         world.environment = world.environment.model_copy(update={"release": allowed})

@@ -19,13 +19,14 @@ from botocore.exceptions import ClientError
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import RESOURCE_ALREADY_EXISTS, RESOURCE_DOES_NOT_EXIST
 
+from diffing.model import Change, Naming
 from mlops_constructs.faults import FaultsError
 from operations.errors import OperationError
 from operations.records import record_text
 from releasing.close import close
 from releasing.deploy import deploy
 from releasing.drift import drift
-from releasing.journal import OvertakenError
+from releasing.ledger import OvertakenError
 from releasing.prepare import prepare
 from releasing.promotion import PromotedModel, Promotion, ask, promotion_key
 from releasing.records import Records
@@ -152,6 +153,17 @@ class FakeS3:
                 }
         raise refused("NoSuchVersion" if VersionId else "NoSuchKey")
 
+    def head_object(self, Bucket: str, Key: str) -> dict[str, str]:  # noqa: N803
+        known = self.objects.get((Bucket, Key))
+        if not known:
+            raise refused("404")
+        return {"VersionId": known[0].version}
+
+    def copy_object(self, Bucket: str, Key: str, CopySource: dict[str, str]) -> None:  # noqa: N803
+        with self._world.boundaries.effect(f"copy to {Key}"):
+            body = self.get_object(**CopySource)["Body"].read()
+            self.write(Bucket, Key, body)
+
     def copy(self, source: dict[str, str], bucket: str, key: str) -> None:
         with self._world.boundaries.effect(f"copy of {key}"):
             if source["Bucket"] in self.denied:
@@ -268,7 +280,7 @@ class FakeMlflow:
 
 
 class FakeCdk:
-    """Assemblies with one line of what serves, and a stack that is updated with them.
+    """Assemblies with one line of what serves, and stacks that are updated with them.
 
     A version that is in `World.failing` is rolled back by CloudFormation, as by an alarm.
     """
@@ -276,38 +288,40 @@ class FakeCdk:
     def __init__(self, world: "World") -> None:
         self._world = world
 
-    def synth(self, endpoint: str, releases: Path, assembly: Path) -> None:
-        release = load_release(releases, "dev", endpoint)
+    def synth(self, releases: Path, assembly: Path, *, only: str = "") -> None:
+        release = load_release(releases, "dev", only)
         assert release
         template = {
             "served": {
                 name: [it.model, it.version, it.source, it.digest, it.image]
                 for name, it in release.containers.items()
             },
-            "description": f"Endpoint {endpoint}: model {release.summary} (private-mlops-dev)",
+            "description": f"Endpoint {only}: model {release.summary} (private-mlops-dev)",
+            **self._world.made_of(f"Endpoint-{only}", assembly),
         }
         assembly.mkdir(parents=True, exist_ok=True)
-        (assembly / f"Endpoint-{endpoint}.template.json").write_text(json.dumps(template))
+        (assembly / f"Endpoint-{only}.template.json").write_text(json.dumps(template))
 
-    def deploy(self, endpoint: str, assembly: Path) -> None:
+    def deploy(self, stack: str, assembly: Path) -> None:
         with self._world.boundaries.effect("deployment"):
-            stack = self._world.stack
-            text = (assembly / f"Endpoint-{endpoint}.template.json").read_text()
-            template = json.loads(text)
-            # The cdk CLI skips what is deployed already, unless the stack is in a failed state.
-            if stack.template == template and not stack.status.endswith("_FAILED"):
-                return
-            version = template["served"]["model"][1]
-            self._world.updates.append(version)
-            stack.updated = self._world.tick()
-            if version in self._world.failing:
-                existed = stack.template is not None
-                stack.status = "UPDATE_ROLLBACK_COMPLETE" if existed else "ROLLBACK_COMPLETE"
-                raise OperationError("'cdk deploy' ended with status 1.", "See its output.")
-            stack.status = "UPDATE_COMPLETE" if stack.template else "CREATE_COMPLETE"
-            stack.template = template
+            text = (assembly / f"{stack}.template.json").read_text()
+            self.update(self._world.stack, json.loads(text))
 
-    def destroy(self, endpoint: str, assembly: Path) -> None:
+    def update(self, stack: "FakeStack", template: dict[str, Any]) -> None:
+        # The cdk CLI skips what is deployed already, unless the stack is in a failed state.
+        if stack.template == template and not stack.status.endswith("_FAILED"):
+            return
+        version = template["served"]["model"][1]
+        self._world.updates.append(version)
+        stack.updated = self._world.tick()
+        if version in self._world.failing:
+            existed = stack.template is not None
+            stack.status = "UPDATE_ROLLBACK_COMPLETE" if existed else "ROLLBACK_COMPLETE"
+            raise OperationError("'cdk deploy' ended with status 1.", "See its output.")
+        stack.status = "UPDATE_COMPLETE" if stack.template else "CREATE_COMPLETE"
+        stack.template = template
+
+    def destroy(self, stack: str, assembly: Path) -> None:
         with self._world.boundaries.effect("deletion of the stack"):
             self._world.stack.status, self._world.stack.template = "", None
             self._world.stack.updated = 0
@@ -318,6 +332,7 @@ class FakeStack:
     """The stack as CloudFormation has it; it answers as its client."""
 
     world: "World"
+    name: str = "private-mlops-dev-Endpoint-iris"
     status: str = ""
     updated: int = 0
     template: dict[str, Any] | None = None
@@ -341,7 +356,6 @@ class FakeStack:
 
     def get_paginator(self, operation: str) -> Any:
         assert operation == "describe_stack_events"
-        stack = "private-mlops-dev-Endpoint-iris"
 
         def event(resource: str, status: str, reason: str = "") -> dict[str, str]:
             return {
@@ -350,14 +364,17 @@ class FakeStack:
                 "ResourceStatusReason": reason,
             }
 
-        events = [
-            event(stack, "UPDATE_ROLLBACK_COMPLETE"),
-            event("Other", "UPDATE_FAILED", "Resource update cancelled"),
-            event("Endpoint", "UPDATE_FAILED", "the alarm Errors was in ALARM"),
-            event(stack, "UPDATE_IN_PROGRESS", "User Initiated"),
-            event("Endpoint", "UPDATE_FAILED", "something of last year"),
-        ]
-        return SimpleNamespace(paginate=lambda **_: [{"StackEvents": events}])
+        def events(StackName: str) -> list[dict[str, Any]]:  # noqa: N803
+            found = [
+                event(StackName, "UPDATE_ROLLBACK_COMPLETE"),
+                event("Other", "UPDATE_FAILED", "Resource update cancelled"),
+                event("Endpoint", "UPDATE_FAILED", "the alarm Errors was in ALARM"),
+                event(StackName, "UPDATE_IN_PROGRESS", "User Initiated"),
+                event("Endpoint", "UPDATE_FAILED", "something of last year"),
+            ]
+            return [{"StackEvents": found}]
+
+        return SimpleNamespace(paginate=events)
 
 
 class FakeSageMaker:
@@ -385,7 +402,9 @@ class FakeSageMaker:
 
 
 class FakeCodePipeline:
-    """Executions, of which one may wait for a person."""
+    """Executions of an endpoint's pipeline, of which one may wait for a person."""
+
+    name, variable = "private-mlops-dev-release-iris", "PROMOTION"
 
     def __init__(self, world: "World") -> None:
         self._world = world
@@ -393,17 +412,22 @@ class FakeCodePipeline:
         self.promotions: dict[str, str] = {}
         self.waiting = ""
         self.rejected: dict[str, str] = {}
+        self.stopped: dict[str, str] = {}
 
     def get_pipeline_execution(
         self,
         pipelineName: str,  # noqa: N803
         pipelineExecutionId: str,  # noqa: N803
     ) -> dict[str, Any]:
-        assert pipelineName == "private-mlops-dev-release-iris"
+        assert pipelineName == self.name
         if pipelineExecutionId not in self.status:
             raise refused("PipelineExecutionNotFoundException")
-        variable = {"name": "PROMOTION", "resolvedValue": self.promotions[pipelineExecutionId]}
-        found = {"status": self.status[pipelineExecutionId], "variables": [variable]}
+        variable = {"name": self.variable, "resolvedValue": self.promotions[pipelineExecutionId]}
+        found = {
+            "status": self.status[pipelineExecutionId],
+            "statusSummary": self.stopped.get(pipelineExecutionId, ""),
+            "variables": [variable],
+        }
         return {"pipelineExecution": found}
 
     def get_pipeline_state(self, name: str) -> dict[str, Any]:
@@ -424,6 +448,23 @@ class FakeCodePipeline:
             assert (given["token"], given["result"]["status"]) == ("t", "Rejected")
             self.rejected[self.waiting] = given["result"]["summary"]
             self.status[self.waiting] = "Failed"
+            self.waiting = ""
+
+    def stop_pipeline_execution(
+        self,
+        pipelineName: str,  # noqa: N803
+        pipelineExecutionId: str,  # noqa: N803
+        abandon: bool,
+        reason: str,
+    ) -> None:
+        with self._world.boundaries.effect("stop"):
+            assert abandon
+            assert pipelineName == self.name
+            assert len(reason) <= 200
+            if self.status[pipelineExecutionId] != "InProgress":
+                raise refused("PipelineExecutionNotStoppableException")
+            self.status[pipelineExecutionId] = "Stopped"
+            self.stopped[pipelineExecutionId] = reason
             self.waiting = ""
 
     def list_action_executions(
@@ -473,7 +514,9 @@ class FakeEcr:
 @dataclass
 class FakeDifference:
     headline: str
-    destructive: tuple[str, ...] = ()
+    destructive: tuple[Change, ...] = ()
+    refused: tuple[Change, ...] = ()
+    empty: bool = False
 
     def markdown(self) -> str:
         return f"- {self.headline}"
@@ -498,7 +541,7 @@ class World:
         self.killed = Boundaries()
         self.failing: set[int] = set()
         self.bad: set[int] = set()
-        self.destructive: tuple[str, ...] = ()
+        self.destructive: tuple[Change, ...] = ()
         self.faults: list[str] = []
         self.updates: list[int] = []
         self.said: list[str] = []
@@ -591,13 +634,21 @@ class World:
             sns=self.sns,
             topic="arn:aws:sns:ap-northeast-1:111111111111:alarms",
             cdk=FakeCdk(self),
-            check=lambda endpoint, assembly: self.faults,
-            compare=lambda before, after: FakeDifference("1 change", self.destructive),
+            check=lambda assembly, templates: self.faults,
+            compare=self.compare,
             caller=self,
             workspace=self.folder / f"workspace-{execution}",
             say=self.said.append,
             sleep=lambda seconds: self.meanwhile(),
         )
+
+    def compare(self, before: Path, after: Path, naming: Naming) -> FakeDifference:
+        """Say what differs."""
+        return FakeDifference("1 change", self.destructive)
+
+    def made_of(self, stack: str, assembly: Path) -> dict[str, Any]:
+        """What a template holds besides, by the app that makes it."""
+        return {}
 
     def ask(self, endpoint: str, question: str) -> Answer:
         """Answer as the endpoint does."""
@@ -607,10 +658,15 @@ class World:
         return Answer(200, json.dumps({"predictions": [{"category": "a"}, {"category": "b"}]}))
 
     def step(self, step: str, execution: str) -> str:
-        """Run a step as a build does: ``done``, ``failed``, ``overtaken`` or ``killed``."""
+        """Run a step as a build does; how it ends."""
         promotion = "" if step == "close" else self.codepipeline.promotions[execution]
+        services = self.services(execution)
+        return self.ends(lambda: STEPS[step](services, "iris", promotion, execution))
+
+    def ends(self, work: Callable[[], None]) -> str:
+        """How a process ends: ``done``, ``failed``, ``overtaken`` or ``killed``."""
         try:
-            STEPS[step](self.services(execution), "iris", promotion, execution)
+            work()
         except OvertakenError as error:
             self.said.append(str(error))
             return "overtaken"

@@ -283,6 +283,7 @@ class TestRelease:
         release = load_environment("blue", tmp_path).release
         assert release is not None
         assert release.approve
+        assert release.approve_platform
         assert (release.reconcile, release.login, release.image) == (5, "release", "release")
         assert release.promote_from is None
 
@@ -297,6 +298,11 @@ class TestRelease:
             ("reconcile", ("[iris]\n", "[iris]\n  reconcile: 30 s\n"), "min or h"),
             ("reconcile", ("[iris]\n", "[iris]\n  reconcile: 25 h\n"), "1 min to 24 h"),
             ("approve", ("[iris]\n", "[iris]\n  approve: maybe\n"), "true or false"),
+            (
+                "approve_platform",
+                ("[iris]\n", "[iris]\n  approve_platform: never\n"),
+                "true or false",
+            ),
             ("login", ("[iris]\n", "[iris]\n  login: eve\n"), "access.users: ana, release"),
             ("login", ("[iris]\n", "[iris]\n  login: ana\n"), "may not edit the model 'iris'"),
             ("login", ('{"*": edit}', '{"*": read}'), "may not edit the model 'iris'"),

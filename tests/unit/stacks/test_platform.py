@@ -142,6 +142,20 @@ class TestBeforeAnythingIsReleased:
         assert bare.templates[stack] == synthesized["dev"].templates[stack]
 
 
+def test_a_release_and_a_change_of_the_platform_are_approved_each_by_itself(
+    synthesized: dict[str, Synthesized],
+) -> None:
+    """In dev nobody approves releases; the platform is another matter."""
+    pipelines = {
+        resource["Properties"]["Name"]: [it["Name"] for it in resource["Properties"]["Stages"]]
+        for resource in synthesized["dev"].templates["Release"]["Resources"].values()
+        if resource["Type"] == "AWS::CodePipeline::Pipeline"
+    }
+    approved = {name for name, stages in pipelines.items() if "Approve" in stages}
+    assert approved == {"private-mlops-dev-platform"}
+    assert len(pipelines) == 3
+
+
 class TestOneEndpoint:
     """By itself it is what it is among the others."""
 

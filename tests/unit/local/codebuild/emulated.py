@@ -2,7 +2,6 @@
 
 import io
 import zipfile
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,26 +15,27 @@ ROLE = "arn:aws:iam::000000000000:role/build"
 
 
 class S3:
-    """Objects, of which each has one version."""
+    """Objects, of which every version is kept: ``v1``, ``v2``."""
 
     def __init__(self) -> None:
-        self.objects: dict[tuple[str, str], bytes] = {}
+        self._versions: dict[tuple[str, str], list[bytes]] = {}
 
     def put_object(self, Bucket: str, Key: str, Body: bytes) -> None:  # noqa: N803
-        self.objects[Bucket, Key] = Body
+        self._versions.setdefault((Bucket, Key), []).append(Body)
 
-    def get_object(self, Bucket: str, Key: str) -> dict[str, Any]:  # noqa: N803
-        if (Bucket, Key) not in self.objects:
+    def get_object(self, Bucket: str, Key: str, VersionId: str = "") -> dict[str, Any]:  # noqa: N803
+        kept = self._versions.get((Bucket, Key), [])
+        version = VersionId or f"v{len(kept)}"
+        found = {f"v{number}": body for number, body in enumerate(kept, start=1)}
+        if version not in found:
             raise ClientError({"Error": {"Code": "NoSuchKey", "Message": Key}}, "GetObject")
-        return {"Body": io.BytesIO(self.objects[Bucket, Key])}
+        return {"Body": io.BytesIO(found[version]), "VersionId": version, "ETag": '"tag"'}
 
-    def head_object(self, Bucket: str, Key: str) -> dict[str, Any]:  # noqa: N803
-        self.get_object(Bucket=Bucket, Key=Key)
-        return {"VersionId": "v1", "ETag": '"tag"'}
+    def head_object(self, Bucket: str, Key: str, VersionId: str = "") -> dict[str, Any]:  # noqa: N803
+        return self.get_object(Bucket=Bucket, Key=Key, VersionId=VersionId)
 
-    def copy_object(self, Bucket: str, Key: str, CopySource: Mapping[str, str]) -> None:  # noqa: N803
-        assert CopySource["VersionId"] == "v1"
-        self.objects[Bucket, Key] = self.objects[CopySource["Bucket"], CopySource["Key"]]
+    def copy_object(self, Bucket: str, Key: str, CopySource: dict[str, str]) -> None:  # noqa: N803
+        self.put_object(Bucket, Key, self.get_object(**CopySource)["Body"].read())
 
 
 class Logs:

@@ -225,7 +225,7 @@ def test_sources_are_unpacked_and_artifacts_packed(service: CodeBuild, host: Emu
     assert build.done.wait(20)
     assert build.status == "SUCCEEDED", build.reason
     assert said(host) == ["other"]
-    left = unzipped(host.s3.objects["bucket", "out.zip"])
+    left = unzipped(host.s3.get_object("bucket", "out.zip")["Body"].read())
     assert left == {"made": "text", "buildspec": "x", ".deep/given": "text"}
 
 

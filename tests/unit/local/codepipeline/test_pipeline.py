@@ -78,6 +78,22 @@ def structure(*stages: list[dict[str, Any]], **changes: Any) -> dict[str, Any]:
     }
 
 
+SOURCE: dict[str, Any] = {
+    "name": "App",
+    "actionTypeId": {"category": "Source", "owner": "AWS", "provider": "S3", "version": "1"},
+    "configuration": {"S3Bucket": "sources", "S3ObjectKey": "app.zip"},
+    "outputArtifacts": [{"name": "Source"}],
+}
+
+
+def revision(source: str, version: str) -> dict[str, str]:
+    return {
+        "actionName": source,
+        "revisionType": "S3_OBJECT_VERSION_ID",
+        "revisionValue": version,
+    }
+
+
 TWO_STAGES = structure(
     [action("One", "first-#{variables.N}")], [action("Two", "second-#{variables.N}")]
 )
@@ -354,6 +370,47 @@ class TestStop:
         assert "first-2" not in gate.asked
 
 
+class TestUpdate:
+    """What runs comes to its end; its execution fails all the same."""
+
+    def test_what_is_in_a_stage_fails_when_its_action_ends(
+        self, service: CodePipeline, gate: Gate
+    ) -> None:
+        service.create(TWO_STAGES)
+        one = start(service, "1")
+        assert eventually(asked(gate, "first-1"))
+        service.change({**TWO_STAGES, "executionMode": "QUEUED"})
+        assert execution(service, one)["status"] == "InProgress"
+        gate.open("first-1")
+        assert becomes(service, one, "Failed")
+        assert "was updated" in execution(service, one)["statusSummary"]
+        (details,) = service.do("ListActionExecutions", {"pipelineName": "release"})[
+            "actionExecutionDetails"
+        ]
+        assert details["status"] == "Succeeded"
+        assert gate.asked == ["first-1"]
+
+    def test_so_does_what_is_in_the_last_stage(self, service: CodePipeline, gate: Gate) -> None:
+        service.create(TWO_STAGES)
+        gate.open("first-1")
+        one = start(service, "1")
+        assert eventually(asked(gate, "second-1"))
+        service.change(TWO_STAGES)
+        gate.open("second-1")
+        assert becomes(service, one, "Failed")
+
+    def test_nothing_is_started_and_what_comes_later_runs(
+        self, service: CodePipeline, gate: Gate
+    ) -> None:
+        service.create(TWO_STAGES)
+        service.change(TWO_STAGES)
+        assert service.do("ListPipelineExecutions", {"pipelineName": "release"}) == {
+            "pipelineExecutionSummaries": []
+        }
+        gate.open("first-2", "second-2")
+        assert becomes(service, start(service, "2"), "Succeeded")
+
+
 def test_events_come_in_order(
     service: CodePipeline, gate: Gate, events: list[tuple[Any, ...]]
 ) -> None:
@@ -437,6 +494,28 @@ class TestService:
             "triggerDetail": "arn:rule",
         }
 
+    @pytest.mark.parametrize(
+        ("changes", "message"),
+        [
+            ({"actionName": "Two"}, "Two is no source action"),
+            ({"revisionType": "COMMIT_ID"}, "COMMIT_ID does not run here"),
+        ],
+    )
+    def test_a_revision_is_of_an_object_of_a_source(
+        self, service: CodePipeline, changes: dict[str, str], message: str
+    ) -> None:
+        service.create(structure([SOURCE], [action("Two", "end")]))
+        given = {**revision("App", "v1"), **changes}
+        with pytest.raises(RefusedError, match=message):
+            service.do(
+                "StartPipelineExecution",
+                {
+                    "name": "release",
+                    "variables": [{"name": "N", "value": "1"}],
+                    "sourceRevisions": [given],
+                },
+            )
+
     def test_a_pipeline_of_a_template(self, service: CodePipeline) -> None:
         kind = {"Category": "Build", "Owner": "AWS", "Provider": "CodeBuild", "Version": "1"}
         build = {
@@ -463,7 +542,11 @@ class TestService:
         (first,) = kept["stages"][0]["actions"]
         assert first["runOrder"] == 2
         assert first["configuration"] == {"Asked": "x", "BatchEnabled": "false"}
-        changed = resource.update("release", properties, properties, "stack", "Pipeline")
+        same = resource.update("release", properties, properties, "stack", "Pipeline")
+        assert same.attributes == {"Version": "1"}
+        changed = resource.update(
+            "release", properties, {**properties, "ExecutionMode": "QUEUED"}, "stack", "Pipeline"
+        )
         assert changed.attributes == {"Version": "2"}
         resource.delete("release", properties)
         assert service.do("ListPipelines", {}) == {"pipelines": []}
@@ -486,17 +569,6 @@ class TestActions:
             Actions(host, codebuild, approvals).by_provider, approvals, lambda *_: None
         )
         who = json.dumps([{"name": "WHO", "value": "#{variables.N}", "type": "PLAINTEXT"}])
-        source = {
-            "name": "App",
-            "actionTypeId": {
-                "category": "Source",
-                "owner": "AWS",
-                "provider": "S3",
-                "version": "1",
-            },
-            "configuration": {"S3Bucket": "sources", "S3ObjectKey": "app.zip"},
-            "outputArtifacts": [{"name": "Source"}],
-        }
         build = action(
             "Make",
             "",
@@ -507,7 +579,7 @@ class TestActions:
         )
         again = {**build, "name": "Again", "inputArtifacts": [{"name": "Made"}]}
         again = {**again, "outputArtifacts": [], "namespace": "Again"}
-        service.create(structure([source], [build], [again]))
+        service.create(structure([SOURCE], [build], [again]))
         one = start(service, "ana")
         # The second build is not given what the first was.
         assert eventually(lambda: execution(service, one)["status"] == "Failed", 20)
@@ -519,6 +591,26 @@ class TestActions:
         assert error["code"] == "JobFailed"
         assert "Build terminated with state: FAILED. BUILD: COMMAND_EXECUTION" in error["message"]
         host.stop()
+
+    def test_a_rule_names_the_version_and_steps_are_told_which(
+        self, host: Emulated, gate: Gate
+    ) -> None:
+        approvals = Approvals(host)
+        sources = Actions(host, CodeBuild(host, lambda *_: None), approvals).by_provider
+        actions = {**sources, "CodeBuild": gate.perform}
+        service = CodePipeline(actions, approvals, lambda *_: None)
+        told = action("Two", "#{App.VersionId}")
+        arn = service.create(structure([{**SOURCE, "namespace": "App"}], [told])).arn
+        for content in ("first", "second", "third"):
+            host.s3.put_object("sources", "app.zip", zipped(given=content))
+        given = {"variables": [{"name": "N", "value": "1"}]}
+        for version in ("v2", "v1"):
+            revisions = {"sourceRevisions": [revision("App", version)]}
+            service.start_for_rule(arn, {**given, **revisions}, "arn:rule")
+            assert eventually(asked(gate, version))
+            gate.open(version)
+        service.start_for_rule(arn, given, "arn:rule")
+        assert eventually(asked(gate, "v3"))
 
     def test_an_object_that_is_not_there(self, host: Emulated) -> None:
         approvals = Approvals(host)

@@ -1,0 +1,212 @@
+"""A change of the platform itself: what is proposed, and its journal, `platform/change.json`."""
+
+import io
+import zipfile
+from collections.abc import Iterator
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from operations.errors import OperationError
+from operations.source import PROPOSED
+from releasing.assembly import endpoint_of
+from releasing.ledger import Entry, Ledger, now, read_book
+from releasing.store import Store
+
+PROPOSAL = "proposal.json"
+"""The file of the proposed app that says what it is."""
+
+UNKNOWN = "unknown"
+"""The commit of a proposed app that does not say what it is."""
+
+KEY = "platform/change.json"
+
+Step = Literal["preparing", "prepared", "deploying", "replaced"]
+Outcome = Literal["running", "deployed", "failed", "rejected", "superseded", "stopped"]
+
+
+class Proposal(BaseModel):
+    """What is proposed, by whom and why.
+
+    `changed` says whether the app differs from its commit, and `request` names the destructive
+    changes that are meant.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    commit: str
+    changed: bool
+    by: str
+    reason: str = ""
+    request: str = ""
+
+    @property
+    def summary(self) -> str:
+        """It in words."""
+        differs = " with changes" if self.changed else ""
+        why = f" ({self.reason})" if self.reason else ""
+        return f"{self.commit[:12]}{differs} by {self.by}{why}"
+
+
+class Proposed(BaseModel):
+    """A proposal by the version of its object, and what it says."""
+
+    model_config = ConfigDict(frozen=True)
+
+    version: str
+    content: Proposal
+
+
+class Change(Entry):
+    """One proposal's way.
+
+    `step` is the last one that was finished, but `deploying`; `replaced` says that releases are
+    made with the proposed app, and the stack Release may be in the middle of its update.
+
+    `stacks` are those that are deployed, in their order, and `deployed` those that are done.
+    `current` is the one that may be in the middle of it, and `updated` when it was last updated
+    before that. `looked` is when each stack was last updated as the change was prepared, and
+    `records` the version of each endpoint's record. `touched` are the stacks of endpoints that were
+    updated, `left` those that stay as they are, and why; `seen_to` those of both whose releases
+    were asked for again, or need not be.
+    """
+
+    proposal: Proposed
+    step: Step = "preparing"
+    outcome: Outcome = "running"
+    digest: str = ""
+    stacks: tuple[str, ...] = ()
+    looked: dict[str, str] = {}
+    records: dict[str, str] = {}
+    images: dict[str, str] = {}
+    deployed: tuple[str, ...] = ()
+    current: str = ""
+    updated: str = ""
+    touched: tuple[str, ...] = ()
+    left: dict[str, str] = {}
+    seen_to: tuple[str, ...] = ()
+
+    @property
+    def version(self) -> str:
+        """The version of its proposal."""
+        return self.proposal.version
+
+    @property
+    def untouched(self) -> bool:
+        """Whether it changed nothing yet."""
+        return self.step in ("preparing", "prepared")
+
+    @property
+    def waiting(self) -> tuple[str, ...]:
+        """The stacks that are still to be deployed."""
+        return tuple(it for it in self.stacks if it not in (*self.deployed, *self.left))
+
+    def done(self, stack: str, updated: str) -> dict[str, Any]:
+        """What is new of it where a stack is deployed.
+
+        Parameters
+        ----------
+        stack
+            The stack, which is as it is to be.
+        updated
+            When it was last updated.
+        """
+        moved = updated != self.updated and endpoint_of(stack)
+        return {
+            "deployed": (*self.deployed, stack),
+            "touched": (*self.touched, stack) if moved else self.touched,
+            "current": "",
+            "updated": "",
+        }
+
+
+class Changes(Ledger[Change]):
+    """The changes of an environment.
+
+    Parameters
+    ----------
+    store
+        The bucket of releases.
+
+    Examples
+    --------
+    >>> Changes(store).latest().outcome  # doctest: +SKIP
+    'deployed'
+    """
+
+    def __init__(self, store: Store) -> None:
+        super().__init__(store, KEY, Change)
+
+    def begin(self, proposed: Proposed, execution: str, *, newest: bool) -> Change | None:
+        """Begin a change, or find the one that was begun; nothing where it ended long ago.
+
+        Parameters
+        ----------
+        proposed
+            The proposal.
+        execution
+            Execution of the pipeline.
+        newest
+            Whether nothing was proposed since: then it is the latest change.
+        """
+        change = Change(proposal=proposed, execution=execution, began=now())
+        return self.add(change, newest=newest)
+
+    def history(self) -> Iterator[Change]:
+        """Each change as it was last written down, the latest first."""
+        seen = set()
+        for stored in self._store.history(KEY):
+            for change in read_book(stored.text, Change).entries:
+                if change.version not in seen:
+                    seen.add(change.version)
+                    yield change
+
+
+def read_proposed(store: Store, version: str = "") -> Proposed:
+    """What a proposed app says that it is.
+
+    Parameters
+    ----------
+    store
+        The bucket of releases.
+    version
+        The proposal; the latest where empty.
+
+    Raises
+    ------
+    OperationError
+        Where there is none, or it does not say what it is.
+    """
+    version = version or store.version(PROPOSED)
+    place = f"s3://{store.bucket}/{PROPOSED}"
+    packed = store.read_bytes(PROPOSED, version) if version else None
+    fix = "Propose the checkout with 'make platform'."
+    if packed is None:
+        which = f" of version '{version}'" if version else ""
+        raise OperationError(f"There is no proposal{which} at {place}.", fix)
+    try:
+        with zipfile.ZipFile(io.BytesIO(packed)) as archive:
+            content = Proposal.model_validate_json(archive.read(PROPOSAL))
+    except (zipfile.BadZipFile, KeyError, ValidationError) as error:
+        raise OperationError(
+            f"{place} of version '{version}' does not say what it is: {error}", fix
+        ) from error
+    return Proposed(version=version, content=content)
+
+
+def name_proposed(store: Store, version: str = "") -> Proposed:
+    """What is proposed, for others to be told: whatever it is, and whether or not it can be read.
+
+    Parameters
+    ----------
+    store
+        The bucket of releases.
+    version
+        The proposal; the latest where empty.
+    """
+    version = version or store.version(PROPOSED)
+    try:
+        return read_proposed(store, version)
+    except OperationError as error:
+        content = Proposal(commit=UNKNOWN, changed=False, by=UNKNOWN, reason=error.what)
+        return Proposed(version=version, content=content)

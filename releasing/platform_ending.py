@@ -1,0 +1,149 @@
+"""How a change of the platform ends: written into the journal, told once."""
+
+import json
+from typing import Any
+
+from releasing.ledger import now
+from releasing.pipeline import APPROVE, Ended
+from releasing.platform_change import Change, Outcome, name_proposed
+from releasing.services import Services
+from releasing.telling import tell
+
+KILLED = "it ended without a word"
+
+
+def end_change(
+    services: Services, change: Change, outcome: Outcome, reason: str, **more: Any
+) -> Change:
+    """End a change.
+
+    Parameters
+    ----------
+    services
+        Whom to ask.
+    change
+        The change.
+    outcome
+        How it ended.
+    reason
+        Why, in words.
+    more
+        What else is new of it.
+
+    Raises
+    ------
+    OvertakenError
+        Where another process has it.
+    OperationError
+        Where it ended, and the topic could not be told: what runs next tells it.
+    """
+    ended = services.changes.advance(change, outcome=outcome, reason=reason, ended=now(), **more)
+    return settle_change(services, ended)
+
+
+def settle_change(services: Services, change: Change) -> Change:
+    """Tell how a change ended, if nobody was told: of one that was deployed, what it left.
+
+    The topic is told before that is written down, as of a release: once, or after a kill at that
+    very point twice.
+
+    Parameters
+    ----------
+    services
+        Whom to ask.
+    change
+        The change, which ended.
+
+    Raises
+    ------
+    OvertakenError
+        Where another process has it.
+    OperationError
+        Where the topic could not be told.
+    """
+    if not change.notified:
+        if change.outcome != "deployed" or change.left:
+            _publish(services, change)
+        change = services.changes.advance(change, notified=True)
+    because = f", because {change.reason}" if change.reason else ""
+    services.say(f"{change.proposal.content.summary}: {change.outcome}{because}")
+    return change
+
+
+def close_change(services: Services, change: Change, ended: Ended) -> Change:
+    """End a change whose execution is over, by what CloudFormation says of its last stack.
+
+    Nothing is deployed here, nor put back: a stack whose update failed is as it was, and those
+    before it stay.
+
+    Parameters
+    ----------
+    services
+        Whom to ask.
+    change
+        The change.
+    ended
+        How its execution ended.
+
+    Raises
+    ------
+    OvertakenError
+        Where another process has it.
+    OperationError
+        Where a stack does not come to rest, or the topic could not be told.
+    """
+    if change.outcome != "running":
+        return change if change.settled else settle_change(services, change)
+    reason = ended.reason or f"{KILLED} after '{change.step}'"
+    if change.untouched:
+        latest = name_proposed(services.store)
+        if latest.version != change.version:
+            by = f"{latest.content.summary} was proposed since"
+            return end_change(services, change, "superseded", by)
+        return end_change(services, change, _outcome(ended), reason)
+    change = _looked_after(services, change)
+    if change.step == "replaced" and not change.waiting:
+        return end_change(services, change, "deployed", "")
+    return end_change(services, change, _outcome(ended), f"{reason}. {became(change)}")
+
+
+def became(change: Change) -> str:
+    """What a change that ended half way has done, and has not."""
+    done = ", ".join(change.deployed) or "nothing"
+    app = "; releases are made with the proposed app" if change.step == "replaced" else ""
+    return f"Deployed: {done}{app}. Not deployed: {', '.join(change.waiting)}."
+
+
+def _looked_after(services: Services, change: Change) -> Change:
+    """The change, with what became of the stack that it was in the middle of."""
+    if not change.current:
+        return change
+    state = services.any_stack(change.current).settled()
+    if state.updated != change.updated and state.right:
+        return services.changes.advance(change, **change.done(change.current, state.updated))
+    looked = {**change.looked, change.current: state.updated}
+    return services.changes.advance(change, looked=looked, current="", updated="")
+
+
+def _outcome(ended: Ended) -> Outcome:
+    if ended.stage == APPROVE:
+        return "rejected"
+    return "stopped" if ended.status == "Stopped" else "failed"
+
+
+def _publish(services: Services, change: Change) -> None:
+    environment, content = services.environment.name, change.proposal.content
+    message = {
+        "environment": environment,
+        "outcome": change.outcome,
+        "reason": change.reason,
+        "headline": change.headline,
+        "commit": content.commit,
+        "by": content.by,
+        "deployed": change.deployed,
+        "left": change.left,
+        "proposal": change.version,
+        "execution": change.execution,
+    }
+    subject = f"{environment}: the change {content.commit[:12]} of the platform {change.outcome}"
+    tell(services, subject, json.dumps(message, indent=2))

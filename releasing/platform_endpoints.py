@@ -1,0 +1,172 @@
+"""Endpoints while the platform changes: each may be released meanwhile, with the former app."""
+
+from collections.abc import Mapping
+
+from operations.errors import OperationError
+from releasing.asking import release_again
+from releasing.deploy import OUTDATED
+from releasing.journal import Attempt
+from releasing.pipeline import APPROVE
+from releasing.platform_change import Change
+from releasing.prepare import MOST_SECONDS, SECONDS
+from releasing.promotion import promotion_key
+from releasing.services import Services
+
+PATIENCE = 20
+"""How often a release is looked at that nobody goes on with: what closes it takes a while."""
+
+PROPOSE = "propose again for it"
+
+
+def why_not(services: Services, change: Change, endpoint: str) -> str:
+    """Why the stack of an endpoint is not to be deployed as it was prepared; empty where it is.
+
+    A release that is being deployed is waited for.
+
+    Parameters
+    ----------
+    services
+        Whom to ask.
+    change
+        The change.
+    endpoint
+        Name of the endpoint.
+
+    Raises
+    ------
+    OperationError
+        Where that takes too long.
+    """
+    reason = _half_way(services, endpoint)
+    if not reason and _released(services, change, endpoint):
+        return "another version was released since its changes were looked at"
+    return reason
+
+
+def follow_up(services: Services, change: Change, endpoint: str, left: str) -> str:
+    """Have an endpoint released again that the former app has released, or is about to.
+
+    What was prepared with that app would take the change of its stack back.
+
+    Parameters
+    ----------
+    services
+        Whom to ask.
+    change
+        The change, whose app releases are made with by now.
+    endpoint
+        Name of the endpoint.
+    left
+        Why its stack was left as it is; empty where it was deployed.
+
+    Returns
+    -------
+    str
+        What is to be told of it; empty where nothing is.
+    """
+    meanwhile = _released(services, change, endpoint) or _promoted(services, change, endpoint)
+    if not left and not meanwhile:
+        return ""
+    said = _ask_again(services, change, endpoint)
+    services.say(f"{endpoint}: {said}")
+    if not left and not said.startswith(PROPOSE):
+        return ""
+    return f"{left or 'it was released with the former app meanwhile'}; {said}"
+
+
+def under_way(services: Services) -> dict[str, Attempt]:
+    """The releases that are under way, by their endpoints."""
+    release, found = services.environment.release, {}
+    for endpoint in release.follow if release else []:
+        for attempt in services.journal(endpoint).entries():
+            if attempt.outcome == "running" and services.pipeline(endpoint).runs(attempt.execution):
+                found[endpoint] = attempt
+    return found
+
+
+def ask_again_for(services: Services, change: Change, began: Mapping[str, Attempt]) -> None:
+    """Ask again for releases that failed because their pipeline was updated under them.
+
+    https://docs.aws.amazon.com/codepipeline/latest/userguide/pipelines-edit.html
+
+    Parameters
+    ----------
+    services
+        Whom to ask.
+    change
+        The change, whose last stack holds the pipelines.
+    began
+        The releases that were under way before that was deployed.
+    """
+    for endpoint, attempt in began.items():
+        newest = services.store.version(promotion_key(endpoint)) == attempt.version
+        pipeline = services.pipeline(endpoint)
+        rejected = pipeline.ended(attempt.execution).stage == APPROVE
+        if newest and not rejected and not pipeline.runs(attempt.execution):
+            now = services.journal(endpoint).of(attempt.version)
+            if now and now.outcome != "served":
+                services.say(f"{endpoint}: {_ask(services, change, endpoint)}")
+
+
+def _ask_again(services: Services, change: Change, endpoint: str) -> str:
+    """Ask for a release again, unless its version failed; what becomes of it, in words."""
+    release = services.environment.release
+    latest = services.journal(endpoint).latest()
+    failed = latest is not None and latest.outcome not in ("running", "served")
+    if not release or endpoint not in release.follow:
+        return PROPOSE
+    if failed and not _promoted(services, change, endpoint):
+        return PROPOSE
+    return _ask(services, change, endpoint)
+
+
+def _ask(services: Services, change: Change, endpoint: str) -> str:
+    content = change.proposal.content
+    reason = f"the platform changed: {content.commit[:12]}"
+    try:
+        release_again(services, endpoint, content.by, reason)
+    except OperationError as error:
+        return f"{PROPOSE}: {error}"
+    return "it is released again with the new app"
+
+
+def _half_way(services: Services, endpoint: str) -> str:
+    """Wait for a release that is being deployed; why not, where nobody goes on with it."""
+    alone = 0
+    for _ in range(MOST_SECONDS // SECONDS):
+        running = [it for it in services.journal(endpoint).entries() if it.outcome == "running"]
+        if any(it.unclean and it.untouched for it in running):
+            return "a version that nobody verified may serve"
+        begun = [it for it in running if not it.untouched]
+        if not begun:
+            return ""
+        runs = any(services.pipeline(endpoint).runs(it.execution) for it in begun)
+        alone = 0 if runs else alone + 1
+        if alone > PATIENCE:
+            return "a release of it was left half way"
+        services.say(f"{endpoint}: a release is under way: waiting")
+        services.sleep(SECONDS)
+    raise OperationError(
+        f"A release of '{endpoint}' is still under way after {MOST_SECONDS // 3600} hours.",
+        "See its pipeline; then try the stage again.",
+    )
+
+
+def _promoted(services: Services, change: Change, endpoint: str) -> bool:
+    """Whether a version was promoted whose release has not ended, or not even begun.
+
+    Or one that failed for no other reason than that the change updated the stack under it.
+    """
+    journal = services.journal(endpoint)
+    entries, promoted = journal.entries(), services.store.version(promotion_key(endpoint))
+    running = any(it.outcome == "running" for it in entries)
+    outdated = any(
+        it.reason.startswith(OUTDATED) and it.ended >= change.began for it in entries[:1]
+    )
+    return running or outdated or (bool(promoted) and not journal.knows(promoted))
+
+
+def _released(services: Services, change: Change, endpoint: str) -> bool:
+    """Whether what serves is recorded anew since the change was prepared."""
+    served = services.records.current(endpoint)
+    return (served.version if served else "") != change.records.get(endpoint, "")

@@ -1,0 +1,218 @@
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from aws_cdk.assertions import Match, Template
+
+from mlops_constructs.naming import Naming
+from mlops_constructs.platform_pipeline import PlatformPipeline
+from mlops_constructs.release_pipelines import PREPARED, SOURCE_ARTIFACT
+from mlops_constructs.release_rights import INSPECTED, PROPOSAL
+from tests.unit.constructs.conftest import ACCOUNT, Bench
+
+PIPELINE, RULE = "AWS::CodePipeline::Pipeline", "AWS::Events::Rule"
+BUCKET = "arn:aws:s3:::mlops-blue-releases-123456789012"
+NAME = "mlops-blue-platform"
+Statements = Callable[[Template], list[dict[str, Any]]]
+
+
+def platform(bench: Bench, **changes: Any) -> PlatformPipeline:
+    arguments: dict[str, Any] = {
+        "naming": bench.naming,
+        "builds": bench.builds(),
+        "store": bench.releases(),
+        "key": bench.key,
+        "topic": bench.alarms().topic,
+        "undelivered": bench.undelivered(),
+    }
+    return PlatformPipeline(bench.stack, "Platform", **{**arguments, **changes})
+
+
+def stages(template: Template) -> dict[str, dict[str, Any]]:
+    """The one action of each stage."""
+    (pipeline,) = template.find_resources(PIPELINE).values()
+    return {it["Name"]: it["Actions"][0] for it in pipeline["Properties"]["Stages"]}
+
+
+def rule(template: Template, says: str) -> dict[str, Any]:
+    (found,) = [
+        it["Properties"]
+        for it in template.find_resources(RULE).values()
+        if says in it["Properties"]["Description"]
+    ]
+    return dict(found)
+
+
+def filled(template: str, **values: str) -> Any:
+    """What EventBridge makes of an input template."""
+    for name, value in values.items():
+        template = template.replace(f"<{name}>", json.dumps(value))
+    return json.loads(template)
+
+
+def of_its_role(template: Template) -> list[dict[str, Any]]:
+    """What the pipeline's own role may do."""
+    (policy,) = [
+        it["Properties"]
+        for it in template.find_resources("AWS::IAM::ManagedPolicy").values()
+        if "PlatformPipelineRole" in str(it["Properties"]["Roles"])
+    ]
+    return list(policy["PolicyDocument"]["Statement"])
+
+
+class TestDefault:
+    @pytest.fixture
+    def template(self, bench: Bench) -> Template:
+        platform(bench)
+        return bench.template()
+
+    def test_the_newest_proposal_overtakes_and_none_is_started_by_an_update(
+        self, template: Template
+    ) -> None:
+        template.has_resource_properties(
+            PIPELINE,
+            {
+                "Name": NAME,
+                "PipelineType": "V2",
+                "ExecutionMode": "SUPERSEDED",
+                "RestartExecutionOnUpdate": False,
+                "ArtifactStore": Match.object_like(
+                    {"EncryptionKey": {"Id": Match.any_value(), "Type": "KMS"}}
+                ),
+            },
+        )
+
+    def test_nothing_runs_before_something_is_proposed(self, template: Template) -> None:
+        """A pipeline whose variables all have a default is started as soon as it is made."""
+        (pipeline,) = template.find_resources(PIPELINE).values()
+        (variable,) = pipeline["Properties"]["Variables"]
+        assert variable["Name"] == "PROPOSAL"
+        assert "DefaultValue" not in variable
+
+    def test_its_stages_and_the_rights_that_each_has(self, template: Template) -> None:
+        projects = {
+            name: action["Configuration"].get("ProjectName")
+            for name, action in stages(template).items()
+        }
+        assert projects == {
+            "Source": None,
+            "Prepare": "mlops-blue-releases-inspect",
+            "Approve": None,
+            "Deploy": "mlops-blue-releases-deploy",
+        }
+
+    def test_it_takes_what_is_proposed_when_it_is_told_to(self, template: Template) -> None:
+        source = stages(template)["Source"]
+        assert source["Namespace"] == "Source"
+        assert source["Configuration"]["S3ObjectKey"] == "source/proposed.zip"
+        assert source["Configuration"]["PollForSourceChanges"] == "false"
+
+    def test_each_step_is_told_which_proposal_it_works_on(self, template: Template) -> None:
+        found = stages(template)
+        for stage, step in (("Prepare", "platform-prepare"), ("Deploy", "platform-deploy")):
+            told = json.loads(found[stage]["Configuration"]["EnvironmentVariables"])
+            assert {it["name"]: it["value"] for it in told} == {
+                "RELEASE_STEP": step,
+                "RELEASE_PROPOSAL": "#{Source.VersionId}",
+                "RELEASE_EXECUTION": "#{codepipeline.PipelineExecutionId}",
+            }
+
+    def test_what_was_looked_at_is_what_is_deployed(self, template: Template) -> None:
+        found = stages(template)
+        assert found["Source"]["OutputArtifacts"] == found["Prepare"]["InputArtifacts"]
+        assert found["Prepare"]["OutputArtifacts"] == found["Deploy"]["InputArtifacts"]
+
+    def test_a_person_is_told_what_changes(self, template: Template) -> None:
+        found = stages(template)
+        assert found["Approve"]["ActionTypeId"]["Category"] == "Approval"
+        assert found["Approve"]["Configuration"]["CustomData"] == "#{Prepare.HEADLINE}"
+        assert found["Approve"]["Configuration"]["NotificationArn"]
+        assert found["Prepare"]["Namespace"] == "Prepare"
+
+    def test_a_proposal_starts_it_with_the_version_that_was_written(
+        self, template: Template
+    ) -> None:
+        found = rule(template, "was proposed")
+        pattern, (target,) = found["EventPattern"], found["Targets"]
+        assert pattern["source"] == ["aws.s3"]
+        assert pattern["detail"]["object"] == {"key": ["source/proposed.zip"]}
+        assert str(target["Arn"]).endswith(f":{NAME}")
+        given = target["InputTransformer"]
+        assert given["InputPathsMap"] == {"version": "$.detail.object.version-id"}
+        assert filled(given["InputTemplate"], version="v-1") == {
+            "variables": [{"name": "PROPOSAL", "value": "v-1"}],
+            "sourceRevisions": [
+                {
+                    "actionName": stages(template)["Source"]["Name"],
+                    "revisionType": "S3_OBJECT_VERSION_ID",
+                    "revisionValue": "v-1",
+                }
+            ],
+        }
+
+    def test_an_end_that_no_step_wrote_down_is_written_down(self, template: Template) -> None:
+        found = rule(template, "failed")
+        assert found["EventPattern"]["detail"] == {
+            "pipeline": [NAME],
+            "state": ["FAILED", "CANCELED", "STOPPED", "SUPERSEDED"],
+        }
+        (target,) = found["Targets"]
+        assert "BuildsDeploy" in str(target["Arn"])
+        given = target["InputTransformer"]
+        assert given["InputPathsMap"] == {"execution": "$.detail.execution-id"}
+        told = filled(given["InputTemplate"], execution="e-1")["environmentVariablesOverride"]
+        assert {it["name"]: it["value"] for it in told} == {
+            "RELEASE_STEP": "platform-close",
+            "RELEASE_EXECUTION": "e-1",
+        }
+
+    def test_no_event_is_lost_without_a_word(self, template: Template) -> None:
+        rules = template.find_resources(RULE)
+        assert len(rules) == 2
+        for each in rules.values():
+            (target,) = each["Properties"]["Targets"]
+            assert target["DeadLetterConfig"]["Arn"]
+            assert target["RetryPolicy"]["MaximumRetryAttempts"] == 20
+
+    def test_codepipeline_takes_its_role_for_it_alone(self, template: Template) -> None:
+        (role,) = [
+            it["Properties"]
+            for it in template.find_resources("AWS::IAM::Role").values()
+            if it["Properties"].get("Path") == "/mlops/blue/pipelines/"
+        ]
+        (trust,) = role["AssumeRolePolicyDocument"]["Statement"]
+        assert trust["Principal"] == {"Service": "codepipeline.amazonaws.com"}
+        assert trust["Condition"]["StringEquals"] == {"aws:SourceAccount": ACCOUNT}
+        assert str(trust["Condition"]["ArnLike"]["aws:SourceArn"]).endswith(f":{NAME}")
+
+    def test_its_role_reaches_no_artifact_of_a_release_and_no_app(self, template: Template) -> None:
+        objects = {
+            str(statement["Resource"])
+            for statement in of_its_role(template)
+            if f"{BUCKET}/" in str(statement["Resource"])
+        }
+        assert objects == {f"{BUCKET}/source/proposed.zip", f"{BUCKET}/{NAME}/*"}
+
+    def test_eventbridge_starts_it_and_what_ends_it(
+        self, template: Template, statements: Statements
+    ) -> None:
+        (started,) = [
+            s for s in statements(template) if s["Action"] == "codepipeline:StartPipelineExecution"
+        ]
+        assert started["Resource"] == f"arn:aws:codepipeline:eu-west-1:123456789012:{NAME}"
+
+
+class TestCustom:
+    def test_nobody_has_to_approve(self, bench: Bench) -> None:
+        platform(bench, approve=False)
+        assert list(stages(bench.template())) == ["Source", "Prepare", "Deploy"]
+
+
+def test_its_artifacts_are_told_from_those_of_releases_however_long_the_names() -> None:
+    """CodePipeline cuts a pipeline's name to 20 letters and an artifact's to 10."""
+    long = Naming("mlops", "production-of-europe")
+    assert long.platform_artifacts == f"{long.pipeline('iris')[:20]}/"
+    ours, of_releases = {PROPOSAL, INSPECTED}, {SOURCE_ARTIFACT, PREPARED}
+    assert {name[:10] for name in ours} == ours
+    assert not ours & {name[:10] for name in of_releases}

@@ -1,0 +1,297 @@
+"""A platform of several stacks, one of which serves iris, and the pipeline that changes it."""
+
+import io
+import json
+import zipfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from diffing.model import Change as Difference
+from diffing.model import Naming, Section
+from operations.errors import OperationError
+from operations.records import write_images
+from operations.source import APP, PROPOSED
+from releasing.platform_change import PROPOSAL, Change, Proposal
+from releasing.platform_close import platform_close
+from releasing.platform_deploy import platform_deploy
+from releasing.platform_prepare import platform_prepare
+from releasing.services import Services
+from tests.unit.releasing.world import (
+    IMAGE,
+    RELEASES,
+    FakeCdk,
+    FakeCodePipeline,
+    FakeDifference,
+    FakeStack,
+    World,
+    refused,
+)
+
+PLATFORM_STEPS = {
+    "platform-prepare": platform_prepare,
+    "platform-deploy": platform_deploy,
+    "platform-close": platform_close,
+}
+NEEDS = {
+    "Network": [],
+    "Data": ["Network"],
+    "Tracking": ["Network", "Data"],
+    "Api": ["Network", "Data"],
+    "Endpoint-iris": ["Network", "Data"],
+    "Client-databricks": ["Network", "Data", "Tracking"],
+    "Release": ["Network", "Data", "Tracking", "Api"],
+}
+IRIS = "Endpoint-iris"
+DEPLOYED = tuple(it for it in NEEDS if not it.startswith("Client-"))
+"""What is deployed at first, in its order."""
+
+DESTROYS = -1
+"""The value of a stack that destroys something."""
+
+
+class FakeCloudFormation:
+    """Every stack of the platform."""
+
+    def __init__(self, world: "PlatformWorld") -> None:
+        self._world = world
+
+    def describe_stacks(self, StackName: str) -> dict[str, Any]:  # noqa: N803
+        return self._stack(StackName).describe_stacks(StackName)
+
+    def get_template(self, StackName: str, TemplateStage: str) -> dict[str, Any]:  # noqa: N803
+        return self._stack(StackName).get_template(StackName, TemplateStage)
+
+    def get_paginator(self, operation: str) -> Any:
+        return self._world.stack.get_paginator(operation)
+
+    def _stack(self, name: str) -> FakeStack:
+        for stack in self._world.stacks.values():
+            if stack.name == name:
+                return stack
+        raise refused("ValidationError", f"Stack with id {name} does not exist")
+
+
+class FakePlatformPipeline(FakeCodePipeline):
+    """The pipeline of the platform."""
+
+    name, variable = "private-mlops-dev-platform", "PROPOSAL"
+
+
+class FakePipelines:
+    """Both pipelines, each asked by its name."""
+
+    def __init__(self, *pipelines: FakeCodePipeline) -> None:
+        self._pipelines = {it.name: it for it in pipelines}
+
+    def __getattr__(self, operation: str) -> Callable[..., Any]:
+        if operation.startswith("_"):
+            raise AttributeError(operation)
+
+        def call(**words: Any) -> Any:
+            pipeline = self._pipelines[words.get("pipelineName") or words["name"]]
+            return getattr(pipeline, operation)(**words)
+
+        return call
+
+
+class FakePlatformCdk(FakeCdk):
+    """Assemblies of every stack, of which each has one value that its app says."""
+
+    def __init__(self, world: "PlatformWorld") -> None:
+        super().__init__(world)
+        self._platform = world
+
+    def synth(self, releases: Path, assembly: Path, *, only: str = "") -> None:
+        if only:
+            super().synth(releases, assembly, only=only)
+            return
+        super().synth(releases, assembly, only="iris")
+        artifacts: dict[str, Any] = {"Network.assets": {"type": "cdk:asset-manifest"}}
+        for stack, needs in NEEDS.items():
+            file = f"{stack}.template.json"
+            if stack != IRIS:
+                text = json.dumps(self._platform.made_of(stack, assembly))
+                (assembly / file).write_text(text)
+            artifacts[stack] = {
+                "type": "aws:cloudformation:stack",
+                "environment": "aws://111111111111/ap-northeast-1",
+                "properties": {
+                    "templateFile": file,
+                    "stackName": self._platform.environment.naming.stack(stack),
+                },
+                "dependencies": [f"{stack}.assets", *needs],
+            }
+        (assembly / "manifest.json").write_text(json.dumps({"artifacts": artifacts}))
+
+    def deploy(self, stack: str, assembly: Path) -> None:
+        if stack == IRIS:
+            before = self._platform.stack.updated
+            super().deploy(stack, assembly)
+            if self._platform.stack.updated != before:
+                self._platform.changed.append(stack)
+                if (assembly / "Network.template.json").is_file():
+                    self._platform.updated(stack)
+            return
+        with self._platform.boundaries.effect(f"deployment of {stack}"):
+            held = self._platform.stacks[stack]
+            template = json.loads((assembly / f"{stack}.template.json").read_text())
+            if held.template == template:
+                return
+            self._platform.changed.append(stack)
+            held.updated = self._platform.tick()
+            if stack in self._platform.broken:
+                held.status = "UPDATE_ROLLBACK_COMPLETE"
+                raise OperationError("'cdk deploy' ended with status 1.", "See its output.")
+            held.status, held.template = "UPDATE_COMPLETE", template
+            self._platform.updated(stack)
+
+
+class PlatformWorld(World):
+    """A platform that is deployed as an app called ``first`` says, and what changes it.
+
+    Parameters
+    ----------
+    folder
+        Where builds have their workspaces.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.apps: dict[str, dict[str, int]] = {"first": {}}
+        self.changed: list[str] = []
+        self.broken: set[str] = set()
+        self.updated: Callable[[str], None] = lambda stack: None
+        super().__init__(folder)
+        self.platform = FakePlatformPipeline(self)
+        self.stacks = {
+            stack: FakeStack(self, self.environment.naming.stack(stack), "CREATE_COMPLETE", 1)
+            for stack in DEPLOYED
+        }
+        for held in self.stacks.values():
+            held.template = {"value": 0}
+        self.stacks[IRIS] = self.stack
+        self.ecr.images |= {(f"private-mlops/dev/{it}", IMAGE) for it in self.environment.images}
+        write_images(folder / "committed", "dev", dict.fromkeys(self.environment.images, IMAGE))
+        self.s3.write(RELEASES, APP, zipped("first", ""))
+        self.changed.clear()
+
+    def services(self, execution: str = "") -> Services:
+        services = super().services(execution)
+        if not hasattr(self, "platform"):
+            return services  # the first release comes before the rest of it
+        return replace(
+            services,
+            cdk=FakePlatformCdk(self),
+            cloudformation=FakeCloudFormation(self),
+            codepipeline=FakePipelines(self.codepipeline, self.platform),
+        )
+
+    def made_of(self, stack: str, assembly: Path) -> dict[str, Any]:
+        """What the app in a workspace says of a stack."""
+        files = (it / PROPOSAL for it in assembly.parents)
+        said = next((it.read_text() for it in files if it.is_file()), "")
+        commit = json.loads(said)["commit"] if said else "first"
+        return {"value": self.apps[commit].get(stack, 0)}
+
+    def compare(self, before: Path, after: Path, naming: Naming) -> FakeDifference:
+        made = {it.name: json.loads(it.read_text()) for it in after.glob("*.template.json")}
+        there = {it.name: json.loads(it.read_text()) for it in before.glob("*.template.json")}
+        names = [name for name in sorted(made) if made[name] != there.get(name)]
+        stacks = {name: name.removesuffix(".template.json") for name in names}
+        lost = tuple(
+            Difference(Section.DELETED, stack, f"{stack}/Thing", "", "is deleted", True)
+            for name, stack in stacks.items()
+            if made[name]["value"] == DESTROYS
+        )
+        return FakeDifference(
+            f"{len(names)} stacks change.",
+            (*self.destructive, *lost),
+            tuple(it for it in lost if not naming.names(it.path)),
+            not names,
+        )
+
+    def propose(self, commit: str, /, **values: int) -> str:
+        """Propose an app, with the value of each stack that it changes; its version."""
+        return self.propose_named(commit, "", **values)
+
+    def propose_named(self, commit: str, request: str, /, **values: int) -> str:
+        """Propose an app whose request names what it destroys; its version."""
+        latest = self.apps[max(self.apps, key=list(self.apps).index)]
+        self.apps[commit] = {**latest, **{it.replace("_", "-"): n for it, n in values.items()}}
+        return self.s3.write(RELEASES, PROPOSED, zipped(commit, request))
+
+    def start(self, proposal: str) -> str:
+        """An execution of the platform's pipeline that has started, with its files."""
+        name = f"11111111-0000-0000-0000-{len(self.platform.promotions):012d}"
+        self.platform.status[name] = "InProgress"
+        self.platform.promotions[name] = proposal
+        self._unpack(name, self.body(PROPOSED, proposal))
+        return name
+
+    def execution(self, promotion: str) -> str:
+        """An execution of the endpoint's pipeline, with the app that releases are made with."""
+        name = super().execution(promotion)
+        if (RELEASES, APP) in self.s3.objects:
+            self._unpack(name, self.body(APP))
+        return name
+
+    def platform_step(self, step: str, execution: str) -> str:
+        """Run a step as a build does; how it ends."""
+        proposal = "" if step == "platform-close" else self.platform.promotions[execution]
+        services = self.services(execution)
+        return self.ends(lambda: PLATFORM_STEPS[step](services, proposal, execution))
+
+    def deploy_all(self, proposal: str, execution: str = "") -> str:
+        """Run the pipeline of the platform to its end, and what closes it; how the change ended."""
+        execution = execution or self.start(proposal)
+        for step in ("platform-prepare", "platform-deploy"):
+            if self.platform_step(step, execution) not in ("done", "overtaken"):
+                self.platform.status[execution] = "Failed"
+                self.platform_step("platform-close", execution)
+                break
+        else:
+            self.platform.status[execution] = "Succeeded"
+        return self.outcome_of(proposal)
+
+    def change_of(self, proposal: str) -> Change:
+        """A change as it was last written down."""
+        history = self.services().changes.history()
+        return next(it for it in history if it.version == proposal)
+
+    def outcome_of(self, proposal: str) -> str:
+        return self.change_of(proposal).outcome
+
+    def body(self, key: str, version: str = "") -> bytes:
+        versions = self.s3.objects[RELEASES, key]
+        return next(it.body for it in versions if version in ("", it.version))
+
+    @property
+    def app(self) -> str:
+        """The commit of the app that releases are made with."""
+        with zipfile.ZipFile(io.BytesIO(self.body(APP))) as archive:
+            return str(json.loads(archive.read(PROPOSAL))["commit"])
+
+    @property
+    def values(self) -> dict[str, int]:
+        """The value of each stack that is deployed."""
+        return {
+            stack: held.template.get("value", 0)
+            for stack, held in self.stacks.items()
+            if held.template
+        }
+
+    def _unpack(self, execution: str, body: bytes) -> None:
+        workspace = self.folder / f"workspace-{execution}"
+        workspace.mkdir(parents=True, exist_ok=True)
+        with zipfile.ZipFile(io.BytesIO(body)) as archive:
+            archive.extractall(workspace)
+
+
+def zipped(commit: str, request: str) -> bytes:
+    """An app that says what it is, and holds nothing else."""
+    proposal = Proposal(commit=commit, changed=False, by="ana", reason="a try", request=request)
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr(zipfile.ZipInfo(PROPOSAL), proposal.model_dump_json())
+    return packed.getvalue()
