@@ -32,8 +32,7 @@ from releasing.services import Services, services_of
 from releasing.settings import BY_HAND, Settings
 from releasing.store import ConflictError, Store
 from releasing.verify import verify as verify_step
-from stacks.config import load_environment
-from stacks.release_config import SourceSettings
+from stacks.config import Environment, load_environment
 
 ROOT = Path(__file__).resolve().parent.parent
 STEPS: Mapping[str, Callable[[Services, str, str, str], None]] = {
@@ -146,7 +145,7 @@ def promote(
         services = _services(Settings(env, login=login))
         release = services.environment.release
         named = release.promote_from if release else None
-        origin = _source(named, source or (named.environment if named else ""), env)
+        origin = _source(source or (named.environment if named else ""), services.environment)
         asked = promote_version(services, origin, endpoint, _who(), reason)
         _say(f"{asked} is asked for in {env}")
 
@@ -206,18 +205,18 @@ def _services(settings: Settings) -> Services:
     return services_of(settings, ROOT, Path.cwd(), _say)
 
 
-def _source(settings: SourceSettings | None, name: str, env: str) -> Source:
-    if not name or name == env:
+def _source(name: str, target: Environment) -> Source:
+    if not name or name == target.name:
         raise OperationError(
             f"'{name}' is not another environment to promote from.",
-            f"Name one with FROM=, or set release.promote_from in environments/{env}.yaml.",
+            f"Name one with FROM=, or set release.promote_from in environments/{target.name}.yaml.",
         )
     environment = load_environment(name, ROOT / "environments")
-    role = settings.role if settings and settings.environment == name else None
-    session: Any = session_of(environment, role, f"promote-to-{env}")
+    session: Any = session_of(environment, target)
     s3 = session.client("s3")
     store = Store(s3, environment.naming.release_bucket(environment.account))
-    return Source(environment, Records(store, name, ROOT / "releases"), s3)
+    records = Records(store, name, ROOT / "releases")
+    return Source(environment, records, s3, session.client("ecr"))
 
 
 def _who() -> str:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from releasing.store import Store
 from stacks.config import load_environment
 from stacks.releases import Release, Released
 from tests.conftest import ROOT
+from tests.unit.releasing.registry import FakeEcr
 from tests.unit.releasing.world import ARTIFACTS, IMAGE, RELEASES, Boundaries, Killed, World
 
 STAGE = "private-mlops-stage-releases-333333333333"
@@ -178,18 +180,18 @@ class TestPromotion:
         )
         for name, content in FILES.items():
             world.s3.write(THERE, f"mlflow/5/models/m-x/artifacts/{name}", content.encode())
+        images = FakeEcr(world)
         served = Released(
             model="iris",
             version=31,
             source=f"s3://{THERE}/mlflow/5/models/m-x/artifacts/",
             digest=prefix_digest(world.s3, THERE, "mlflow/5/models/m-x/artifacts/"),
-            image=IMAGE,
+            image=images.push("private-mlops/stage/iris", b"base" * 9, b"model", tag="0f1e2d3c"),
         )
         text = record_text(Release({"model": served}).record)
         world.s3.write(STAGE, "records/iris.yaml", text.encode())
-        return Source(
-            stage, Records(Store(world.s3, STAGE), "stage", world.folder / "none"), world.s3
-        )
+        records = Records(Store(world.s3, STAGE), "stage", world.folder / "none")
+        return Source(stage, records, world.s3, images)
 
     def digest(self, source: Source) -> str:
         served = source.records.current("iris")
@@ -216,9 +218,7 @@ class TestPromotion:
     ) -> None:
         theirs = world.copy().s3
         world.s3.denied.add(THERE)
-        promote(
-            world.services(), Source(source.environment, source.records, theirs), "iris", "b", ""
-        )
+        promote(world.services(), replace(source, s3=theirs), "iris", "b", "")
         assert world.release(asked(world)) == "served"
 
     def test_files_that_arrive_otherwise_are_refused(self, world: World, source: Source) -> None:
@@ -228,14 +228,32 @@ class TestPromotion:
         assert ("iris", 10) not in world.mlflow.versions
         assert world.mlflow.aliases["iris", "champion"] == 8
 
-    def test_an_image_that_is_not_here_is_a_command(self, world: World, source: Source) -> None:
-        world.ecr.images.clear()
-        with pytest.raises(OperationError) as raised:
+    def test_the_same_image_serves_here_under_its_tag(self, world: World, source: Source) -> None:
+        promote(world.services(), source, "iris", "ben", "")
+        assert world.release(asked(world)) == "served"
+        served = world.services().records.current("iris")
+        assert served
+        image = world.ecr.images["private-mlops/dev/iris", served.release.only.image or ""]
+        assert image == source.ecr.images["private-mlops/stage/iris", served.release.only.image]
+        assert image.tags == ["0f1e2d3c"]
+
+    def test_an_image_that_is_here_is_not_copied(self, world: World, source: Source) -> None:
+        for _ in range(2):
             promote(world.services(), source, "iris", "ben", "")
-        assert (
-            "skopeo copy --preserve-digests"
-            " docker://333333333333.dkr.ecr.ap-northeast-1.amazonaws.com/private-mlops/stage/iris@"
-        ) in raised.value.fix
+        assert len([line for line in world.said if "layer 1 of" in line]) == 1
+
+    def test_an_image_that_is_gone_there_moves_nothing(self, world: World, source: Source) -> None:
+        source.ecr.images.clear()
+        with pytest.raises(OperationError, match=r"private-mlops/stage/iris@\S+ cannot be read"):
+            promote(world.services(), source, "iris", "ben", "")
+        assert world.mlflow.aliases["iris", "champion"] == 8
+
+    def test_images_of_others_for_the_same_container(self, world: World, source: Source) -> None:
+        endpoint = source.environment.endpoints["iris"]
+        aws = endpoint.model_copy(update={"image": "aws:xgboost:3.0-5"})
+        there = source.environment.model_copy(update={"endpoints": {"iris": aws}})
+        with pytest.raises(OperationError, match="none there, model here"):
+            promote(world.services(), replace(source, environment=there), "iris", "ben", "")
 
     def test_an_endpoint_that_serves_nothing_there(self, world: World, source: Source) -> None:
         del world.s3.objects[STAGE, "records/iris.yaml"]
@@ -248,7 +266,7 @@ class TestPromotion:
         for at in count():
             again = world.copy(at)
             records = Records(Store(again.s3, STAGE), "stage", world.folder / "none")
-            there = Source(source.environment, records, again.s3)
+            there = replace(source, records=records, s3=again.s3)
             try:
                 promote(again.services(), there, "iris", "ben", "")
             except Killed:
