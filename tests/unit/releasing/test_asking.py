@@ -5,6 +5,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -14,7 +16,7 @@ from operations.records import record_text
 from operations.release import prefix_digest
 from releasing.asking import release_again, rollback
 from releasing.history import history
-from releasing.promote import Source, promote
+from releasing.promote import Source, promote, session_of
 from releasing.promotion import read_promotion
 from releasing.records import Records
 from releasing.store import Store
@@ -22,7 +24,7 @@ from stacks.config import load_environment
 from stacks.releases import Release, Released
 from tests.conftest import ROOT
 from tests.unit.releasing.registry import FakeEcr
-from tests.unit.releasing.world import ARTIFACTS, IMAGE, RELEASES, Boundaries, Killed, World
+from tests.unit.releasing.world import ARTIFACTS, IMAGE, RELEASES, Boundaries, Killed, World, refused
 
 STAGE = "private-mlops-stage-releases-333333333333"
 THERE = "private-mlops-stage-artifacts-333333333333"
@@ -278,6 +280,57 @@ class TestPromotion:
             else:
                 break
         assert at >= 10
+
+
+class TestSession:
+    """Whoever promotes from dev to prod takes the role that dev's file describes."""
+
+    DEV, PROD = (load_environment(name, ROOT / "environments") for name in ("dev", "prod"))
+    ROLE = "arn:aws:iam::111111111111:role/private-mlops/dev/private-mlops-dev-promote-to-prod"
+
+    @pytest.fixture
+    def taken(self, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+        """What STS is asked for, which gives whatever it is asked for but to eve."""
+        given: dict[str, str] = {}
+
+        def assume_role(**words: str) -> dict[str, Any]:
+            given.update(words)
+            if given.get("as") == "eve":
+                raise refused("AccessDenied", "is not authorized to perform: sts:AssumeRole")
+            keys = ("AccessKeyId", "SecretAccessKey", "SessionToken")
+            return {"Credentials": dict.fromkeys(keys, "temporary")}
+
+        def client(service: str, **_: str) -> Any:
+            assert service == "sts"
+            return SimpleNamespace(assume_role=assume_role)
+
+        monkeypatch.setattr("releasing.promote.boto3.client", client)
+        return given
+
+    def test_its_arn_and_its_word_follow_from_the_names(self, taken: dict[str, str]) -> None:
+        session = session_of(self.DEV, self.PROD)
+        assert taken == {
+            "RoleArn": self.ROLE,
+            "RoleSessionName": "promote-to-prod",
+            "ExternalId": "private-mlops-dev-promote-to-prod",
+        }
+        assert session.get_credentials().access_key == "temporary"
+        assert session.region_name == "ap-northeast-1"
+
+    def test_an_environment_that_lets_nobody_is_said_before_anything_is_asked(
+        self, taken: dict[str, str]
+    ) -> None:
+        with pytest.raises(OperationError, match="promote from prod to dev") as raised:
+            session_of(self.PROD, self.DEV)
+        assert "promote_to: {dev: [<the role that you work as>]}" in raised.value.fix
+        assert taken == {}
+
+    def test_whom_it_does_not_trust_is_told_who_may(self, taken: dict[str, str]) -> None:
+        taken["as"] = "eve"
+        with pytest.raises(OperationError, match="is not authorized") as raised:
+            session_of(self.DEV, self.PROD)
+        assert self.ROLE in raised.value.what
+        assert "It is taken by arn:aws:iam::222222222222:role/delivery" in raised.value.fix
 
 
 class TestDrift:
