@@ -138,11 +138,14 @@ def promote(
         str,
         typer.Option(help="The user of MLflow who registers it here; release.login if not given."),
     ] = "",
+    tracking_uri: Annotated[
+        str, typer.Option(help="MLflow's address here; what the Tracking stack says if not given.")
+    ] = "",
     reason: Reason = "",
 ) -> None:
     """Ask here for what serves in another environment."""
     with _errors():
-        services = _services(Settings(env, login=login))
+        services = _services(Settings(env, login=login, tracking_uri=tracking_uri))
         release = services.environment.release
         named = release.promote_from if release else None
         origin = _source(source or (named.environment if named else ""), services.environment)

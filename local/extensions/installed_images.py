@@ -1,12 +1,15 @@
-"""DescribeImages of ECR: a repository has the images that are installed on this machine."""
+"""DescribeImages of ECR: a repository has the images that are installed on this machine.
+
+And those that were pushed to it, as from another account.
+"""
 
 import json
 from collections.abc import Mapping
 from typing import Any
 
-from local.extensions.hooks import account_and_region
+from local.extensions.hooks import account_and_region, pushed_image
 from local.extensions.json_service import Answer, Record, RefusedError, as_json, refused
-from local.images import STORE, ProcessImage, find_image
+from local.images import STORE, find_image
 from operations.errors import OperationError
 
 
@@ -38,19 +41,26 @@ def _details(repository: str, digests: list[str]) -> list[Record]:
         raise RefusedError(
             "InvalidParameterException", "An image is asked for by its digest on this machine."
         )
+    return [_detail(repository, digest) for digest in digests]
+
+
+def _detail(repository: str, digest: str) -> Record:
+    detail = {
+        "registryId": account_and_region()[0],
+        "repositoryName": repository,
+        "imageDigest": digest,
+    }
+    pushed = pushed_image(repository, digest)
+    if pushed:
+        return {
+            **detail,
+            "imageTags": pushed["imageTags"],
+            "imagePushedAt": pushed["imagePushedAt"],
+        }
     try:
-        images = [find_image(f"{repository}@{digest}") for digest in digests]
+        image = find_image(f"{repository}@{digest}")
     except OperationError as error:
         raise RefusedError(
             "ImageNotFoundException", f"{error.what} It is not in {STORE}."
         ) from error
-    return [_detail(repository, image) for image in images]
-
-
-def _detail(repository: str, image: ProcessImage) -> Record:
-    return {
-        "registryId": account_and_region()[0],
-        "repositoryName": repository,
-        "imageDigest": image.digest,
-        "imagePushedAt": (image.folder / "installed").stat().st_mtime,
-    }
+    return {**detail, "imagePushedAt": (image.folder / "installed").stat().st_mtime}

@@ -24,7 +24,15 @@ from stacks.config import load_environment
 from stacks.releases import Release, Released
 from tests.conftest import ROOT
 from tests.unit.releasing.registry import FakeEcr
-from tests.unit.releasing.world import ARTIFACTS, IMAGE, RELEASES, Boundaries, Killed, World, refused
+from tests.unit.releasing.world import (
+    ARTIFACTS,
+    IMAGE,
+    RELEASES,
+    Boundaries,
+    Killed,
+    World,
+    refused,
+)
 
 STAGE = "private-mlops-stage-releases-333333333333"
 THERE = "private-mlops-stage-artifacts-333333333333"
