@@ -17,7 +17,7 @@ HERE, THERE = "000000000000", "333333333333"
 PATH, BUCKET = "/mlops/blue/", "mlops-blue-records"
 ROLE = f"arn:aws:iam::{THERE}:role{PATH}reader"
 DELIVERY = f"arn:aws:sts::{HERE}:assumed-role/delivery/any"
-OK = (200, {}, b"answered")
+OK: tuple[int, dict[str, str], bytes] = (200, {}, b"answered")
 
 
 def policy(**statement: Any) -> str:
