@@ -86,6 +86,8 @@ def _judged(
         action=action,
         resource_arn=resource,
         region=get_region(),
+        # Loopback stands for TLS.
+        secure_transport=True,
         service_context=dict(keys),
     )
     result = iam_evaluator.evaluate(
