@@ -146,6 +146,7 @@ def promote(
     """Ask here for what serves in another environment."""
     with _errors():
         services = _services(Settings(env, login=login, tracking_uri=tracking_uri))
+        _check_followed(services.environment, endpoint)
         release = services.environment.release
         named = release.promote_from if release else None
         origin = _source(source or (named.environment if named else ""), services.environment)
@@ -186,14 +187,10 @@ def _step(step: str, env: str, endpoint: str, promotion: str, execution: str) ->
 
 def _run(settings: Settings) -> None:
     services = _services(settings)
-    release = services.environment.release
-    followed = release.follow if release else []
-    if settings.endpoint and settings.endpoint not in followed:
-        raise OperationError(
-            f"'{settings.endpoint}' is not followed in environments/{settings.environment}.yaml.",
-            f"Add it to release.follow, or name one of: {', '.join(followed)}.",
-        )
+    if settings.endpoint:
+        _check_followed(services.environment, settings.endpoint)
     if settings.step == DRIFT:
+        followed = list(services.environment.followed)
         drift_step(services, [settings.endpoint] if settings.endpoint else followed)
         return
     try:
@@ -202,6 +199,15 @@ def _run(settings: Settings) -> None:
         if error.now and error.now.outcome in ("failed", "rolled back"):
             raise OperationError(str(error), "See what the other one did.") from error
         _say(f"Nothing to do any more: {error}")
+
+
+def _check_followed(environment: Environment, endpoint: str) -> None:
+    """Make sure that a release of an endpoint would be heard of."""
+    if endpoint not in environment.followed:
+        raise OperationError(
+            f"'{endpoint}' is not followed in environments/{environment.name}.yaml.",
+            f"Add it to release.follow, or name one of: {', '.join(environment.followed)}.",
+        )
 
 
 def _services(settings: Settings) -> Services:

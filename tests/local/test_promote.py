@@ -385,22 +385,27 @@ def document(statement: Mapping[str, Any]) -> str:
     return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
 
-def promoted(stage: Stage) -> str:
-    """Run the command as whoever promotes; what it said."""
+def promote(stage: Stage, endpoint: str) -> subprocess.CompletedProcess[str]:
+    """Run the command as whoever promotes."""
     environment = {
         **stage.platform.program_environment(stage.checkout / "home"),
         **delivery(stage.platform),
         "PYTHONPATH": str(stage.checkout),
     }
-    words = ["promote", "--env", "local", "--endpoint", ENDPOINT, "--from", "stage"]
-    words += ["--tracking-uri", stage.platform.tracking_uri()]
-    result = subprocess.run(
-        [sys.executable, "-m", "releasing", *words, "--login", "ana", "--reason", "a test"],
+    words = ["promote", "--env", "local", "--endpoint", endpoint, "--from", "stage"]
+    words += ["--tracking-uri", stage.platform.tracking_uri(), "--login", "ana"]
+    return subprocess.run(
+        [sys.executable, "-m", "releasing", *words, "--reason", "a test"],
         cwd=stage.checkout,
         env=environment,
         capture_output=True,
         text=True,
     )
+
+
+def promoted(stage: Stage) -> str:
+    """What the command says that succeeds."""
+    result = promote(stage, ENDPOINT)
     assert result.returncode == 0, result.stderr or result.stdout
     return result.stdout
 
@@ -417,6 +422,12 @@ def pulled(digest: str) -> Iterator[None]:
         yield
     finally:
         link.unlink()
+
+
+def test_an_endpoint_that_nobody_would_release_is_refused(stage: Stage) -> None:
+    result = promote(stage, "diabetes")
+    assert result.returncode == 1
+    assert "'diabetes' is not followed in environments/local.yaml" in result.stderr
 
 
 def test_what_serves_in_one_account_serves_in_the_other(stage: Stage) -> None:
