@@ -21,7 +21,7 @@ from releasing.promotion import read_promotion
 from releasing.records import Records
 from releasing.store import Store
 from stacks.config import load_environment
-from stacks.releases import Release, Released
+from stacks.releases import ImageDigests, Release, Released
 from tests.conftest import ROOT
 from tests.unit.releasing.registry import FakeEcr
 from tests.unit.releasing.world import (
@@ -110,10 +110,16 @@ class TestRollback:
             promoted.append(world.promote(int(version)))
 
         mlflow.set_registered_model_alias = move  # type: ignore[method-assign]
+        newer = record_text(ImageDigests(images={"iris": f"sha256:{'9' * 64}"}))
+        world.s3.write(RELEASES, "records/images.yaml", newer.encode())
         rollback(world.services(), "iris", "ben", "too slow")
-        assert promoted == [asked(world)]
+        assert promoted != [asked(world)]
         assert mlflow.versions["iris", 7].tags["promoted.champion.reason"] == "too slow"
-        assert "asked for it already" in world.said[-1]
+        assert "asked for these versions already" in world.said[-1]
+        assert world.release(asked(world)) == "served"
+        served = world.services().records.current("iris")
+        assert served
+        assert (world.serves, served.release.only.image) == (7, IMAGE)
 
     def test_something_else_may_be_promoted_meanwhile(self, world: World) -> None:
         moved = world.mlflow.set_registered_model_alias
