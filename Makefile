@@ -67,8 +67,8 @@ rollback: install ## Have ENDPOINT of ENV serve what it did before, to the diges
 release-again: install ## Ask once more for what was promoted last for ENDPOINT of ENV (REASON=)
 	@python -m releasing again --env $(ENV) --endpoint $(ENDPOINT) $(if $(REASON),--reason "$(REASON)")
 
-promote: install ## Ask in ENV for what ENDPOINT serves in FROM (LOGIN= REASON=)
-	@python -m releasing promote --env $(ENV) --endpoint $(ENDPOINT) $(if $(FROM),--from $(FROM)) $(login) $(if $(REASON),--reason "$(REASON)")
+promote: install ## Ask in ENV for what ENDPOINT serves in FROM (LOGIN= TRACKING_URI= REASON=)
+	@python -m releasing promote --env $(ENV) --endpoint $(ENDPOINT) $(if $(FROM),--from $(FROM)) $(login) $(if $(TRACKING_URI),--tracking-uri $(TRACKING_URI)) $(if $(REASON),--reason "$(REASON)")
 
 history: install ## Show what ENDPOINT of ENV served when; without ENDPOINT, how the platform changed
 	@python -m releasing history --env $(ENV) $(if $(ENDPOINT),--endpoint $(ENDPOINT))

@@ -51,10 +51,12 @@ def expectations_of(environment: Environment) -> Expectations:
     shared = network.shared_endpoints
     clients = environment.clients.values()
     copies = environment.data.backup.copy_to
+    promoted_to = environment.release.promote_to if environment.release else {}
     principals = (
         *network.neighbours,
         *perimeter.roles,
         *environment.tracking.endpoint_service.allowed_principals,
+        *(reader for readers in promoted_to.values() for reader in readers),
     )
     accounts = {
         *map(account_of, principals),

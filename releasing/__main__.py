@@ -39,8 +39,7 @@ from releasing.services import Services, services_of
 from releasing.settings import BY_HAND, Settings
 from releasing.store import ConflictError, Store
 from releasing.verify import verify as verify_step
-from stacks.config import load_environment
-from stacks.release_config import SourceSettings
+from stacks.config import Environment, load_environment
 
 ROOT = Path(__file__).resolve().parent.parent
 STEPS: Mapping[str, Callable[[Services, str, str, str], None]] = {
@@ -203,14 +202,18 @@ def promote(
         str,
         typer.Option(help="The user of MLflow who registers it here; release.login if not given."),
     ] = "",
+    tracking_uri: Annotated[
+        str, typer.Option(help="MLflow's address here; what the Tracking stack says if not given.")
+    ] = "",
     reason: Reason = "",
 ) -> None:
     """Ask here for what serves in another environment."""
     with _errors():
-        services = _services(Settings(env, login=login))
+        services = _services(Settings(env, login=login, tracking_uri=tracking_uri))
+        _check_followed(services.environment, endpoint)
         release = services.environment.release
         named = release.promote_from if release else None
-        origin = _source(named, source or (named.environment if named else ""), env)
+        origin = _source(source or (named.environment if named else ""), services.environment)
         asked = promote_version(services, origin, endpoint, _who(), reason)
         _say(f"{asked} is asked for in {env}")
 
@@ -266,14 +269,10 @@ def _run(settings: Settings) -> None:
         _unless_overtaken(lambda: of_platform(services, settings.proposal, settings.execution))
         return
     services = _services(settings)
-    release = services.environment.release
-    followed = release.follow if release else []
-    if settings.endpoint and settings.endpoint not in followed:
-        raise OperationError(
-            f"'{settings.endpoint}' is not followed in environments/{settings.environment}.yaml.",
-            f"Add it to release.follow, or name one of: {', '.join(followed)}.",
-        )
+    if settings.endpoint:
+        _check_followed(services.environment, settings.endpoint)
     if settings.step == DRIFT:
+        followed = list(services.environment.followed)
         drift_step(services, [settings.endpoint] if settings.endpoint else followed)
         return
     step = STEPS[settings.step]
@@ -291,22 +290,31 @@ def _unless_overtaken(step: Callable[[], None]) -> None:
         _say(f"Nothing to do any more: {error}")
 
 
+def _check_followed(environment: Environment, endpoint: str) -> None:
+    """Make sure that a release of an endpoint would be heard of."""
+    if endpoint not in environment.followed:
+        raise OperationError(
+            f"'{endpoint}' is not followed in environments/{environment.name}.yaml.",
+            f"Add it to release.follow, or name one of: {', '.join(environment.followed)}.",
+        )
+
+
 def _services(settings: Settings, *, registry: bool = True) -> Services:
     return services_of(settings, ROOT, Path.cwd(), _say, registry=registry)
 
 
-def _source(settings: SourceSettings | None, name: str, env: str) -> Source:
-    if not name or name == env:
+def _source(name: str, target: Environment) -> Source:
+    if not name or name == target.name:
         raise OperationError(
             f"'{name}' is not another environment to promote from.",
-            f"Name one with FROM=, or set release.promote_from in environments/{env}.yaml.",
+            f"Name one with FROM=, or set release.promote_from in environments/{target.name}.yaml.",
         )
     environment = load_environment(name, ROOT / "environments")
-    role = settings.role if settings and settings.environment == name else None
-    session: Any = session_of(environment, role, f"promote-to-{env}")
+    session: Any = session_of(environment, target)
     s3 = session.client("s3")
     store = Store(s3, environment.naming.release_bucket(environment.account))
-    return Source(environment, Records(store, name, ROOT / "releases"), s3)
+    records = Records(store, name, ROOT / "releases")
+    return Source(environment, records, s3, session.client("ecr"))
 
 
 def _who() -> str:

@@ -123,14 +123,16 @@ def move_aliases(services: Services, promotion: Promotion) -> str:
     try:
         ask(services.store, promotion, after=before.etag if before else "")
     except ConflictError:
-        latest = read_promotion(services.store, promotion.endpoint).promotion
-        if latest.versions != promotion.versions:
+        latest = read_promotion(services.store, promotion.endpoint)
+        if latest.promotion.versions != promotion.versions:
             raise OperationError(
-                f"{latest.summary} was promoted for '{promotion.endpoint}' meanwhile.",
+                f"{latest.promotion.summary} was promoted for '{promotion.endpoint}' meanwhile.",
                 "See what becomes of it, or run this again.",
             ) from None
-        # The webhook was faster. It asks for the same versions, in the images of today.
-        services.say("The webhook asked for it already: in the images as they are recorded now.")
+        # The webhook was faster. It asks for the same versions in the images of today, and what is
+        # asked for here is to the digest: the newer of two promotions counts.
+        services.say("The webhook asked for these versions already: now for their images, too.")
+        ask(services.store, promotion, after=latest.etag)
     return promotion.summary
 
 

@@ -9,8 +9,9 @@ from botocore.exceptions import ClientError
 from mlflow.exceptions import MlflowException
 
 from operations.errors import OperationError
-from operations.release import place, prefix_digest
+from operations.release import named_endpoint, place, prefix_digest
 from releasing.asking import move_aliases, promoted_models
+from releasing.image_copy import Repository, copy_image
 from releasing.images import images_of, in_ecr
 from releasing.promotion import PromotedModel, Promotion
 from releasing.records import Records
@@ -34,37 +35,51 @@ class Source:
         The environment.
     records
         What serves there.
-    s3
-        A client of S3 that may read its files.
+    s3, ecr
+        Clients that may read its files and its images.
     """
 
     environment: Environment
     records: Records
     s3: Any
+    ecr: Any
 
 
-def session_of(environment: Environment, role: str | None, name: str) -> Any:
-    """A session that may read another environment.
+def session_of(environment: Environment, target: Environment) -> Any:
+    """A session that may read an environment, to promote what serves there.
 
     Parameters
     ----------
     environment
         The environment.
-    role
-        The role to take there; none where these credentials may read it.
-    name
-        Who takes it.
+    target
+        The one that is promoted to, whose credentials these are.
+
+    Raises
+    ------
+    OperationError
+        Where its file does not name the target, or its role does not trust these credentials.
     """
-    if not role:
-        return boto3.Session(region_name=environment.region)
+    readers = environment.release.promote_to.get(target.name) if environment.release else None
+    file = f"environments/{environment.name}.yaml"
+    if not readers:
+        raise OperationError(
+            f"{file} lets nobody promote from {environment.name} to {target.name}.",
+            f"Add to its release: 'promote_to: {{{target.name}: [<the role that you work as>]}}',"
+            " and deploy its Data stack.",
+        )
+    naming, partition = environment.naming, readers[0].split(":")[1]
+    named = naming.promotion(target.name)
+    role = f"arn:{partition}:iam::{environment.account}:role{naming.iam_path}{named}"
     try:
-        taken = boto3.client("sts", region_name=environment.region).assume_role(
-            RoleArn=role, RoleSessionName=name
+        taken = boto3.client("sts", region_name=target.region).assume_role(
+            RoleArn=role, RoleSessionName=f"promote-to-{target.name}", ExternalId=named
         )["Credentials"]
     except ClientError as error:
         raise OperationError(
             f"The role {role} cannot be taken: {error}",
-            "Have it trust this account's role, and check release.promote_from.role.",
+            f"It is taken by {' or '.join(readers)}, as {file} says under release.promote_to, once"
+            " the Data stack there is deployed; that role has to be allowed sts:AssumeRole on it.",
         ) from error
     return boto3.Session(
         aws_access_key_id=taken["AccessKeyId"],
@@ -108,7 +123,7 @@ def promote(services: Services, source: Source, endpoint: str, by: str, reason: 
         )
     promoted_models(services.environment, endpoint, served)
     _check_parts(services.environment, endpoint)
-    _check_images(services, source, endpoint, served.release)
+    _bring_images(services, source, endpoint, served.release)
     record, models = {}, {}
     for part, container in services.environment.endpoints[endpoint].parts.items():
         released = served.release.containers[part].model_copy(update={"promotion": None})
@@ -145,26 +160,26 @@ def _check_parts(environment: Environment, endpoint: str) -> None:
         )
 
 
-def _check_images(services: Services, source: Source, endpoint: str, release: Release) -> None:
-    """Make sure that the images that serve there are here, by the same digests."""
-    here = images_of(services.environment, services.environment.endpoints[endpoint].parts, release)
-    there = images_of(source.environment, source.environment.endpoints[endpoint].parts, release)
-    copies = [
-        f"skopeo copy --preserve-digests docker://{_registry(source.environment)}/{there[part]}"
-        f" docker://{_registry(services.environment)}/{image.partition('@')[0]}"
-        f":{image.rpartition(':')[2][:16]}"
-        for part, image in here.items()
-        if not in_ecr(services.ecr, image)
-    ]
-    if copies:
+def _bring_images(services: Services, source: Source, endpoint: str, release: Release) -> None:
+    """Copy the images that serve there, where they are not here yet."""
+    parts = services.environment.endpoints[endpoint].parts
+    theirs = named_endpoint(source.environment, endpoint).parts
+    here, there = (
+        images_of(services.environment, parts, release),
+        images_of(source.environment, theirs, release),
+    )
+    if here.keys() != there.keys():
         raise OperationError(
-            f"Images that serve in {source.environment.name} are not in this environment's ECR.",
-            f"Copy them as they are: {'; '.join(dict.fromkeys(copies))}",
+            f"'{endpoint}' has images of ours for other containers in {source.environment.name}:"
+            f" {', '.join(there) or 'none'} there, {', '.join(here) or 'none'} here.",
+            "Have both environments name the same images.",
         )
-
-
-def _registry(environment: Environment) -> str:
-    return f"{environment.account}.dkr.ecr.{environment.region}.amazonaws.com"
+    for part, image in here.items():
+        if in_ecr(services.ecr, image):
+            continue
+        repository, _, digest = image.partition("@")
+        origin = Repository(source.ecr, there[part].partition("@")[0])
+        copy_image(origin, Repository(services.ecr, repository), digest, services.say)
 
 
 def _brought(services: Services, source: Source, released: Released) -> tuple[int, str]:

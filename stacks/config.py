@@ -107,6 +107,12 @@ class Environment(Section):
         }
 
     @property
+    def served_images(self) -> list[str]:
+        """The images of its own that endpoints serve with."""
+        served = {part.image for it in self.endpoints.values() for part in it.parts.values()}
+        return [image for image in self.images if image in served]
+
+    @property
     def naming(self) -> Naming:
         """What the names of the environment start with."""
         return Naming(self.platform, self.name)

@@ -18,6 +18,7 @@ from mlops_constructs.encryption_key import EncryptionKey
 from mlops_constructs.image_repository import ImageRepository
 from mlops_constructs.metadata_database import MetadataDatabase
 from mlops_constructs.naming import Naming
+from mlops_constructs.promotion_reader import PromotionReader
 from mlops_constructs.release_store import ReleaseStore
 from mlops_constructs.secret_rotation import SecretRotation
 from stacks.config import Environment
@@ -107,9 +108,10 @@ class DataStack(PlatformStack):
         self.releases = self._keep_releases(environment)
         self.all_alarms: list[cloudwatch.Alarm] = []
         metadata = [] if managed else self._keep_metadata(environment, network)
-        self._close(network.perimeter, self._roles_of_aws(environment))
+        readers = self._let_promote(environment)
+        self._close(network.perimeter, environment, readers)
         if self.releases:
-            self._close_releases(network.perimeter, self.releases, environment.naming)
+            self._close_releases(network.perimeter, self.releases, environment.naming, readers)
         self.opt_out("data.removal", self)
         self.share(
             self.key.key_arn,
@@ -145,6 +147,32 @@ class DataStack(PlatformStack):
             logs=self.artifacts.access_logs,
             removal_policy=self.removal_policy,
         )
+
+    def _let_promote(self, environment: Environment) -> list[str]:
+        """A role for each environment that is promoted to; their ARNs, by name."""
+        settings = environment.release
+        if settings is None or self.releases is None:
+            return []
+        for target, readers in settings.promote_to.items():
+            title = target.title().replace("-", "")
+            PromotionReader(
+                self,
+                f"PromotionTo{title}",
+                naming=environment.naming,
+                target=target,
+                readers=readers,
+                releases=self.releases,
+                artifacts=self.artifacts,
+                images=[self.images[image] for image in environment.served_images],
+            )
+            self.add_metadata(
+                f"PerimeterRole:{environment.naming.promotion(target)}",
+                f"{target} reads what serves here, as {' or '.join(readers)}.",
+            )
+        return [
+            PromotionReader.role_arn(self, environment.naming, target)
+            for target in settings.promote_to
+        ]
 
     def _keep_metadata(self, environment: Environment, network: NetworkStack) -> list[str]:
         """The database, watched and backed up; what of it later stacks refer to."""
@@ -237,7 +265,7 @@ class DataStack(PlatformStack):
         )
 
     def _close_releases(
-        self, perimeter: DataPerimeter, releases: ReleaseStore, naming: Naming
+        self, perimeter: DataPerimeter, releases: ReleaseStore, naming: Naming, readers: list[str]
     ) -> None:
         """CodePipeline takes and brings artifacts as its role, over its own network.
 
@@ -246,12 +274,17 @@ class DataStack(PlatformStack):
         """
         path = naming.pipelines_path
         self.add_metadata(f"PerimeterRole:{path}", "Release pipelines hand on what steps make.")
-        perimeter.close_bucket(releases.bucket, managed_roles=[self._roles_under(path)])
+        perimeter.close_bucket(releases.bucket, outside_roles=[self._roles_under(path), *readers])
 
-    def _close(self, perimeter: DataPerimeter, managed_roles: list[str]) -> None:
-        """Have whatever keeps data answer the network alone."""
+    def _close(
+        self, perimeter: DataPerimeter, environment: Environment, readers: list[str]
+    ) -> None:
+        """Have whatever keeps data answer the network alone, and who is named."""
         perimeter.close_key(self.key)
-        perimeter.close_bucket(self.artifacts.bucket, managed_roles=managed_roles)
+        perimeter.close_bucket(
+            self.artifacts.bucket, outside_roles=[*self._roles_of_aws(environment), *readers]
+        )
         perimeter.close_bucket(self.artifacts.access_logs)
-        for image in self.images.values():
-            perimeter.close_repository(image.repository)
+        for name, image in self.images.items():
+            served = name in environment.served_images
+            perimeter.close_repository(image.repository, outside_roles=readers if served else [])

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from mlops_constructs.faults import Fault
+from mlops_constructs.naming import Naming
 from stacks.container_config import model_name
 from stacks.endpoint_views import all_served
 from stacks.managed_checks import MANAGED, is_managed, of_the_server
@@ -13,6 +14,9 @@ from stacks.validation import Check, Parts
 # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-quota.html
 MOST_FOLLOWED = 100
 """Endpoints that one environment may follow: all of their pipelines stand in one stack."""
+
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+LONGEST_ROLE_NAME = 64
 
 EDITING = ("edit", "manage")
 
@@ -105,6 +109,39 @@ def _source_faults(parts: Parts) -> Iterator[Fault]:
             )
 
 
+def _target_faults(parts: Parts) -> Iterator[Fault]:
+    """Each target is another environment, of one account, whose role's name fits."""
+    for target, readers in (parts.get("release.promote_to") or {}).items():
+        path = f"release.promote_to.{target}"
+        if target == parts.get("name"):
+            yield Fault(
+                path,
+                "this environment",
+                "another environment",
+                "Name the one after it, or remove the key.",
+            )
+        for reader in sorted({it for it in readers if readers.count(it) > 1}):
+            yield Fault(path, f"'{reader}' twice", "each role once", "Remove one.")
+        accounts = sorted({reader.split(":")[4] for reader in readers})
+        if len(accounts) > 1:
+            yield Fault(
+                path,
+                f"roles of {len(accounts)} accounts: {', '.join(accounts)}",
+                "roles of one account, that of the environment: who promotes works there",
+                "Remove the others.",
+            )
+        match parts:
+            case {"name": name, "platform": platform}:
+                role = Naming(platform, name).promotion(target)
+                if len(role) > LONGEST_ROLE_NAME:
+                    yield Fault(
+                        path,
+                        f"'{target}', which makes the role '{role}'",
+                        f"at most {LONGEST_ROLE_NAME} characters in the role's name",
+                        "Rename the environment that is promoted to.",
+                    )
+
+
 def _kind_faults(parts: Parts) -> Iterator[Fault]:
     if "release" in parts.written and is_managed(parts):
         yield Fault(
@@ -130,4 +167,5 @@ RELEASE_CHECKS: tuple[Check, ...] = (
     _follow_faults,
     of_the_server(_login_faults),
     _source_faults,
+    _target_faults,
 )

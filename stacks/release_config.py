@@ -15,19 +15,15 @@ RoleArn = Annotated[
     text(
         r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+",
         allowed="the ARN of a role",
-        fix="Write it whole, such as 'arn:aws:iam::111111111111:role/promotion'.",
+        fix="Write it whole, such as 'arn:aws:iam::222222222222:role/delivery'.",
     ),
 ]
 
 
 class SourceSettings(Section):
-    """The environment whose serving versions are promoted here."""
+    """The environment whose serving versions are promoted here: its own file lets it be read."""
 
     environment: Name
-    role: Annotated[
-        RoleArn | None,
-        Field(description="The role of its account that may read what serves there."),
-    ] = None
 
 
 class ReleaseSettings(Section):
@@ -52,3 +48,7 @@ class ReleaseSettings(Section):
         False, description="Whether a release may delete or replace what holds state."
     )
     promote_from: SourceSettings | None = None
+    promote_to: Annotated[
+        dict[Name, Annotated[list[RoleArn], Field(min_length=1)]],
+        Field(description="Environments that this one is read for, and their roles that do it."),
+    ] = {}

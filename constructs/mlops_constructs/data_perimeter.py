@@ -74,24 +74,25 @@ class DataPerimeter:
     other_vpcs: Sequence[str] = ()
     trusted_roles: Sequence[str] = ()
 
-    def close_bucket(self, bucket: s3.Bucket, *, managed_roles: Sequence[str] = ()) -> None:
+    def close_bucket(self, bucket: s3.Bucket, *, outside_roles: Sequence[str] = ()) -> None:
         """Deny everything on `bucket` and in it from elsewhere: a link signed by us, too.
 
         Parameters
         ----------
         bucket
             The bucket.
-        managed_roles
-            Patterns of roles that a managed service of AWS takes, to read and write over its own
-            network. What it signs itself passes; a link that it hands on does not.
+        outside_roles
+            Patterns of roles that are taken elsewhere: by a managed service of AWS, over its own
+            network, or by another environment. What they sign themselves passes; a link that they
+            hand on does not.
         """
         whole = ["s3:*"], [bucket.bucket_arn, bucket.arn_for_objects("*")], [S3]
         bucket.add_to_resource_policy(
-            self._deny_elsewhere(bucket, *whole, [*self.trusted_roles, *managed_roles])
+            self._deny_elsewhere(bucket, *whole, [*self.trusted_roles, *outside_roles])
         )
-        if managed_roles:
+        if outside_roles:
             links = self._deny_elsewhere(bucket, *whole, sid="DenyLinksFromElsewhere")
-            links.add_condition("ArnLike", {"aws:PrincipalArn": list(managed_roles)})
+            links.add_condition("ArnLike", {"aws:PrincipalArn": list(outside_roles)})
             # A line more of a condition that is there: the place and the way have to differ.
             # https://docs.aws.amazon.com/AmazonS3/latest/API/bucket-policy-s3-sigv4-conditions.html
             links.add_condition("StringNotEquals", {"s3:authType": "REST-HEADER"})
@@ -106,18 +107,27 @@ class DataPerimeter:
         statement.add_condition("Null", {"kms:ViaService": "true"})
         key.add_to_resource_policy(statement)
 
-    def close_repository(self, repository: ecr.Repository) -> None:
+    def close_repository(
+        self, repository: ecr.Repository, *, outside_roles: Sequence[str] = ()
+    ) -> None:
         """Deny pulling from and pushing to `repository` from elsewhere.
 
         SageMaker pulls the image of a model over its own network, with the execution role:
         https://docs.aws.amazon.com/sagemaker/latest/dg/your-algorithms-containers-inference-private.html
+
+        Parameters
+        ----------
+        repository
+            The repository.
+        outside_roles
+            Patterns of roles that another environment takes.
         """
         statement = self._deny_elsewhere(
             repository,
             list(IMAGES),
             None,
             ["ecr.api", "ecr.dkr"],
-            [self._execution_roles(repository), *self.trusted_roles],
+            [self._execution_roles(repository), *self.trusted_roles, *outside_roles],
         )
         repository.add_to_resource_policy(statement)
 

@@ -9,6 +9,9 @@ from constructs import Construct
 from mlops_constructs.acknowledgment import acknowledge_grant
 from mlops_constructs.naming import Naming
 
+COPY = ("ecr:BatchGetImage", "ecr:DescribeImages", "ecr:GetDownloadUrlForLayer")
+"""What copying an image to another registry takes of this one: its manifest, tags and layers."""
+
 LAYERS = (
     "ecr:BatchCheckLayerAvailability",
     "ecr:BatchGetImage",
@@ -84,6 +87,14 @@ class ImageRepository(Construct):
     def grant_pull(self, grantee: iam.IGrantable) -> iam.Grant:
         """Let `grantee` pull the images, and ask for their digests."""
         return self._grant(grantee, PULL)
+
+    def grant_copy(self, grantee: iam.IGrantable) -> iam.Grant:
+        """Let `grantee` read images by ECR's own API, which asks for no token."""
+        return iam.Grant.add_to_principal(
+            grantee=grantee,
+            actions=list(COPY),
+            resource_arns=[self.repository.repository_arn],
+        )
 
     def allow_builds(self, project: str) -> None:
         """Let CodeBuild pull the images for build projects of this account.

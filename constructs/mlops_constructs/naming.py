@@ -81,6 +81,14 @@ class Naming:
         """The pipeline that releases an endpoint of the configuration."""
         return f"{self.prefix}-release-{endpoint}"
 
+    def promotion(self, target: str) -> str:
+        """The role that `target` reads with what serves here, to serve it there; its external id.
+
+        Its account's name for it and the word that whoever takes it has to say are one: who knows
+        this environment's file knows both.
+        """
+        return f"{self.prefix}-promote-to-{target}"
+
     @property
     def pipeline_artifacts(self) -> str:
         """What the keys of pipelines' artifacts start with: CodePipeline cuts names short.

@@ -124,6 +124,18 @@ class ReleaseStore(Construct):
         """
         return self._grant(grantee, prefixes, self.READ, DECRYPT)
 
+    def grant_read_latest(self, grantee: iam.IGrantable, *prefixes: str) -> iam.Grant:
+        """Let `grantee` read below prefixes what stands there now, and learn what is not there.
+
+        Parameters
+        ----------
+        grantee
+            Who reads.
+        prefixes
+            Starts of keys, each with its slash at the end.
+        """
+        return self._grant(grantee, prefixes, ("s3:GetObject",), DECRYPT, ("s3:ListBucket",))
+
     def grant_read_write(self, grantee: iam.IGrantable, *prefixes: str) -> iam.Grant:
         """Let `grantee` read and write below prefixes, and delete nothing.
 
@@ -203,11 +215,12 @@ class ReleaseStore(Construct):
         prefixes: tuple[str, ...],
         actions: tuple[str, ...],
         key_actions: tuple[str, ...],
+        listing: tuple[str, ...] = LIST,
     ) -> iam.Grant:
         # Without a prefix: only who may list the bucket learns that an object is not there.
         # https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
         granted = iam.Grant.add_to_principal(
-            grantee=grantee, actions=list(self.LIST), resource_arns=[self._arn]
+            grantee=grantee, actions=list(listing), resource_arns=[self._arn]
         )
         for prefix in prefixes:
             granted = granted.combine(self._grants.allow(grantee, prefix, actions, key_actions))

@@ -22,6 +22,8 @@ from local.extensions.endpoints import (
     VpcEndpoint,
 )
 from local.extensions.heartbeat import Heartbeat
+from local.extensions.iam import ask_between_accounts
+from local.extensions.image_layers import ImageLayers
 from local.extensions.installed_images import InstalledImages
 from local.extensions.load_balancer import Listener, LoadBalancer, LoadBalancers
 from local.extensions.network import FlowLog, SecurityGroupRule
@@ -67,6 +69,10 @@ def extend(host: Host, account: str) -> None:
     builds = codebuild.CodeBuild(host)
     pipelines = codepipeline.make_codepipeline(host, builds)
     hooks.replace_operation("ecr", "DescribeImages", InstalledImages().answer)
+    layers = ImageLayers(host.url)
+    for operation in layers.operations:
+        hooks.replace_operation("ecr", operation, layers.answer)
+    ask_between_accounts()
     hooks.add_service("codebuild", codebuild.PREFIX, builds.answer)
     hooks.add_service("codepipeline", codepipeline.PREFIX, pipelines.answer)
     hooks.add_event_target("codebuild", builds.start_for_rule)

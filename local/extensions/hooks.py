@@ -15,20 +15,25 @@ from contextvars import ContextVar
 from typing import Any, NamedTuple, Protocol
 
 from ministack import app
-from ministack.core import lambda_runtime, router
+from ministack.core import iam_actions, iam_evaluator, lambda_runtime, router
 from ministack.core.responses import get_account_id, get_region, request_scope
 from ministack.services import (
     alb,
     cloudformation,
     cloudwatch,
+    ecr,
     ecs,
     eventbridge,
+    iam,
     rds,
     s3,
     secretsmanager,
     stepfunctions,
+    sts,
 )
 from ministack.services.cloudformation import handlers, provisioners, stacks
+
+from local.extensions.json_service import RefusedError
 
 PINNED = "1.5.33"
 
@@ -106,6 +111,21 @@ EVENTBRIDGE = (
 
 S3 = ("_fire_s3_event",)
 """What of its S3 we reach for."""
+
+ECR = ("_find_image", "_layer_blobs", "_put_image", "_repositories")
+"""What of its ECR we reach for."""
+
+IAM = (
+    (app, ("_dispatch_service_request", "_routing_params")),
+    (app, ("detect_service", "extract_access_key_id")),
+    (iam, ("_roles",)),
+    (iam_actions, ("access_denied_response", "extract_iam_action", "extract_resource_arn")),
+    (iam_actions, ("s3_service_context",)),
+    (iam_evaluator, ("EvalContext", "EvalResult", "_gather_role_policies", "_resource_policy")),
+    (iam_evaluator, ("combine_resource_policy", "evaluate", "evaluate_trust_policy")),
+    (sts, ("_caller_identity", "_sessions")),
+)
+"""What of its IAM `local.extensions.iam` reaches for."""
 
 MOST_POINTS = 20000
 """Values of one metric that are kept; the oldest half goes when there are more."""
@@ -199,6 +219,8 @@ def verify() -> None:
     parts = [*((name, ecs) for name in ECS), *((name, cloudwatch) for name in CLOUDWATCH)]
     parts += [(name, stepfunctions) for name in STEP_FUNCTIONS]
     parts += [*((name, eventbridge) for name in EVENTBRIDGE), *((name, s3) for name in S3)]
+    parts += [(name, ecr) for name in ECR]
+    parts += [(name, module) for module, names in IAM for name in names]
     for store, module in [*known, *parts]:
         if not hasattr(module, store):
             changes.append(f"{module.__name__}.{store} is gone")
@@ -373,6 +395,35 @@ def set_database_address(instance: str, host: str, port: int) -> None:
 def set_balancer_name(arn: str, name: str) -> None:
     """Correct by what name the emulator says that a load balancer is reached."""
     alb._lbs[arn]["DNSName"] = name
+
+
+def image_layers(repository: str) -> dict[str, bytes] | None:
+    """The layers of a repository, by their digests; nothing where there is none."""
+    if repository not in ecr._repositories:
+        return None
+    kept: dict[str, bytes] = ecr._layer_blobs.setdefault(repository, {})
+    return kept
+
+
+def pushed_image(repository: str, digest: str) -> dict[str, Any] | None:
+    """An image that was pushed; nothing where it was not."""
+    found: dict[str, Any] | None = ecr._find_image(repository, {"imageDigest": digest})
+    return found
+
+
+def put_image(request: Properties) -> dict[str, Any]:
+    """Keep an image, under its tag; what ECR answers.
+
+    Raises
+    ------
+    RefusedError
+        Where another has the tag.
+    """
+    status, _, body = ecr._put_image(request)
+    answer: dict[str, Any] = json.loads(body)
+    if status != 200:
+        raise RefusedError(answer["__type"], answer["message"])
+    return answer
 
 
 def describe_secret(secret: str) -> dict[str, Any] | None:

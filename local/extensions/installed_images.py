@@ -1,13 +1,14 @@
 """DescribeImages of ECR: a repository has the images that are installed on this machine.
 
-It also has the one that builds run in, as its files are now: this checkout takes its place here.
+Also those that were pushed to it, as from another account, and the one that builds run in, as its
+files are now: this checkout takes its place here.
 """
 
 import json
 from collections.abc import Mapping
 from typing import Any
 
-from local.extensions.hooks import account_and_region
+from local.extensions.hooks import account_and_region, pushed_image
 from local.extensions.json_service import Answer, Record, RefusedError, as_json, refused
 from local.images import CONTAINERS, STORE, ProcessImage, current_image, find_image
 from operations.errors import OperationError
@@ -44,13 +45,30 @@ def _details(repository: str, digests: list[str]) -> list[Record]:
         raise RefusedError(
             "InvalidParameterException", "An image is asked for by its digest on this machine."
         )
+    return [_detail(repository, digest) for digest in digests]
+
+
+def _detail(repository: str, digest: str) -> Record:
+    detail = {
+        "registryId": account_and_region()[0],
+        "repositoryName": repository,
+        "imageDigest": digest,
+    }
+    pushed = pushed_image(repository, digest)
+    if pushed:
+        return {
+            **detail,
+            "imageTags": pushed["imageTags"],
+            "imagePushedAt": pushed["imagePushedAt"],
+        }
     try:
-        images = [_image(repository, digest) for digest in digests]
+        image = _image(repository, digest)
     except OperationError as error:
         raise RefusedError(
             "ImageNotFoundException", f"{error.what} It is not in {STORE}."
         ) from error
-    return [_detail(repository, image) for image in images]
+    made = image.folder / "installed" if image.installed else CONTAINERS / image.name
+    return {**detail, "imagePushedAt": made.stat().st_mtime}
 
 
 def _image(repository: str, digest: str) -> ProcessImage:
@@ -58,13 +76,3 @@ def _image(repository: str, digest: str) -> ProcessImage:
     if (repository.rpartition("/")[2], digest) == (here.name, here.digest):
         return here
     return find_image(f"{repository}@{digest}")
-
-
-def _detail(repository: str, image: ProcessImage) -> Record:
-    made = image.folder / "installed" if image.installed else CONTAINERS / image.name
-    return {
-        "registryId": account_and_region()[0],
-        "repositoryName": repository,
-        "imageDigest": image.digest,
-        "imagePushedAt": made.stat().st_mtime,
-    }

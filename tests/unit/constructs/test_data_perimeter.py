@@ -47,7 +47,7 @@ class TestManagedRole:
 
     @pytest.fixture
     def statements(self, bench: Bench, perimeter: DataPerimeter) -> dict[str, dict[str, Any]]:
-        perimeter.close_bucket(s3.Bucket(bench.stack, "Bucket"), managed_roles=[self.ROLE])
+        perimeter.close_bucket(s3.Bucket(bench.stack, "Bucket"), outside_roles=[self.ROLE])
         (policy,) = bench.template().find_resources("AWS::S3::BucketPolicy").values()
         found = policy["Properties"]["PolicyDocument"]["Statement"]
         return {statement["Sid"]: statement for statement in found if "Sid" in statement}

@@ -93,6 +93,14 @@ class TestGrants:
         assert found[f"{BUCKET}/records/*"] == ["s3:GetObject", "s3:GetObjectVersion"]
         assert found[BUCKET] == ["s3:ListBucket", "s3:ListBucketVersions"]
 
+    def test_reading_the_latest_is_of_no_former_version(
+        self, bench: Bench, statements: Statements
+    ) -> None:
+        store(bench).grant_read_latest(bench.role(), RECORDS)
+        found = {str(s["Resource"]): s["Action"] for s in statements(bench.template())}
+        assert found[f"{BUCKET}/records/*"] == "s3:GetObject"
+        assert found[BUCKET] == "s3:ListBucket"
+
     def test_an_object_that_is_not_there_is_said_to_be_missing(
         self, bench: Bench, statements: Statements
     ) -> None:

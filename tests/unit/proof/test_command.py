@@ -96,6 +96,12 @@ def test_what_a_configuration_names_is_expected() -> None:
     assert any(place.startswith("vpc-") for place in expected.attachments)
 
 
+def test_who_is_promoted_to_is_expected() -> None:
+    expected = expectations_of(load_environment("dev", ROOT / "environments"))
+
+    assert "222222222222" in expected.accounts
+
+
 def report(folder: Path, *plugins: dict[str, object]) -> Path:
     (folder / "validation-report.json").write_text(json.dumps({"pluginReports": list(plugins)}))
     return folder

@@ -171,7 +171,8 @@ class PlatformWorld(World):
         for held in self.stacks.values():
             held.template = {"value": 0}
         self.stacks[IRIS] = self.stack
-        self.ecr.images |= {(f"private-mlops/dev/{it}", IMAGE) for it in self.environment.images}
+        for image in self.environment.images:
+            self.ecr.keep(f"private-mlops/dev/{image}", IMAGE)
         write_images(folder / "committed", "dev", dict.fromkeys(self.environment.images, IMAGE))
         self.s3.write(RELEASES, APP, zipped("first", ""))
         self.changed.clear()

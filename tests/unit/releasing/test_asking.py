@@ -2,8 +2,11 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -13,14 +16,23 @@ from operations.records import record_text
 from operations.release import prefix_digest
 from releasing.asking import release_again, rollback
 from releasing.history import history
-from releasing.promote import Source, promote
+from releasing.promote import Source, promote, session_of
 from releasing.promotion import read_promotion
 from releasing.records import Records
 from releasing.store import Store
 from stacks.config import load_environment
-from stacks.releases import Release, Released
+from stacks.releases import ImageDigests, Release, Released
 from tests.conftest import ROOT
-from tests.unit.releasing.world import ARTIFACTS, IMAGE, RELEASES, Boundaries, Killed, World
+from tests.unit.releasing.registry import FakeEcr
+from tests.unit.releasing.world import (
+    ARTIFACTS,
+    IMAGE,
+    RELEASES,
+    Boundaries,
+    Killed,
+    World,
+    refused,
+)
 
 STAGE = "private-mlops-stage-releases-333333333333"
 THERE = "private-mlops-stage-artifacts-333333333333"
@@ -98,10 +110,16 @@ class TestRollback:
             promoted.append(world.promote(int(version)))
 
         mlflow.set_registered_model_alias = move  # type: ignore[method-assign]
+        newer = record_text(ImageDigests(images={"iris": f"sha256:{'9' * 64}"}))
+        world.s3.write(RELEASES, "records/images.yaml", newer.encode())
         rollback(world.services(), "iris", "ben", "too slow")
-        assert promoted == [asked(world)]
+        assert promoted != [asked(world)]
         assert mlflow.versions["iris", 7].tags["promoted.champion.reason"] == "too slow"
-        assert "asked for it already" in world.said[-1]
+        assert "asked for these versions already" in world.said[-1]
+        assert world.release(asked(world)) == "served"
+        served = world.services().records.current("iris")
+        assert served
+        assert (world.serves, served.release.only.image) == (7, IMAGE)
 
     def test_something_else_may_be_promoted_meanwhile(self, world: World) -> None:
         moved = world.mlflow.set_registered_model_alias
@@ -178,18 +196,18 @@ class TestPromotion:
         )
         for name, content in FILES.items():
             world.s3.write(THERE, f"mlflow/5/models/m-x/artifacts/{name}", content.encode())
+        images = FakeEcr(world)
         served = Released(
             model="iris",
             version=31,
             source=f"s3://{THERE}/mlflow/5/models/m-x/artifacts/",
             digest=prefix_digest(world.s3, THERE, "mlflow/5/models/m-x/artifacts/"),
-            image=IMAGE,
+            image=images.push("private-mlops/stage/iris", b"base" * 9, b"model", tag="0f1e2d3c"),
         )
         text = record_text(Release({"model": served}).record)
         world.s3.write(STAGE, "records/iris.yaml", text.encode())
-        return Source(
-            stage, Records(Store(world.s3, STAGE), "stage", world.folder / "none"), world.s3
-        )
+        records = Records(Store(world.s3, STAGE), "stage", world.folder / "none")
+        return Source(stage, records, world.s3, images)
 
     def digest(self, source: Source) -> str:
         served = source.records.current("iris")
@@ -216,9 +234,7 @@ class TestPromotion:
     ) -> None:
         theirs = world.copy().s3
         world.s3.denied.add(THERE)
-        promote(
-            world.services(), Source(source.environment, source.records, theirs), "iris", "b", ""
-        )
+        promote(world.services(), replace(source, s3=theirs), "iris", "b", "")
         assert world.release(asked(world)) == "served"
 
     def test_files_that_arrive_otherwise_are_refused(self, world: World, source: Source) -> None:
@@ -228,14 +244,33 @@ class TestPromotion:
         assert ("iris", 10) not in world.mlflow.versions
         assert world.mlflow.aliases["iris", "champion"] == 8
 
-    def test_an_image_that_is_not_here_is_a_command(self, world: World, source: Source) -> None:
-        world.ecr.images.clear()
-        with pytest.raises(OperationError) as raised:
+    def test_the_same_image_serves_here_under_its_tag(self, world: World, source: Source) -> None:
+        promote(world.services(), source, "iris", "ben", "")
+        assert world.release(asked(world)) == "served"
+        served = world.services().records.current("iris")
+        assert served
+        image = world.ecr.images["private-mlops/dev/iris", served.release.only.image or ""]
+        assert image == source.ecr.images["private-mlops/stage/iris", served.release.only.image]
+        assert image.tags == ["0f1e2d3c"]
+
+    def test_an_image_that_is_here_is_not_copied(self, world: World, source: Source) -> None:
+        for _ in range(2):
             promote(world.services(), source, "iris", "ben", "")
-        assert (
-            "skopeo copy --preserve-digests"
-            " docker://333333333333.dkr.ecr.ap-northeast-1.amazonaws.com/private-mlops/stage/iris@"
-        ) in raised.value.fix
+        for said in ("layer 1 of", "is there, as"):
+            assert len([line for line in world.said if said in line]) == 1
+
+    def test_an_image_that_is_gone_there_moves_nothing(self, world: World, source: Source) -> None:
+        source.ecr.images.clear()
+        with pytest.raises(OperationError, match=r"private-mlops/stage/iris@\S+ cannot be read"):
+            promote(world.services(), source, "iris", "ben", "")
+        assert world.mlflow.aliases["iris", "champion"] == 8
+
+    def test_images_of_others_for_the_same_container(self, world: World, source: Source) -> None:
+        endpoint = source.environment.endpoints["iris"]
+        aws = endpoint.model_copy(update={"image": "aws:xgboost:3.0-5"})
+        there = source.environment.model_copy(update={"endpoints": {"iris": aws}})
+        with pytest.raises(OperationError, match="none there, model here"):
+            promote(world.services(), replace(source, environment=there), "iris", "ben", "")
 
     def test_an_endpoint_that_serves_nothing_there(self, world: World, source: Source) -> None:
         del world.s3.objects[STAGE, "records/iris.yaml"]
@@ -248,7 +283,7 @@ class TestPromotion:
         for at in count():
             again = world.copy(at)
             records = Records(Store(again.s3, STAGE), "stage", world.folder / "none")
-            there = Source(source.environment, records, again.s3)
+            there = replace(source, records=records, s3=again.s3)
             try:
                 promote(again.services(), there, "iris", "ben", "")
             except Killed:
@@ -260,6 +295,57 @@ class TestPromotion:
             else:
                 break
         assert at >= 10
+
+
+class TestSession:
+    """Whoever promotes from dev to prod takes the role that dev's file describes."""
+
+    DEV, PROD = (load_environment(name, ROOT / "environments") for name in ("dev", "prod"))
+    ROLE = "arn:aws:iam::111111111111:role/private-mlops/dev/private-mlops-dev-promote-to-prod"
+
+    @pytest.fixture
+    def taken(self, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+        """What STS is asked for, which gives whatever it is asked for but to eve."""
+        given: dict[str, str] = {}
+
+        def assume_role(**words: str) -> dict[str, Any]:
+            given.update(words)
+            if given.get("as") == "eve":
+                raise refused("AccessDenied", "is not authorized to perform: sts:AssumeRole")
+            keys = ("AccessKeyId", "SecretAccessKey", "SessionToken")
+            return {"Credentials": dict.fromkeys(keys, "temporary")}
+
+        def client(service: str, **_: str) -> Any:
+            assert service == "sts"
+            return SimpleNamespace(assume_role=assume_role)
+
+        monkeypatch.setattr("releasing.promote.boto3.client", client)
+        return given
+
+    def test_its_arn_and_its_word_follow_from_the_names(self, taken: dict[str, str]) -> None:
+        session = session_of(self.DEV, self.PROD)
+        assert taken == {
+            "RoleArn": self.ROLE,
+            "RoleSessionName": "promote-to-prod",
+            "ExternalId": "private-mlops-dev-promote-to-prod",
+        }
+        assert session.get_credentials().access_key == "temporary"
+        assert session.region_name == "ap-northeast-1"
+
+    def test_an_environment_that_lets_nobody_is_said_before_anything_is_asked(
+        self, taken: dict[str, str]
+    ) -> None:
+        with pytest.raises(OperationError, match="promote from prod to dev") as raised:
+            session_of(self.PROD, self.DEV)
+        assert "promote_to: {dev: [<the role that you work as>]}" in raised.value.fix
+        assert taken == {}
+
+    def test_whom_it_does_not_trust_is_told_who_may(self, taken: dict[str, str]) -> None:
+        taken["as"] = "eve"
+        with pytest.raises(OperationError, match="is not authorized") as raised:
+            session_of(self.DEV, self.PROD)
+        assert self.ROLE in raised.value.what
+        assert "It is taken by arn:aws:iam::222222222222:role/delivery" in raised.value.fix
 
 
 class TestDrift:

@@ -27,10 +27,10 @@ from releasing.settings import Settings
 from releasing.smoke import Answer, Api
 from releasing.stack import EndpointStackState
 from tests.conftest import ROOT
+from tests.unit.releasing.registry import FakeEcr
 from tests.unit.releasing.world import (
     ENVIRONMENT,
     FakeCodePipeline,
-    FakeEcr,
     FakeMlflow,
     FakeS3,
     FakeSageMaker,

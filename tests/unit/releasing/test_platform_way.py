@@ -180,7 +180,7 @@ class TestNotDeployed:
         self.ends(world, "failed", "proof: a way out")
 
     def test_an_image_that_is_not_there(self, world: PlatformWorld) -> None:
-        world.ecr.images.remove(("private-mlops/dev/release", IMAGE))
+        del world.ecr.images["private-mlops/dev/release", IMAGE]
         assert world.deploy_all(world.propose("second", Api=2)) == "failed"
         self.ends(world, "failed", "make images ENV=dev")
 
@@ -188,7 +188,7 @@ class TestNotDeployed:
         other = f"sha256:{'2' * 64}"
         images = world.folder / "committed" / "dev" / "images.yaml"
         images.write_text(images.read_text().replace(IMAGE, other))
-        world.ecr.images = {(repository, other) for repository, _ in world.ecr.images}
+        world.ecr.images = {(name, other): it for (name, _), it in world.ecr.images.items()}
         assert world.deploy_all(world.propose("second", Api=2)) == "failed"
         self.ends(world, "failed", f"private-mlops/dev/iris@{IMAGE}")
 

@@ -37,6 +37,7 @@ from releasing.verify import verify
 from stacks.config import load_environment
 from stacks.releases import ImageDigests, load_release
 from tests.conftest import ROOT
+from tests.unit.releasing.registry import FakeEcr
 
 START = datetime(2026, 11, 25, tzinfo=UTC)
 ARTIFACTS = "private-mlops-dev-artifacts-111111111111"
@@ -496,21 +497,6 @@ class FakeSns:
             self.messages.append({**json.loads(text), "subject": Subject})
 
 
-class FakeEcr:
-    def __init__(self) -> None:
-        self.images = {("private-mlops/dev/iris", IMAGE)}
-
-    def describe_images(
-        self,
-        repositoryName: str,  # noqa: N803
-        imageIds: list[dict[str, str]],  # noqa: N803
-    ) -> dict[str, Any]:
-        (wanted,) = imageIds
-        if (repositoryName, wanted["imageDigest"]) not in self.images:
-            raise refused("ImageNotFoundException")
-        return {"imageDetails": [wanted]}
-
-
 @dataclass
 class FakeDifference:
     headline: str
@@ -552,7 +538,8 @@ class World:
         self.sagemaker = FakeSageMaker(self)
         self.codepipeline = FakeCodePipeline(self)
         self.sns = FakeSns(self)
-        self.ecr = FakeEcr()
+        self.ecr = FakeEcr(self)
+        self.ecr.keep("private-mlops/dev/iris", IMAGE)
         self.store = Store(self.s3, RELEASES)
         self.environment = ENVIRONMENT
         for version in (6, 7, 8, 9):

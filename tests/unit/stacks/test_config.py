@@ -271,6 +271,14 @@ release:
 )
 
 
+DELIVERY = "arn:aws:iam::222222222222:role/delivery"
+
+
+def promoted(targets: str) -> tuple[str, str]:
+    """What is changed of `FOLLOWED` to be promoted to others."""
+    return "follow: [iris]", f"follow: [iris]\n  promote_to: {{{targets}}}"
+
+
 class TestRelease:
     """What is followed is there and has an alias, and its user may do what a release does."""
 
@@ -286,6 +294,7 @@ class TestRelease:
         assert release.approve_platform
         assert (release.reconcile, release.login, release.image) == (5, "release", "release")
         assert release.promote_from is None
+        assert release.promote_to == {}
 
     @pytest.mark.parametrize(
         ("path", "changed", "said"),
@@ -313,6 +322,17 @@ class TestRelease:
                 ("[iris]\n", "[iris]\n  promote_from: {environment: blue}\n"),
                 "another",
             ),
+            ("promote_to.green", promoted("green: delivery"), "a list"),
+            ("promote_to.green", promoted("green: []"), "at least 1"),
+            ("promote_to.green.0", promoted(f"green: [{DELIVERY[:-8]}*]"), "the ARN of a role"),
+            ("promote_to.green", promoted(f"green: [{DELIVERY}, {DELIVERY}]"), "each role once"),
+            (
+                "promote_to.green",
+                promoted(f"green: [{DELIVERY}, {DELIVERY.replace('2', '3')}]"),
+                "roles of 2 accounts: 222222222222, 333333333333",
+            ),
+            ("promote_to.blue", promoted(f"blue: [{DELIVERY}]"), "another environment"),
+            (f"promote_to.{'g' * 35}", promoted(f"{'g' * 35}: [{DELIVERY}]"), "at most 64"),
             ("aprove", ("[iris]\n", "[iris]\n  aprove: true\n"), "Did you mean 'approve'?"),
         ],
     )
@@ -331,6 +351,7 @@ class TestRelease:
                 "follow: [iris]",
                 "follow: [iris]\n  promote_from: {environment: dev}\n  reconcile: 2 h",
             ),
+            promoted(f"green: [{DELIVERY}], {'g' * 34}: [{DELIVERY}]"),
         ],
     )
     def test_what_fits_is_accepted(self, changed: tuple[str, str], tmp_path: Path) -> None:

@@ -84,6 +84,7 @@ SERVING = ("abalone", "choice", "compared", "iris", "nightly", "rare", "reports"
     [
         *((name, stack) for name in ("local", "prod", "managed") for stack in STACKS),
         *((name, "Release") for name in ("local", "prod")),
+        ("dev", "Data"),
         *(("serving", f"Endpoint-{endpoint}") for endpoint in SERVING),
     ],
 )
@@ -323,6 +324,40 @@ class TestManaged:
         resources = synthesized["managed"].templates["Tracking"]["Resources"].values()
         (app,) = [r for r in resources if r["Type"] == "AWS::SageMaker::MlflowApp"]
         assert app["DeletionPolicy"] == app["UpdateReplacePolicy"] == "Retain"
+
+
+class TestPromotion:
+    """From dev to prod: one role reads what serves in dev, and is let in by its name."""
+
+    ROLE = "arn:aws:iam::111111111111:role/private-mlops/dev/private-mlops-dev-promote-to-prod"
+
+    @pytest.fixture
+    def data(self, synthesized: dict[str, Synthesized]) -> dict[str, Any]:
+        return synthesized["dev"].templates["Data"]
+
+    def test_the_buckets_let_the_role_in_and_say_so(self, data: dict[str, Any]) -> None:
+        said = data["Metadata"]["PerimeterRole:private-mlops-dev-promote-to-prod"]
+        assert said == ("prod reads what serves here, as arn:aws:iam::222222222222:role/delivery.")
+        policies = [
+            json.dumps(it)
+            for it in data["Resources"].values()
+            if it["Type"] == "AWS::S3::BucketPolicy"
+        ]
+        assert [self.ROLE in policy for policy in policies].count(True) == 2
+
+    def test_of_the_images_those_that_endpoints_serve_with(self, data: dict[str, Any]) -> None:
+        repositories = {
+            it["Properties"]["RepositoryName"]: json.dumps(it)
+            for it in data["Resources"].values()
+            if it["Type"] == "AWS::ECR::Repository"
+        }
+        assert {name for name, it in repositories.items() if self.ROLE in it} == {
+            "private-mlops/dev/iris",
+            "private-mlops/dev/model-server",
+        }
+
+    def test_who_is_promoted_to_lets_nobody_in(self, synthesized: dict[str, Synthesized]) -> None:
+        assert "promote-to" not in json.dumps(synthesized["prod"].templates["Data"])
 
 
 class TestTls:
