@@ -11,12 +11,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
+import boto3
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
 from mlflow.exceptions import MlflowException
 from rich.console import Console
 
 from mlops_constructs.faults import FaultsError
+from operations.deployment import check_account
 from operations.errors import OperationError
 from releasing import asking
 from releasing.close import close as close_step
@@ -165,7 +167,7 @@ def records(
 ) -> None:
     """Write what serves into a folder that synth reads."""
     with _errors():
-        _services(Settings(env)).records.collect(folder)
+        _records(env).collect(folder)
         _say(f"written to {folder / env}")
 
 
@@ -173,7 +175,7 @@ def records(
 def seed(env: Env) -> None:
     """Put the records that the app came with into the bucket, where it has none."""
     with _errors():
-        for record in _services(Settings(env)).records.seed():
+        for record in _records(env).seed():
             _say(f"{record} is recorded")
 
 
@@ -204,6 +206,20 @@ def _run(settings: Settings) -> None:
 
 def _services(settings: Settings) -> Services:
     return services_of(settings, ROOT, Path.cwd(), _say)
+
+
+def _records(env: str) -> Records:
+    """The records of an environment. MLflow is not asked: whoever may read the bucket may call."""
+    environment = load_environment(env, ROOT / "environments")
+    if environment.release is None:
+        raise OperationError(
+            f"The environment '{env}' follows no alias, so that it has no bucket of releases.",
+            f"Name endpoints in release.follow of environments/{env}.yaml, and deploy it.",
+        )
+    session = boto3.Session(region_name=environment.region)
+    check_account(environment, session)
+    bucket = environment.naming.release_bucket(environment.account)
+    return Records(Store(session.client("s3"), bucket), env, ROOT / "releases")
 
 
 def _source(settings: SourceSettings | None, name: str, env: str) -> Source:
