@@ -45,10 +45,13 @@ def take_records(
     ------
     OperationError
         Where the bucket cannot be read.
+    FaultsError
+        With every fault of a record.
     """
     bucket = environment.naming.release_bucket(environment.account)
     changing = []
     for endpoint in environment.release.follow if environment.release else []:
+        # The journal first: what ends in between is left alone, and nothing older is deployed.
         if _is_changing(_read(s3, bucket, f"{ATTEMPTS}{endpoint}.json")):
             changing.append(endpoint)
         text = _read(s3, bucket, f"{RECORDS}{endpoint}.yaml")
