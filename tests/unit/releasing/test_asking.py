@@ -6,6 +6,7 @@ from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
 
+import boto3
 import pytest
 from rich.console import Console
 from typer.testing import CliRunner
@@ -177,7 +178,7 @@ class TestRecords:
         identity = SimpleNamespace(get_caller_identity=lambda: {"Account": "111111111111"})
         clients = {"s3": world.s3, "sts": identity}
         session = SimpleNamespace(client=clients.__getitem__)
-        monkeypatch.setattr(commands.boto3, "Session", lambda region_name: session)
+        monkeypatch.setattr(boto3, "Session", lambda region_name: session)
         words = ["records", "--env", "dev", "--folder", str(world.folder / "out")]
         result = CliRunner().invoke(commands.app, words)
         assert result.exit_code == 0, result.output
