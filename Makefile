@@ -107,7 +107,7 @@ test: install ## Run every test
 	pytest $(parallel) 4 --ignore tests/local
 	pytest $(parallel) 2 tests/local
 
-evidence: install ## Upgrade what older MLflow servers made, use it, let things fail (ENGINE=none BASE_IMAGE=; 20 minutes)
+evidence: install ## Upgrade what older MLflow servers made, let things fail, try the image of releases (ENGINE=none BASE_IMAGE=; 25 minutes)
 	@EVIDENCE=1 pytest tests/evidence
 
 bench: install ## Measure against named peers; tables go to build/bench

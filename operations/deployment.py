@@ -15,6 +15,7 @@ from operations.login import logged_in, login_variables
 from operations.managed_registry import registry_at
 from operations.records import write_images, write_release
 from operations.release import resolve_release
+from operations.served import put_images, take_records
 from operations.source import put_source
 from operations.webhook import read_webhook_secret, register_webhook
 from stacks.config import Environment
@@ -90,8 +91,20 @@ class Deployment:
             self.check_images()
         self._say("Tracking and Api")
         self._cdk("deploy", "Tracking", "Api")
-        waiting = self._release_new_endpoints()
-        names = [name for name in sorted(self._environment.endpoints) if self._released(name)]
+        changing = take_records(
+            self._environment, self._releases, self._session.client("s3"), self._say
+        )
+        waiting = [
+            f"Endpoint-{name} is not deployed: a release of it is under way."
+            f" Run 'make deploy ENV={self._environment.name}' again afterwards."
+            for name in changing
+        ]
+        waiting += self._release_new_endpoints(changing)
+        names = [
+            name
+            for name in sorted(self._environment.endpoints)
+            if self._released(name) and name not in changing
+        ]
         if names:
             self._say(f"Endpoints: {', '.join(names)}")
             self._cdk("deploy", *(f"Endpoint-{name}" for name in names))
@@ -105,14 +118,17 @@ class Deployment:
         return waiting
 
     def put_source(self) -> str:
-        """Make this checkout what releases are made with; its place.
+        """Make this checkout what releases are made with, and its images theirs; its place.
 
         Raises
         ------
         OperationError
             Where it is no checkout of git.
         """
-        return put_source(self._environment, self._root, self._session.client("s3"))
+        s3 = self._session.client("s3")
+        place = put_source(self._environment, self._root, s3)
+        put_images(self._environment, self._releases, s3)
+        return place
 
     def push_images(self, settings: BuildSettings) -> None:
         """Build and push what is not in ECR yet, and record the digests.
@@ -209,9 +225,9 @@ class Deployment:
                 say=self._say,
             )
 
-    def _release_new_endpoints(self) -> list[str]:
+    def _release_new_endpoints(self, changing: list[str]) -> list[str]:
         waiting = []
-        for endpoint in sorted(self._environment.endpoints):
+        for endpoint in sorted(set(self._environment.endpoints) - set(changing)):
             if not self._released(endpoint):
                 try:
                     self.release(endpoint)

@@ -240,7 +240,7 @@ def records(
 ) -> None:
     """Write what serves into a folder that synth reads."""
     with _errors():
-        _services(Settings(env)).records.collect(folder)
+        _records(env).collect(folder)
         _say(f"written to {folder / env}")
 
 
@@ -248,7 +248,7 @@ def records(
 def seed(env: Env) -> None:
     """Put the records that the app came with into the bucket, where it has none."""
     with _errors():
-        for record in _services(Settings(env)).records.seed():
+        for record in _records(env).seed():
             _say(f"{record} is recorded")
 
 
@@ -301,6 +301,20 @@ def _check_followed(environment: Environment, endpoint: str) -> None:
 
 def _services(settings: Settings, *, registry: bool = True) -> Services:
     return services_of(settings, ROOT, Path.cwd(), _say, registry=registry)
+
+
+def _records(env: str) -> Records:
+    """The records of an environment. MLflow is not asked: whoever may read the bucket may call."""
+    environment = load_environment(env, ROOT / "environments")
+    if environment.release is None:
+        raise OperationError(
+            f"The environment '{env}' follows no alias, so that it has no bucket of releases.",
+            f"Name endpoints in release.follow of environments/{env}.yaml, and deploy it.",
+        )
+    session = boto3.Session(region_name=environment.region)
+    check_account(environment, session)
+    bucket = environment.naming.release_bucket(environment.account)
+    return Records(Store(session.client("s3"), bucket), env, ROOT / "releases")
 
 
 def _source(name: str, target: Environment) -> Source:

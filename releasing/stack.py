@@ -202,8 +202,11 @@ class EndpointStackState(StackState):
 
     def why(self) -> str:
         """Why the last update failed: what CloudFormation says first, and what SageMaker does."""
-        said = [self._first_failure(), self._endpoint_failure()]
-        return " ".join(text for text in said if text) or "CloudFormation gives no reason."
+        said, endpoint = self._first_failure(), self._endpoint_failure()
+        # CloudFormation often hands on what SageMaker told it.
+        if endpoint and _words(endpoint) not in _words(said):
+            said = f"{said} SageMaker: {endpoint}".strip()
+        return said or "CloudFormation gives no reason."
 
     def _endpoint_failure(self) -> str:
         try:
@@ -212,8 +215,12 @@ class EndpointStackState(StackState):
             if _missing(error):
                 return ""
             raise
-        reason = described.get("FailureReason", "")
-        return f"SageMaker: {reason}" if reason else ""
+        return str(described.get("FailureReason", "")).strip()
+
+
+def _words(text: str) -> str:
+    """A text as it is compared, however it is broken into lines, or ends."""
+    return " ".join(text.split()).rstrip(".")
 
 
 def _missing(error: ClientError) -> bool:

@@ -9,6 +9,7 @@ from constructs import Construct
 
 from mlops_constructs.alarms import AlarmTopic
 from mlops_constructs.artifact_store import ArtifactStore
+from mlops_constructs.async_plan import ASYNC_PREFIX
 from mlops_constructs.capture_plan import CAPTURE_PREFIX
 from mlops_constructs.data_perimeter import DataPerimeter
 from mlops_constructs.database_backup import DatabaseBackup
@@ -91,7 +92,10 @@ class DataStack(PlatformStack):
             naming=environment.naming,
             key=self.key,
             log_days=environment.log_retention,
-            expiring={CAPTURE_PREFIX: environment.data.capture_retention},
+            expiring={
+                CAPTURE_PREFIX: environment.data.capture_retention,
+                ASYNC_PREFIX: environment.data.async_retention,
+            },
             removal_policy=self.removal_policy,
         )
         self.images = {

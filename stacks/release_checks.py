@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 
 from mlops_constructs.faults import Fault
+from mlops_constructs.followed_aliases import LONGEST, size
 from mlops_constructs.naming import Naming
-from stacks.container_config import model_name
+from stacks.container_config import ONLY, Container, model_name
 from stacks.endpoint_views import all_served
 from stacks.managed_checks import MANAGED, is_managed, of_the_server
 from stacks.validation import Check, Parts
@@ -34,6 +35,14 @@ def _follow_faults(parts: Parts) -> Iterator[Fault]:
             "Release some of them with 'make release', or have a second environment.",
         )
     followed = _aliases(parts)
+    told = {name: followed[name] for name in follow if name in followed}
+    if size(told) > LONGEST:
+        yield Fault(
+            "release.follow",
+            f"{len(told)} endpoints, whose names and models take {size(told)} bytes",
+            f"at most {LONGEST} bytes: a function is told of them in its variables",
+            "Shorten the names of endpoints or models, or release some with 'make release'.",
+        )
     for name in dict.fromkeys(follow):
         if name not in endpoints:
             known = ", ".join(endpoints) or "none is declared"
@@ -67,7 +76,7 @@ def _login_faults(parts: Parts) -> Iterator[Fault]:
                 return
             followed = _aliases(parts)
             for name in dict.fromkeys(parts.get("release.follow", [])):
-                for model in followed.get(name, []):
+                for model in map(model_name, followed.get(name, {}).values()):
                     if not _may_edit(parts, login, model):
                         yield Fault(
                             "release.login",
@@ -152,14 +161,21 @@ def _kind_faults(parts: Parts) -> Iterator[Fault]:
         )
 
 
-def _aliases(parts: Parts) -> dict[str, list[str]]:
-    """The models that each endpoint has by an alias."""
-    found: dict[str, list[str]] = {}
+def _aliases(parts: Parts) -> dict[str, dict[str, str]]:
+    """The models by an alias that each endpoint has, by container."""
+    found: dict[str, dict[str, str]] = {}
     for path, _, container in all_served(parts):
         if container.model and "@" in container.model:
-            endpoint = path.split(".")[1]
-            found.setdefault(endpoint, []).append(model_name(container.model))
+            found.setdefault(path.split(".")[1], {})[_part(path, container)] = container.model
     return found
+
+
+def _part(path: str, container: Container) -> str:
+    """What a container is called in a release."""
+    match path.split(".")[2:]:
+        case ["variants", name, *_] | ["components", "models", name, *_]:
+            return f"{name}.{container.name}".rstrip(".")
+    return container.name or ONLY
 
 
 RELEASE_CHECKS: tuple[Check, ...] = (

@@ -57,6 +57,11 @@ class Data(Section):
         quantity(DAYS, minimum="1 days", maximum="3650 days"),
         Field(description="How long what is captured of endpoints is kept."),
     ] = 30
+    async_retention: Annotated[
+        int,
+        quantity(DAYS, minimum="1 days", maximum="3650 days"),
+        Field(description="How long requests and answers of asynchronous endpoints are kept."),
+    ] = 30
 
 
 class TlsListener(Section):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from mlops_constructs.bounds import bounds_faults, start_faults
 from mlops_constructs.faults import Fault
 
-PREFIX = "async"
+ASYNC_PREFIX = "async/"
 """Where requests and answers stand in the bucket, each endpoint's below its name."""
 
 
@@ -62,14 +62,14 @@ class AsyncPlaces:
     @property
     def requests(self) -> str:
         """What callers put there, to be named in a request."""
-        return f"{PREFIX}/{self.name}/in/"
+        return f"{ASYNC_PREFIX}{self.name}/in/"
 
     @property
     def answers(self) -> str:
         """What the model says."""
-        return f"{PREFIX}/{self.name}/out/"
+        return f"{ASYNC_PREFIX}{self.name}/out/"
 
     @property
     def failures(self) -> str:
         """What was wrong."""
-        return f"{PREFIX}/{self.name}/failed/"
+        return f"{ASYNC_PREFIX}{self.name}/failed/"

@@ -1,6 +1,5 @@
 """What MLflow tells of its aliases: a private API, the function behind it, and the schedule."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from mlops_constructs.acknowledgment import acknowledge
 from mlops_constructs.alarms import Alarms
 from mlops_constructs.encryption_key import grant_through
 from mlops_constructs.faults import Fault, raise_faults
+from mlops_constructs.followed_aliases import LONGEST, size, spelled
 from mlops_constructs.function_in_vpc import function_in_vpc
 from mlops_constructs.log_settings import LogSettings
 from mlops_constructs.naming import Naming
@@ -38,11 +38,6 @@ SIGNED = ("X-MLflow-Signature", "X-MLflow-Timestamp", "X-MLflow-Delivery-Id")
 
 https://mlflow.org/docs/latest/ml/webhooks/
 """
-
-# A function's variables have 4 KB together, of which names, addresses and ARNs take some.
-# https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
-LONGEST = 3300
-"""Letters that the followed models may take in the function's variables."""
 
 RATE, BURST = 20, 50
 """Events that are heard; a lost one is found by the schedule."""
@@ -163,7 +158,7 @@ class PromotionReceiver(Construct):
                 "TRACKING_URI": tracking_uri,
                 "LOGIN_SECRET_ARN": login.secret_arn,
                 "WEBHOOK_SECRET_ARN": self.secret.secret_arn,
-                "FOLLOWED": _written(followed),
+                "FOLLOWED": spelled(followed),
             },
             timeout=TIMEOUT,
             concurrency=CONCURRENCY,
@@ -279,20 +274,18 @@ class PromotionReceiver(Construct):
         )
 
 
-def _written(followed: Mapping[str, Mapping[str, str]]) -> str:
-    plain = {endpoint: dict(models) for endpoint, models in followed.items()}
-    return json.dumps(plain, sort_keys=True, separators=(",", ":"))
-
-
 def _faults(followed: Mapping[str, Mapping[str, str]], minutes: int) -> list[Fault]:
     faults = limit_faults(minutes=minutes)
     if minutes > 1440:
         faults.append(Fault("minutes", str(minutes), "1 to 1440", "Look at least once a day."))
-    written = len(_written(followed))
-    if written > LONGEST:
-        fix = "Follow fewer endpoints, or give their models shorter names."
+    if size(followed) > LONGEST:
         faults.append(
-            Fault("followed", f"{written} letters", f"at most {LONGEST} in a function", fix)
+            Fault(
+                "followed",
+                f"{len(followed)} endpoints, which take {size(followed)} bytes",
+                f"at most {LONGEST} bytes: a function is told of them in its variables",
+                "Follow fewer endpoints, or give them and their models shorter names.",
+            )
         )
     if not followed:
         faults.append(Fault("followed", "nothing", "an endpoint or more", "Follow one."))

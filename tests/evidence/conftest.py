@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from local.database import ServerProgram
-from tests.evidence.containers import find_image
+from tests.evidence.containers import ran
 from tests.evidence.database import PROGRAM, Snapshot, create_database, server_program
 from tests.evidence.history import Found
 from tests.evidence.programs import Mlflow, installed
@@ -33,8 +33,7 @@ def pytest_terminal_summary(
     lines = config.stash.get(LINES, [])
     if lines:
         terminalreporter.section("evidence")
-        _, ran = find_image()
-        terminalreporter.write("\n".join([f"what ran of the current version: {ran}", *lines, ""]))
+        terminalreporter.write("\n".join([*ran(), *lines, ""]))
 
 
 @dataclass(frozen=True)

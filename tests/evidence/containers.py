@@ -1,4 +1,4 @@
-"""The image in a container engine, built as `make images` does and confined as its task is."""
+"""Images in a container engine, built as `make images` does and confined as in an account."""
 
 import hashlib
 import json
@@ -8,9 +8,9 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 from local.processes import Process, ProcessError
@@ -28,6 +28,9 @@ AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
 TEMPLATE = "tests/unit/stacks/__snapshots__/test_platform/test_snapshot[{}-Tracking].json"
 """What the unit tests hold a stack to."""
 
+MLFLOW = "mlflow"
+"""The tracking server's image."""
+
 FILES, PROCESSES = 65535, 4096
 """What a container may have of each: engines ask for more by themselves, which may be too much."""
 
@@ -44,26 +47,56 @@ class ContainerImage:
         What the engine says of itself.
     digest
         The image's own name in it.
+    base
+        What it is built on.
     """
 
     engine: str
     version: str
     digest: str
+    base: str
 
     def __str__(self) -> str:
         return f"image {self.digest} in {self.version}"
 
 
-@cache
-def find_image() -> tuple[ContainerImage | None, str]:
-    """The image in an engine, or nothing; and in words, which of both.
+Found = tuple[ContainerImage | None, str]
+_found: dict[str, Found] = {}
+
+
+def find_image() -> Found:
+    """The tracking server's image in an engine, or nothing; and in words, which of both.
 
     An image that cannot be built is an error, and so is an engine that was named and does not
     run. No engine where none was named is not.
     """
+    image, said = built_image(MLFLOW)
+    return image, said if image else f"the image's command, as a process: {said}"
+
+
+def built_image(name: str) -> Found:
+    """An image in an engine and its name there, or nothing and why; errors are `find_image`'s.
+
+    Parameters
+    ----------
+    name
+        Its folder in `containers`.
+    """
+    if name not in _found:
+        _found[name] = _find(name)
+    return _found[name]
+
+
+def ran() -> list[str]:
+    """What ran of each image that was asked for."""
+    images = {name: find_image() if name == MLFLOW else found for name, found in _found.items()}
+    return [f"what ran of {name}: {said}" for name, (_, said) in sorted(images.items())]
+
+
+def _find(name: str) -> Found:
     wanted = os.environ.get(ENGINE, "")
     if wanted == NO_ENGINE:
-        return None, f"the image's command, as a process: {ENGINE}={NO_ENGINE}"
+        return None, f"{ENGINE}={NO_ENGINE}"
     try:
         engine = find_engine(wanted)
         base = os.environ.get("BASE_IMAGE") or _base_image(engine)
@@ -71,9 +104,14 @@ def find_image() -> tuple[ContainerImage | None, str]:
     except OperationError as error:
         if wanted:
             raise
-        return None, f"the image's command, as a process: {error.what} {error.fix}"
-    image = _build(engine, base)
+        return None, f"{error.what} {error.fix}"
+    image = _build(engine, base, name)
     return image, str(image)
+
+
+def inspect(engine: str, image: str, form: str) -> str:
+    """What an engine knows of an image, in a form of its own language of templates."""
+    return _must(engine, "image", "inspect", f"--format={form}", image)
 
 
 def confinement(engine: str, environment: str) -> tuple[str, ...]:
@@ -226,24 +264,35 @@ def _base_image(engine: str) -> str:
     return name
 
 
-def _build(engine: str, base: str) -> ContainerImage:
-    """Build the image by the project's own way, where it is not built yet."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name) / "mlflow"
-        shutil.copytree(ROOT / "containers" / "mlflow", folder, ignore=IGNORED)
+def _build(engine: str, base: str, name: str) -> ContainerImage:
+    """Build an image by the project's own way, where it is not built yet."""
+    with _context(name) as (folder, arguments):
+        settings = BuildSettings(engine, (f"BASE_IMAGE={base}", *arguments))
+        tag = context_digest(folder, PLATFORM, *settings.arguments).removeprefix("sha256:")[:16]
+        image = f"localhost/private-mlops/{name}:{tag}"
+        if _ask(engine, "image", "inspect", image).returncode:
+            build_image(folder, image, settings)
+    digest = inspect(engine, image, "{{.Id}}")
+    version = _must(engine, "--version").replace(" version", "").partition(",")[0]
+    return ContainerImage(engine, version, f"sha256:{digest.removeprefix('sha256:')}", base)
+
+
+@contextmanager
+def _context(name: str) -> Iterator[tuple[Path, tuple[str, ...]]]:
+    """The folder that an image is built from, and what its build is told beside the base."""
+    folder = ROOT / "containers" / name
+    if name != MLFLOW:
+        yield folder, ()
+        return
+    with tempfile.TemporaryDirectory() as temporary:
+        copy = Path(temporary) / name
+        shutil.copytree(folder, copy, ignore=IGNORED)
         bundle = os.environ.get("RDS_CA_BUNDLE", "")
         if not bundle:
             # Containers find the authority of their own database in its place.
             bundle = "authority.pem"
-            (folder / bundle).touch()
-        settings = BuildSettings(engine, (f"BASE_IMAGE={base}", f"RDS_CA_BUNDLE={bundle}"))
-        tag = context_digest(folder, PLATFORM, *settings.arguments).removeprefix("sha256:")[:16]
-        image = f"localhost/private-mlops/mlflow:{tag}"
-        if _ask(engine, "image", "inspect", image).returncode:
-            build_image(folder, image, settings)
-    digest = _must(engine, "image", "inspect", "--format={{.Id}}", image)
-    version = _must(engine, "--version").replace(" version", "").partition(",")[0]
-    return ContainerImage(engine, version, f"sha256:{digest.removeprefix('sha256:')}")
+            (copy / bundle).touch()
+        yield copy, (f"RDS_CA_BUNDLE={bundle}",)
 
 
 def _must(*words: str) -> str:

@@ -1,12 +1,15 @@
 """What the function's environment says: its contract with the stack that makes it."""
 
-import json
+import base64
+import bz2
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 NAMES = ("RELEASE_BUCKET", "TRACKING_URI", "LOGIN_SECRET_ARN", "WEBHOOK_SECRET_ARN", "FOLLOWED")
 REFERENCE = "models:/"
+PACKED = "bz2:"
+"""What FOLLOWED starts with where it is packed."""
 
 
 @dataclass(frozen=True)
@@ -25,8 +28,8 @@ class Alias:
     name: str
 
     @classmethod
-    def parse(cls, reference: str) -> "Alias":
-        """Read ``models:/<model>@<alias>``.
+    def parse(cls, text: str) -> "Alias":
+        """Read ``<model>@<alias>``.
 
         Raises
         ------
@@ -35,12 +38,12 @@ class Alias:
 
         Examples
         --------
-        >>> Alias.parse("models:/iris@champion")
+        >>> Alias.parse("iris@champion")
         Alias(model='iris', name='champion')
         """
-        model, _, name = reference.removeprefix(REFERENCE).partition("@")
-        if not (reference.startswith(REFERENCE) and model and name):
-            raise ValueError(f"'{reference}' is no {REFERENCE}<model>@<alias>")
+        model, _, name = text.partition("@")
+        if not (model and name):
+            raise ValueError(f"'{text}' is no <model>@<alias>")
         return cls(model, name)
 
     def __str__(self) -> str:
@@ -93,10 +96,16 @@ class Settings:
 
 
 def _followed(text: str) -> dict[str, dict[str, Alias]]:
+    """Read ``<endpoint>=<container>:<model>@<alias>,...;...``, which may be packed."""
     try:
+        if text.startswith(PACKED):
+            text = bz2.decompress(base64.b85decode(text.removeprefix(PACKED))).decode()
         return {
-            endpoint: {container: Alias.parse(said) for container, said in aliases.items()}
-            for endpoint, aliases in json.loads(text).items()
+            endpoint: {
+                container: Alias.parse(alias)
+                for container, alias in (pair.split(":") for pair in containers.split(","))
+            }
+            for endpoint, containers in (said.split("=") for said in text.split(";"))
         }
-    except (AttributeError, TypeError, ValueError) as error:
+    except (OSError, ValueError) as error:
         raise ValueError(f"FOLLOWED names no alias by container, by endpoint: {error}") from error

@@ -6,7 +6,7 @@ from aws_cdk.assertions import Match, Template
 
 from invoker import naming
 from invoker.settings import Settings
-from mlops_constructs.async_plan import AsyncPlaces
+from mlops_constructs.async_plan import ASYNC_PREFIX, AsyncPlaces
 from mlops_constructs.faults import FaultsError
 from mlops_constructs.model_invoker import ModelInvoker
 from tests.conftest import ROOT
@@ -116,6 +116,7 @@ def test_both_sides_call_things_the_same(bench: Bench) -> None:
     ours, theirs = naming.Places("small"), AsyncPlaces("small")
     for place in ("requests", "answers", "failures"):
         assert getattr(ours, place) == getattr(theirs, place)
+        assert getattr(ours, place).startswith(ASYNC_PREFIX)
 
 
 def test_what_it_may_run_at_once_is_reserved(bench: Bench) -> None:

@@ -8,12 +8,14 @@ from aws_cdk.assertions import Match, Template
 
 from mlops_constructs.endpoint_policies import Principals
 from mlops_constructs.faults import FaultsError
+from mlops_constructs.followed_aliases import LONGEST, size
 from mlops_constructs.private_network import PrivateNetwork
 from mlops_constructs.promotion_receiver import SIGNED, PromotionReceiver
 from mlops_constructs.tracking_server import TrackingServer
 from promoter.settings import NAMES, Alias, Settings
 from tests.conftest import ROOT
 from tests.unit.constructs.conftest import ACCOUNT, Bench
+from tests.unit.constructs.test_followed_aliases import named
 
 FOLLOWED = {"iris": {"model": "models:/iris@champion"}}
 Statements = Callable[[Template], list[dict[str, Any]]]
@@ -193,9 +195,26 @@ class TestBadInput:
     def test_what_is_followed_fits_into_a_functions_variables(
         self, bench: Bench, source: Path
     ) -> None:
-        many = {f"fraud-{n:03}": {"model": f"models:/fraud-{n:03}@champion"} for n in range(100)}
-        with pytest.raises(FaultsError, match="at most 3300"):
-            receiver(bench, source, followed=many)
+        with pytest.raises(
+            FaultsError, match=f"100 endpoints, which take (?s:.*) at most {LONGEST}"
+        ):
+            receiver(bench, source, followed=named(25))
+
+    def test_its_variables_are_no_more_than_a_function_has(
+        self, bench: Bench, source: Path
+    ) -> None:
+        """With long names in all of them, as JSON, which is how Lambda measures them."""
+        receiver(bench, source, followed=named(20), tracking_uri=f"https://{'m' * 200}:5000")
+        variables = function(bench.template())["Environment"]["Variables"]
+        secret = f"arn:aws:secretsmanager:ap-northeast-1:{ACCOUNT}:secret:"
+        longest = {
+            "RELEASE_BUCKET": "b" * 63,
+            "LOGIN_SECRET_ARN": f"{secret}{'p' * 38}/mlflow/{'u' * 64}-AbCdEf",
+            "WEBHOOK_SECRET_ARN": f"{secret}ReceiverSecret01234567-AbCdEfGhIjKl-AbCdEf",
+        }
+        measured = json.dumps({**variables, **longest}, separators=(",", ":"))
+        assert set(longest) < set(variables)
+        assert len(measured.encode()) + LONGEST - size(named(20)) <= 4096
 
     def test_the_network_has_to_know_its_calls(self, bench: Bench, source: Path) -> None:
         without = PrivateNetwork(

@@ -37,7 +37,12 @@ def valid(schema: str, *options: str) -> None:
 
 
 def test_there_are_workflows_for_both() -> None:
-    assert {each.name for each in GITHUB} == {"difference.yaml", "platform.yaml", "release.yaml"}
+    assert {each.name for each in GITHUB} == {
+        "difference.yaml",
+        "platform.yaml",
+        "records.yaml",
+        "release.yaml",
+    }
     assert len(GITLAB) == 3
 
 
@@ -132,3 +137,153 @@ def test_both_release_by_the_same_steps_in_the_same_order() -> None:
 
     assert github == gitlab
     assert set(github) == STEPS
+
+
+class Proposing:
+    """A clone of a repository with releases, and the programs that a proposal is made with."""
+
+    def __init__(self, folder: Path) -> None:
+        self.origin, self.clone, self.folder = folder / "origin.git", folder / "clone", folder
+        self.git("init", "--quiet", "--bare", "--initial-branch=main", str(self.origin), at=folder)
+        self.git("clone", "--quiet", str(self.origin), str(self.clone), at=folder)
+        self.git("switch", "--quiet", "--create", "main")
+        self.write("version: 7\n")
+        self.git("add", "releases")
+        self.git("-c", "user.name=a", "-c", "user.email=a@b.c", "commit", "--quiet", "-m", "first")
+        self.git("push", "--quiet", "origin", "main")
+        # What GitHub's program is asked; a request is open once there is its branch.
+        program = folder / "bin" / "gh"
+        program.parent.mkdir()
+        program.write_text(
+            f'#!/bin/sh\necho "$1 $2" >> {folder}/asked\n'
+            f'[ "$2" = list ] && git -C {self.origin} rev-parse -q --verify records >/dev/null'
+            " && echo 12\n"
+            f'[ "$2" = close ] && git -C {self.origin} branch -q -D records\nexit 0\n'
+        )
+        program.chmod(0o755)
+
+    def git(self, *words: str, at: Path | None = None) -> str:
+        command = ["git", *words]
+        result = subprocess.run(
+            command, cwd=at or self.clone, capture_output=True, text=True, check=True
+        )
+        return result.stdout
+
+    def write(self, text: str) -> None:
+        path = self.clone / "releases" / "dev" / "iris.yaml"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+
+    def propose(self, script: str, served: str) -> list[str]:
+        """Run a script on what serves, in a fresh state of main; what GitHub was asked."""
+        self.git("switch", "--quiet", "--force", "main")
+        if self.git("branch", "--list", "records"):
+            self.git("branch", "--quiet", "-D", "records")
+        self.write(served)
+        asked = self.folder / "asked"
+        asked.write_text("")
+        environment = {
+            "PATH": f"{self.folder / 'bin'}:/usr/bin:/bin",
+            "HOME": str(self.folder),
+            "CI_SERVER_HOST": "gitlab.test",
+            # A folder stands for GitLab's server.
+            "CI_SERVER_URL": str(self.folder),
+            "CI_PROJECT_PATH": "origin",
+            "CI_DEFAULT_BRANCH": "main",
+        }
+        subprocess.run(
+            ["bash", "-eo", "pipefail", "-c", script],
+            cwd=self.clone,
+            env=environment,
+            check=True,
+            capture_output=True,
+        )
+        return [line for line in asked.read_text().splitlines() if line.startswith("pr ")]
+
+    @property
+    def proposed(self) -> str:
+        """What the branch says; nothing where there is none."""
+        if not self.git("branch", "--list", "records", at=self.origin):
+            return ""
+        return self.git("show", "records:releases/dev/iris.yaml", at=self.origin)
+
+    @property
+    def commit(self) -> str:
+        return self.git("rev-parse", "records", at=self.origin)
+
+
+@pytest.fixture
+def proposing(tmp_path: Path) -> Proposing:
+    return Proposing(tmp_path)
+
+
+class TestRecords:
+    """What serves is proposed where it differs, by whoever may write and takes no role."""
+
+    def github(self) -> str:
+        (script,) = [
+            step["run"]
+            for step in dict(jobs(ROOT / ".github/workflows/records.yaml"))["propose"]["steps"]
+            if "run" in step
+        ]
+        return str(script)
+
+    def gitlab(self) -> str:
+        (script,) = documents(ROOT / "ci" / "gitlab.yaml")[-1]["propose-records"]["script"]
+        return str(script)
+
+    def test_nothing_is_proposed_where_nothing_differs(self, proposing: Proposing) -> None:
+        assert proposing.propose(self.github(), "version: 7\n") == ["pr list"]
+        assert proposing.proposed == ""
+
+    def test_what_differs_is_proposed_once(self, proposing: Proposing) -> None:
+        assert proposing.propose(self.github(), "version: 8\n") == ["pr list", "pr create"]
+        assert proposing.proposed == "version: 8\n"
+        commit = proposing.commit
+        assert proposing.propose(self.github(), "version: 8\n") == ["pr list"]
+        assert proposing.commit == commit
+
+    def test_what_serves_by_now_takes_its_place(self, proposing: Proposing) -> None:
+        proposing.propose(self.github(), "version: 8\n")
+        assert proposing.propose(self.github(), "version: 9\n") == ["pr list"]
+        assert proposing.proposed == "version: 9\n"
+        assert proposing.propose(self.github(), "version: 7\n") == ["pr list", "pr close"]
+        assert proposing.proposed == ""
+
+    def test_gitlab_does_the_same(self, proposing: Proposing) -> None:
+        proposing.git("config", "receive.advertisePushOptions", "true", at=proposing.origin)
+        proposing.propose(self.gitlab(), "version: 7\n")
+        assert proposing.proposed == ""
+        proposing.propose(self.gitlab(), "version: 8\n")
+        assert proposing.proposed == "version: 8\n"
+        commit = proposing.commit
+        proposing.propose(self.gitlab(), "version: 8\n")
+        assert proposing.commit == commit
+        proposing.propose(self.gitlab(), "version: 9\n")
+        assert proposing.proposed == "version: 9\n"
+
+    def test_who_writes_takes_no_role_and_who_takes_one_does_not_write(self) -> None:
+        rights = {
+            name: job["permissions"] for name, job in jobs(ROOT / ".github/workflows/records.yaml")
+        }
+        assert rights == {
+            "read": {"contents": "read", "id-token": "write"},
+            "propose": {"contents": "write", "pull-requests": "write"},
+        }
+        pipeline = documents(ROOT / "ci" / "gitlab.yaml")[-1]
+        assert ".assumed" in pipeline["records"]["extends"]
+        assert {"extends", "id_tokens"}.isdisjoint(pipeline["propose-records"])
+
+    def test_a_schedule_starts_nothing_else(self) -> None:
+        assert set(documents(ROOT / ".github/workflows/records.yaml")[0]["on"]) == {
+            "schedule",
+            "workflow_dispatch",
+        }
+        pipeline = documents(ROOT / "ci" / "gitlab.yaml")[-1]
+        scheduled = {'$CI_PIPELINE_SOURCE == "schedule"'}
+        for name, job in pipeline.items():
+            if isinstance(job, dict) and "script" in job:
+                (rule,) = job["rules"]
+                never = 'CI_PIPELINE_SOURCE != "schedule"' in rule["if"] or "merge" in rule["if"]
+                assert ({rule["if"]} == scheduled) is (name in ("records", "propose-records"))
+                assert never is (name not in ("records", "propose-records"))

@@ -42,7 +42,7 @@ ENVIRONMENT = {
     "TRACKING_URI": "https://mlflow.internal:5000/",
     "LOGIN_SECRET_ARN": LOGIN,
     "WEBHOOK_SECRET_ARN": WEBHOOK,
-    "FOLLOWED": '{"iris":{"model":"models:/iris@champion"}}',
+    "FOLLOWED": "iris=model:iris@champion",
 }
 PAIR = {
     "two": {"first": Alias("features", "live"), "second": Alias("trees", "live")},
@@ -68,7 +68,16 @@ class TestSettings:
 
     @pytest.mark.parametrize(
         "text",
-        ["[]", "{", '{"iris": []}', '{"iris": {"model": "models:/iris/3"}}', '{"a": {"b": 3}}'],
+        [
+            "iris",
+            "iris=",
+            "iris=model:",
+            "iris=model:iris/3",
+            "a=b=c:d@e",
+            "bz2:",
+            "bz2:x y",
+            "bz2:abcd",
+        ],
     )
     def test_what_is_followed_is_an_alias(self, text: str) -> None:
         with pytest.raises(ValueError, match="FOLLOWED names no alias"):

@@ -42,11 +42,12 @@ class FakeS3:
         self.objects[f"{Bucket}/{Key}"] = Body
 
     def get_object(self, Bucket: str, Key: str) -> dict[str, Any]:  # noqa: N803
-        if Key not in self.objects:
+        found = self.objects.get(Key if Bucket == BUCKET else f"{Bucket}/{Key}")
+        if found is None:
             raise ClientError({"Error": {"Code": "NoSuchKey", "Message": "no"}}, "GetObject")
-        body = io.BytesIO(self.objects[Key])
-        chunks = SimpleNamespace(iter_chunks=lambda size: iter(lambda: body.read(size), b""))
-        return {"Body": chunks}
+        body = io.BytesIO(found)
+        read = {"iter_chunks": lambda size: iter(lambda: body.read(size), b""), "read": body.read}
+        return {"Body": SimpleNamespace(**read)}
 
 
 class FakeMlflow:

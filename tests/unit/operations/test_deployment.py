@@ -1,22 +1,31 @@
+import json
 import os
+import re
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from botocore.exceptions import ClientError, NoCredentialsError
 from mlflow.entities.webhook import WebhookTestResult
 
+from mlops_constructs import release_store
 from operations import deployment as deployment_module
 from operations import managed_registry
 from operations.deployment import Deployment, check_account, run_cdk
 from operations.errors import OperationError
 from operations.images import BuildSettings
+from operations.served import ATTEMPTS, RECORDS, UNTOUCHED
+from releasing.journal import BEFORE_DEPLOYMENT, Attempt, Step
+from releasing.ledger import Book
 from stacks.config import Environment
 from stacks.release_config import ReleaseSettings
-from stacks.releases import load_images, load_release
-from tests.conftest import ROOT
+from stacks.releases import load_images, load_release, parse_images
+from tests.conftest import RELEASES, ROOT
 from tests.unit.operations.conftest import PLACE, FakeEcr, FakeMlflow, FakeS3
 from tests.unit.operations.test_webhook import FakeWebhooks
+
+RELEASE_BUCKET = "private-mlops-dev-releases-111111111111"
+PROMOTED = {"version": "v1", "content": {"endpoint": "iris", "models": {}}}
 
 
 class FakeSession:
@@ -210,6 +219,132 @@ class TestWebhook:
     def test_there_is_none_where_nothing_is_followed(self, run: Run) -> None:
         with pytest.raises(OperationError, match=r"release\.follow"):
             run.deployment.webhook()
+
+
+class TestServed:
+    """What serves is in the bucket of releases; the folder may be older."""
+
+    @pytest.fixture
+    def following(self, dev: Environment) -> Environment:
+        release = ReleaseSettings.model_validate({"follow": ["iris"]})
+        return dev.model_copy(update={"release": release})
+
+    @pytest.fixture
+    def session(self, ecr: FakeEcr, monkeypatch: pytest.MonkeyPatch) -> ReleasingSession:
+        monkeypatch.setattr(deployment_module, "MlflowClient", lambda uri: FakeWebhooks())
+        return ReleasingSession(ecr)
+
+    @pytest.fixture
+    def run(
+        self, run: Run, following: Environment, session: ReleasingSession, tmp_path: Path
+    ) -> Run:
+        return Run(following, session, tmp_path / "releases")
+
+    def put(self, session: ReleasingSession, key: str, text: str) -> None:
+        session.objects[f"{RELEASE_BUCKET}/{key}"] = text.encode()
+
+    def version(self, run: Run) -> int:
+        release = load_release(run.releases, "dev", "iris")
+        assert release
+        return release.only.version
+
+    def recorded(self, version: int) -> str:
+        text = (RELEASES / "dev" / "iris.yaml").read_text()
+        return re.sub(r"^version: .*", f"version: {version}", text, flags=re.MULTILINE)
+
+    def test_an_older_version_is_not_put_back(self, run: Run, session: ReleasingSession) -> None:
+        path = run.releases / "dev" / "iris.yaml"
+        path.parent.mkdir(parents=True)
+        path.write_text(self.recorded(3))
+        self.put(session, "records/iris.yaml", self.recorded(8))
+        assert run.deployment.run() == []
+        assert self.version(run) == 8
+        taken = next(i for i, line in enumerate(run.did) if "iris version 8 serves" in line)
+        assert run.did[taken].endswith("instead of iris version 3")
+        assert taken < run.did.index("deploy Endpoint-iris")
+
+    def test_a_new_checkout_does_not_ask_the_alias_what_serves(
+        self, run: Run, session: ReleasingSession
+    ) -> None:
+        """The alias may mean what failed: version 7 here."""
+        self.put(session, "records/iris.yaml", self.recorded(6))
+        assert run.deployment.run() == []
+        assert self.version(run) == 6
+        assert "deploy Endpoint-iris" in run.cdk
+
+    def test_what_is_the_same_is_neither_written_nor_said(
+        self, run: Run, session: ReleasingSession
+    ) -> None:
+        self.put(session, "records/iris.yaml", self.recorded(8))
+        run.deployment.run()
+        run.did.clear()
+        written = (run.releases / "dev" / "iris.yaml").stat().st_mtime_ns
+        run.deployment.run()
+        assert (run.releases / "dev" / "iris.yaml").stat().st_mtime_ns == written
+        assert not [line for line in run.did if "serves" in line]
+
+    def test_what_the_bucket_does_not_know_is_deployed_as_it_is_recorded_here(
+        self, run: Run
+    ) -> None:
+        assert run.deployment.run() == []
+        assert self.version(run) == 7
+        assert "deploy Endpoint-iris" in run.cdk
+
+    @pytest.mark.parametrize("step", get_args(Step))
+    def test_what_is_being_released_is_left_alone(
+        self, step: Step, run: Run, session: ReleasingSession
+    ) -> None:
+        self.put(session, "attempts/iris.json", journal(step=step, outcome="running"))
+        waiting = run.deployment.run()
+        untouched = step in BEFORE_DEPLOYMENT
+        assert ("deploy Endpoint-iris" in run.cdk) is untouched
+        assert [line for line in waiting if "a release of it is under way" in line] == waiting
+        assert bool(waiting) is not untouched
+
+    def test_so_is_what_an_earlier_attempt_left_half_way(
+        self, run: Run, session: ReleasingSession
+    ) -> None:
+        left = json.loads(journal(step="deploying", outcome="running"))
+        now = json.loads(journal(step="begun", outcome="running"))
+        self.put(session, "attempts/iris.json", json.dumps({**now, "earlier": [left]}))
+        assert len(run.deployment.run()) == 1
+        assert "deploy Endpoint-iris" not in run.cdk
+
+    def test_what_ended_is_deployed(self, run: Run, session: ReleasingSession) -> None:
+        self.put(session, "attempts/iris.json", journal(step="verified", outcome="served"))
+        assert run.deployment.run() == []
+        assert "deploy Endpoint-iris" in run.cdk
+
+    def test_a_bucket_that_cannot_be_read_ends_it(
+        self, run: Run, session: ReleasingSession, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def refuse(self: FakeS3, **request: Any) -> None:
+            raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "GetObject")
+
+        monkeypatch.setattr(FakeS3, "get_object", refuse)
+        with pytest.raises(OperationError, match="What serves cannot be read"):
+            run.deployment.run()
+        assert "deploy Endpoint-iris" not in run.cdk
+
+    def test_releases_take_the_images_of_what_is_deployed(
+        self, run: Run, session: ReleasingSession
+    ) -> None:
+        self.put(session, "records/images.yaml", "images: {}\n")
+        run.deployment.run()
+        text = session.objects[f"{RELEASE_BUCKET}/records/images.yaml"].decode()
+        assert parse_images(text, Path("images.yaml")) == load_images(run.releases, "dev")
+
+    def test_its_places_are_those_of_the_stack(self) -> None:
+        assert (RECORDS, ATTEMPTS) == (release_store.RECORDS, release_store.ATTEMPTS)
+        assert UNTOUCHED == BEFORE_DEPLOYMENT
+
+
+def journal(**changes: Any) -> str:
+    """A journal with one attempt, as releases write it."""
+    attempt = Attempt.model_validate(
+        {"endpoint": "iris", "promotion": PROMOTED, "execution": "e1", **changes}
+    )
+    return Book((attempt,)).text
 
 
 class TestAccount:

@@ -8,12 +8,15 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import boto3
 import pytest
 from rich.console import Console
+from typer.testing import CliRunner
 
 from operations.errors import OperationError
 from operations.records import record_text
 from operations.release import prefix_digest
+from releasing import __main__ as commands
 from releasing.asking import release_again, rollback
 from releasing.history import history
 from releasing.promote import Source, promote, session_of
@@ -184,6 +187,28 @@ class TestRecords:
         written = {it.name: it.read_text() for it in (world.folder / "out" / "dev").iterdir()}
         assert set(written) == {"diabetes.yaml", "images.yaml", "iris.yaml"}
         assert "version: 8" in written["iris.yaml"]
+
+    def test_the_command_asks_the_bucket_alone(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Whoever may read the bucket may call it: a pipeline that reaches no MLflow."""
+        identity = SimpleNamespace(get_caller_identity=lambda: {"Account": "111111111111"})
+        clients = {"s3": world.s3, "sts": identity}
+        session = SimpleNamespace(client=clients.__getitem__)
+        monkeypatch.setattr(boto3, "Session", lambda region_name: session)
+        words = ["records", "--env", "dev", "--folder", str(world.folder / "out")]
+        result = CliRunner().invoke(commands.app, words)
+        assert result.exit_code == 0, result.output
+        assert "version: 8" in (world.folder / "out" / "dev" / "iris.yaml").read_text()
+
+    def test_an_environment_that_follows_nothing_has_none(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        without = world.environment.model_copy(update={"release": None})
+        monkeypatch.setattr(commands, "load_environment", lambda name, folder: without)
+        result = CliRunner().invoke(commands.app, ["records", "--env", "dev"])
+        assert result.exit_code == 1
+        assert "follows no alias" in result.output
 
 
 class TestPromotion:

@@ -93,6 +93,13 @@ class TestNotServed:
         assert "rolled back by alarms" in world.sns.messages[0]["reason"]
         assert "last year" not in world.sns.messages[0]["reason"]
 
+    def test_what_cloudformation_hands_on_of_sagemaker_is_said_once(self, world: World) -> None:
+        world.failing.add(8)
+        world.sagemaker.failure = "the alarm Errors\n was in ALARM."
+        world.release(world.promote(8))
+        self.ends(world, "rolled back", "Endpoint: the alarm Errors was in ALARM")
+        assert world.sns.messages[0]["reason"].count("ALARM") == 1
+
     def test_what_serves_is_promoted_after_a_rollback(self, world: World) -> None:
         """Nothing changes then, and the stack stays as the rollback left it."""
         world.failing.add(8)

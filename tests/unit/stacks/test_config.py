@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 
 from mlops_constructs.client_network import ACTIONS
 from mlops_constructs.faults import FaultsError
+from mlops_constructs.followed_aliases import LONGEST, size
 from stacks.config import json_schema, load_environment
 from stacks.release_checks import MOST_FOLLOWED
 from tests.conftest import ENVIRONMENTS, ROOT
+from tests.unit.constructs.test_followed_aliases import named
 
 GOOD = """\
 account: "123456789012"
@@ -279,6 +281,34 @@ def promoted(targets: str) -> tuple[str, str]:
     return "follow: [iris]", f"follow: [iris]\n  promote_to: {{{targets}}}"
 
 
+FORMS = """\
+  two:
+    containers:
+      - {name: features, image: iris, model: models:/features@live}
+      - {name: trees, image: iris, model: models:/trees@live}
+  pair:
+    variants:
+      current: {image: iris, model: models:/iris@champion}
+      next:
+        containers:
+          - {name: features, image: iris, model: models:/features@live}
+          - {name: trees, image: iris, model: models:/trees@live}
+  shared:
+    kind: components
+    components:
+      models:
+        iris: {image: iris, model: models:/iris@champion}
+        roses: {image: iris, model: models:/roses@champion}
+"""
+"""Endpoints of more than one container."""
+
+
+def follows(endpoints: str, *names: str) -> str:
+    """An environment with more endpoints, that follows some."""
+    text = FOLLOWED.replace("release:\n", f"{endpoints}release:\n")
+    return text.replace("[iris]\n", f"[{', '.join(names)}]\n")
+
+
 class TestRelease:
     """What is followed is there and has an alias, and its user may do what a release does."""
 
@@ -360,9 +390,33 @@ class TestRelease:
     def test_more_than_a_stack_holds_is_a_fault(self, tmp_path: Path) -> None:
         names = [f"e{number}" for number in range(MOST_FOLLOWED + 1)]
         endpoints = "".join(f"  {it}: {{image: iris, model: models:/iris@a}}\n" for it in names)
-        text = FOLLOWED.replace("endpoints:\n", f"endpoints:\n{endpoints}")
-        found = faults(tmp_path, text.replace("[iris]\n", f"[{', '.join(names)}]\n"))
+        found = faults(tmp_path, follows(endpoints, *names))
         assert f"{len(names)} endpoints" in found["release.follow"]
+
+    def test_names_that_no_function_can_be_told_of_are_a_fault(self, tmp_path: Path) -> None:
+        found = {}
+        for letters in (20, 25):
+            models = {name: it["model"] for name, it in named(letters).items()}
+            endpoints = "".join(
+                f"  {name}: {{image: iris, model: {model}}}\n" for name, model in models.items()
+            )
+            found[letters] = faults(tmp_path, follows(endpoints, *models))
+        assert found[20] == {}
+        assert f"take {size(named(25))} bytes" in found[25]["release.follow"]
+        assert f"at most {LONGEST} bytes" in found[25]["release.follow"]
+
+    def test_what_a_function_is_told_is_measured_as_it_will_be(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Of every form that an endpoint takes."""
+        text = follows(FORMS, "iris", "two", "pair", "shared")
+        (tmp_path / "blue.yaml").write_text(text)
+        told = load_environment("blue", tmp_path).followed
+        assert [len(models) for models in told.values()] == [1, 2, 3, 2]
+        monkeypatch.setattr("stacks.release_checks.LONGEST", size(told) - 1)
+        assert f"take {size(told)} bytes" in faults(tmp_path, text)["release.follow"]
+        monkeypatch.setattr("stacks.release_checks.LONGEST", size(told))
+        assert faults(tmp_path, text) == {}
 
     def test_awss_own_mlflow_cannot_be_followed(self, tmp_path: Path) -> None:
         managed = FOLLOWED.partition("tracking:")[0] + "tracking: {kind: sagemaker_app}\n"

@@ -11,6 +11,8 @@ from aws_cdk import App
 from syrupy.assertion import SnapshotAssertion
 from syrupy.extensions.json import JSONSnapshotExtension
 
+from mlops_constructs.async_plan import ASYNC_PREFIX
+from mlops_constructs.capture_plan import CAPTURE_PREFIX
 from mlops_constructs.faults import FaultsError
 from operations.records import write_release
 from stacks.capacity_config import AsyncSettings, ScalingSettings
@@ -398,6 +400,22 @@ def test_secrets_rotate_as_often_as_the_environment_says(
         if resource["Type"] == "AWS::SecretsManager::RotationSchedule"
     ]
     assert rules == 2 * [{"AutomaticallyAfterDays": 14}]
+
+
+def test_what_endpoints_leave_in_the_bucket_expires_when_the_environment_says(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    environment = load_environment("dev", ROOT / "environments")
+    kept = {"capture_retention": 7, "async_retention": 3}
+    changed = environment.model_copy(update={"data": environment.data.model_copy(update=kept)})
+    found = Synthesized(changed, Path("nowhere"), tmp_path_factory.mktemp("expiring"))
+    (rules,) = [
+        resource["Properties"]["LifecycleConfiguration"]["Rules"]
+        for name, resource in found.templates["Data"]["Resources"].items()
+        if resource["Type"] == "AWS::S3::Bucket" and name.startswith("ArtifactsBucket")
+    ]
+    days = {rule["Prefix"]: rule["ExpirationInDays"] for rule in rules if "Prefix" in rule}
+    assert days == {CAPTURE_PREFIX: 7, ASYNC_PREFIX: 3}
 
 
 class TestScaling:
