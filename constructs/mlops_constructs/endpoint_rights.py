@@ -1,6 +1,5 @@
 """What endpoints and jobs of SageMaker act as, who may ask endpoints, and who may deploy some."""
 
-from aws_cdk import Stack
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
@@ -11,6 +10,7 @@ from mlops_constructs.naming import Naming
 from mlops_constructs.platform_role import PlatformRole
 from mlops_constructs.private_network import PrivateNetwork
 from mlops_constructs.sagemaker_in_vpc import CREATE_MODEL, deny_elsewhere, only_in
+from mlops_constructs.sites import site_of
 
 KINDS = ("endpoint", "endpoint-config", "model")
 """What an endpoint consists of, as SageMaker's ARNs name it."""
@@ -52,7 +52,7 @@ def execution_role(
         path=path or naming.execution_path,
         assumed_by=iam.ServicePrincipal(
             "sagemaker.amazonaws.com",
-            conditions={"StringEquals": {"aws:SourceAccount": Stack.of(scope).account}},
+            conditions={"StringEquals": {"aws:SourceAccount": site_of(scope).account}},
         ),
         description=description,
     )
@@ -200,4 +200,4 @@ def sagemaker_arn(scope: IConstruct, kind: str, name: str) -> str:
     name
         The name.
     """
-    return Stack.of(scope).format_arn(service="sagemaker", resource=kind, resource_name=name)
+    return site_of(scope).arn("sagemaker", f"{kind}/{name}")

@@ -1,6 +1,6 @@
 """A repository for one image, whose tags never move and whose images are named by digest."""
 
-from aws_cdk import RemovalPolicy, Stack
+from aws_cdk import RemovalPolicy
 from aws_cdk import aws_ecr as ecr
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
@@ -8,6 +8,7 @@ from constructs import Construct
 
 from mlops_constructs.acknowledgment import acknowledge_grant
 from mlops_constructs.naming import Naming
+from mlops_constructs.sites import site_of
 
 LAYERS = (
     "ecr:BatchCheckLayerAvailability",
@@ -102,7 +103,7 @@ class ImageRepository(Construct):
                 principals=[iam.ServicePrincipal("codebuild.amazonaws.com")],
                 actions=list(LAYERS),
                 conditions={
-                    "StringEquals": {"aws:SourceAccount": Stack.of(self).account},
+                    "StringEquals": {"aws:SourceAccount": site_of(self).account},
                     "ArnLike": {"aws:SourceArn": project},
                 },
             )

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from aws_cdk import ArnFormat, Duration, RemovalPolicy, Stack
+from aws_cdk import Duration, RemovalPolicy
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
@@ -17,6 +17,7 @@ from mlops_constructs.faults import Fault, raise_faults
 from mlops_constructs.log_settings import LogSettings
 from mlops_constructs.naming import Naming
 from mlops_constructs.platform_role import PlatformRole
+from mlops_constructs.sites import site_of
 
 PORT = 3307
 """Not MySQL's own port, which scanners try first (cdk-nag AwsSolutions-RDS11)."""
@@ -190,22 +191,17 @@ class MetadataDatabase(Construct):
 
         https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_Monitoring.OS.Enabling.html
         """
-        stack = Stack.of(self)
+        site = site_of(self)
         role = PlatformRole(
             self,
             "MonitoringRole",
             assumed_by=iam.ServicePrincipal(
                 "monitoring.rds.amazonaws.com",
-                conditions={"StringEquals": {"aws:SourceAccount": stack.account}},
+                conditions={"StringEquals": {"aws:SourceAccount": site.account}},
             ),
             description="Writes what RDS measures of the database's operating system",
         )
-        measures = stack.format_arn(
-            service="logs",
-            resource="log-group",
-            resource_name="RDSOSMetrics",
-            arn_format=ArnFormat.COLON_RESOURCE_NAME,
-        )
+        measures = site.arn("logs", "log-group:RDSOSMetrics")
         streams = f"{measures}:log-stream:*"
         iam.Grant.add_to_principal(
             grantee=role,

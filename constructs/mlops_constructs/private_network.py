@@ -4,7 +4,6 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from aws_cdk import Stack
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from constructs import Construct
@@ -15,6 +14,7 @@ from mlops_constructs.faults import Fault, raise_faults
 from mlops_constructs.naming import Naming
 from mlops_constructs.service_call import S3, ServiceCall, endpoint_prefix
 from mlops_constructs.shared_endpoints import SharedEndpoints
+from mlops_constructs.sites import site_of
 
 LENDING = ("ec2:CreateNetworkInterfacePermission", "ec2:DeleteNetworkInterfacePermission")
 """What lending a network interface to another account takes."""
@@ -99,7 +99,7 @@ class PrivateNetwork(Construct):
         for caller in self.callers:
             self.connect_to_aws(caller)
         policies = EndpointPolicies(
-            Stack.of(self), naming, principals, [subnet.subnet_id for subnet in self._subnets]
+            site_of(self), naming, principals, [subnet.subnet_id for subnet in self._subnets]
         )
         self.endpoints = {
             service: self._shared_endpoint(service)
@@ -203,8 +203,7 @@ class PrivateNetwork(Construct):
         lend
             Whether the service lends the interfaces to an account of its own, as SageMaker does.
         """
-        stack = Stack.of(self)
-        anything_here = stack.format_arn(service="ec2", resource="*", resource_name="*")
+        anything_here = site_of(self).arn("ec2", "*/*")
         create = iam.Grant.add_to_principal(
             grantee=grantee,
             actions=[

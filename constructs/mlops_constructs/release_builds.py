@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-from aws_cdk import Stack
 from aws_cdk import aws_apigateway as apigateway
 from aws_cdk import aws_codebuild as codebuild
 from aws_cdk import aws_ec2 as ec2
@@ -31,6 +30,7 @@ from mlops_constructs.release_store import (
     ReleaseStore,
 )
 from mlops_constructs.service_call import S3, ServiceCall
+from mlops_constructs.sites import site_of
 from mlops_constructs.tracking_task import PORT
 
 BUILDSPEC = "releasing/buildspec.yaml"
@@ -314,10 +314,7 @@ class ReleaseBuilds(Construct):
 
     def _role(self, name: str) -> PlatformRole:
         """A role with what every build does: it looks, writes its journal, and tells."""
-        stack = Stack.of(self)
-        project = stack.format_arn(
-            service="codebuild", resource="project", resource_name=self._naming.build(name)
-        )
+        site = site_of(self)
         role = PlatformRole(
             self,
             f"{name.title()}Role",
@@ -326,8 +323,10 @@ class ReleaseBuilds(Construct):
                 "codebuild.amazonaws.com",
                 conditions={
                     "StringEquals": {
-                        "aws:SourceAccount": stack.account,
-                        "aws:SourceArn": project,
+                        "aws:SourceAccount": site.account,
+                        "aws:SourceArn": site.arn(
+                            "codebuild", f"project/{self._naming.build(name)}"
+                        ),
                     }
                 },
             ),
@@ -352,11 +351,7 @@ class ReleaseBuilds(Construct):
             "An endpoint's names end in its name or in the hash of what it serves.",
             _ENDPOINTS,
             *(
-                stack.format_arn(
-                    service="sagemaker",
-                    resource=kind,
-                    resource_name=self._naming.endpoint("*"),
-                )
+                site.arn("sagemaker", f"{kind}/{self._naming.endpoint('*')}")
                 for kind in ("endpoint", "endpoint-config", "model")
             ),
         )
@@ -364,7 +359,7 @@ class ReleaseBuilds(Construct):
             role,
             "The environment has a pipeline for each endpoint that is followed.",
             _PIPELINES,
-            stack.format_arn(service="codepipeline", resource=self._naming.pipeline("*")),
+            site.arn("codepipeline", self._naming.pipeline("*")),
         )
         iam.Grant.add_to_principal(
             grantee=role,
@@ -376,11 +371,7 @@ class ReleaseBuilds(Construct):
             role,
             "Every endpoint has a stack of its own, which CloudFormation numbers.",
             _STACKS,
-            stack.format_arn(
-                service="cloudformation",
-                resource="stack",
-                resource_name=self._naming.stack("Endpoint-*/*"),
-            ),
+            site.arn("cloudformation", f"stack/{self._naming.stack('Endpoint-*/*')}"),
         )
         return role
 
@@ -389,10 +380,8 @@ class ReleaseBuilds(Construct):
 
         https://docs.aws.amazon.com/codebuild/latest/userguide/auth-and-access-control-iam-identity-based-access-control.html
         """
-        stack = Stack.of(self)
-        interfaces = stack.format_arn(
-            service="ec2", resource="network-interface", resource_name="*"
-        )
+        site = site_of(self)
+        interfaces = site.arn("ec2", "network-interface/*")
         role.add_to_policy(
             iam.PolicyStatement(
                 actions=["ec2:CreateNetworkInterfacePermission"],
@@ -401,9 +390,7 @@ class ReleaseBuilds(Construct):
                     "StringEquals": {"ec2:AuthorizedService": "codebuild.amazonaws.com"},
                     "ArnEquals": {
                         "ec2:Subnet": [
-                            stack.format_arn(
-                                service="ec2", resource="subnet", resource_name=subnet.subnet_id
-                            )
+                            site.arn("ec2", f"subnet/{subnet.subnet_id}")
                             for subnet in self._network.vpc.isolated_subnets
                         ]
                     },
@@ -422,9 +409,7 @@ class ReleaseBuilds(Construct):
             role,
             "An endpoint may be served by any image of the environment.",
             ["ecr:DescribeImages"],
-            Stack.of(self).format_arn(
-                service="ecr", resource="repository", resource_name=self._naming.repository("*")
-            ),
+            site_of(self).arn("ecr", f"repository/{self._naming.repository('*')}"),
         )
 
     def _grant_deploy(self, role: PlatformRole) -> None:
@@ -433,28 +418,24 @@ class ReleaseBuilds(Construct):
         CloudFormation and its own role do the rest of a deployment. The key's value is asked for
         as the key's users do: https://docs.aws.amazon.com/apigateway/latest/api/API_GetApiKey.html
         """
-        stack = Stack.of(self)
-        key = f"arn:{stack.partition}:apigateway:{stack.region}::/apikeys/"
+        site = site_of(self)
+        key = site.arn("apigateway", f"/apikeys/{self._tools.api_key.key_id}", account="")
         iam.Grant.add_to_principal(
             grantee=role,
             actions=["sts:AssumeRole"],
-            resource_arns=bootstrap_resources(stack)["sts"],
+            resource_arns=bootstrap_resources(site)["sts"],
         )
         self._allow(
             role,
             "A policy holds 6,144 letters, and no list of a hundred endpoints; one API of the"
             " account answers for all of them, at this path, and AWS numbers it.",
             ["execute-api:Invoke"],
-            stack.format_arn(
-                service="execute-api",
-                resource="*",
-                resource_name="v1/POST/endpoints/*/invocations",
-            ),
+            site.arn("execute-api", "*/v1/POST/endpoints/*/invocations"),
         )
         iam.Grant.add_to_principal(
             grantee=role,
             actions=["apigateway:GET"],
-            resource_arns=[f"{key}{self._tools.api_key.key_id}"],
+            resource_arns=[key],
         )
         self._store.grant_read_write(role, RECORDS, DRIFT)
 

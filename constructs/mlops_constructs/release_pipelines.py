@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping, Sequence
 
-from aws_cdk import Stack
 from aws_cdk import aws_codepipeline as codepipeline
 from aws_cdk import aws_events as events
 from aws_cdk import aws_iam as iam
@@ -18,6 +17,7 @@ from mlops_constructs.naming import Naming
 from mlops_constructs.platform_role import PlatformRole
 from mlops_constructs.release_builds import DEPLOY, PREPARE, ReleaseBuilds
 from mlops_constructs.release_store import APP, PROMOTIONS, ReleaseStore
+from mlops_constructs.sites import site_of
 from mlops_constructs.undelivered_events import UndeliveredEvents
 
 STEPS: Mapping[str, str] = {
@@ -294,7 +294,6 @@ class ReleasePipelines(Construct):
 
         https://docs.aws.amazon.com/codepipeline/latest/userguide/how-to-custom-role.html
         """
-        stack = Stack.of(self)
         role = PlatformRole(
             self,
             "PipelineRole",
@@ -302,7 +301,7 @@ class ReleasePipelines(Construct):
             assumed_by=iam.ServicePrincipal(
                 "codepipeline.amazonaws.com",
                 conditions={
-                    "StringEquals": {"aws:SourceAccount": stack.account},
+                    "StringEquals": {"aws:SourceAccount": site_of(self).account},
                     "ArnLike": {"aws:SourceArn": self._pipeline_arn("*")},
                 },
             ),
@@ -324,13 +323,12 @@ class ReleasePipelines(Construct):
 
     def _starting_role(self) -> PlatformRole:
         """What EventBridge acts as: it starts pipelines and builds."""
-        stack = Stack.of(self)
         role = PlatformRole(
             self,
             "StartRole",
             assumed_by=iam.ServicePrincipal(
                 "events.amazonaws.com",
-                conditions={"StringEquals": {"aws:SourceAccount": stack.account}},
+                conditions={"StringEquals": {"aws:SourceAccount": site_of(self).account}},
             ),
             description="Starts release pipelines, and builds that end them",
         )
@@ -354,9 +352,7 @@ class ReleasePipelines(Construct):
         return role
 
     def _pipeline_arn(self, endpoint: str) -> str:
-        return Stack.of(self).format_arn(
-            service="codepipeline", resource=self._naming.pipeline(endpoint)
-        )
+        return site_of(self).arn("codepipeline", self._naming.pipeline(endpoint))
 
     def _project_arn(self, step: str) -> str:
         return self._builds.projects[STEPS[step]].attr_arn

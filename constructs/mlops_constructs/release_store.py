@@ -1,6 +1,6 @@
 """The bucket of releases: what is promoted, what is being tried, and what serves."""
 
-from aws_cdk import Duration, RemovalPolicy, Stack
+from aws_cdk import Duration, RemovalPolicy
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
@@ -9,6 +9,7 @@ from constructs import Construct
 from mlops_constructs.closed_bucket import closed_bucket
 from mlops_constructs.naming import Naming
 from mlops_constructs.object_grants import DECRYPT, ENCRYPT, ObjectGrants
+from mlops_constructs.sites import site_of
 
 PROMOTIONS = "promotions/"
 """What was asked of each endpoint last: each version of an object starts its pipeline."""
@@ -76,9 +77,9 @@ class ReleaseStore(Construct):
         removal_policy: RemovalPolicy = RemovalPolicy.RETAIN,
     ) -> None:
         super().__init__(scope, construct_id)
-        stack = Stack.of(self)
-        name = naming.release_bucket(stack.account)
-        self._arn = f"arn:{stack.partition}:s3:::{name}"
+        site = site_of(self)
+        name = naming.release_bucket(site.account)
+        self._arn = site.bucket_arn(name)
         self._grants = ObjectGrants(
             self._arn, key, "An object for each endpoint stands there, and endpoints come and go."
         )
