@@ -1,6 +1,7 @@
 """Alarms, and the one topic that all of them are sent to."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
@@ -167,10 +168,13 @@ class Alarms:
             comparison_operator=comparison,
             treat_missing_data=silence,
         )
-        action = actions.SnsAction(self.topic)
-        alarm.add_alarm_action(action)
-        alarm.add_ok_action(action)
+        alarm.add_alarm_action(self._tell)
+        alarm.add_ok_action(self._tell)
         return alarm
+
+    @cached_property
+    def _tell(self) -> actions.SnsAction:
+        return actions.SnsAction(self.topic)
 
 
 class AlarmTopic(Construct):

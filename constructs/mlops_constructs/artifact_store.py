@@ -12,6 +12,7 @@ from mlops_constructs.acknowledgment import acknowledge
 from mlops_constructs.closed_bucket import closed_bucket
 from mlops_constructs.naming import Naming
 from mlops_constructs.object_grants import DECRYPT, ENCRYPT, ObjectGrants
+from mlops_constructs.platform_role import grant
 from mlops_constructs.sites import site_of
 
 
@@ -198,7 +199,7 @@ class ArtifactStore(Construct):
         actions: Sequence[str],
         key_actions: Sequence[str],
     ) -> iam.Grant:
-        list_objects = iam.Grant.add_to_principal(
+        list_objects = grant(
             grantee=grantee,
             actions=["s3:ListBucket"],
             resource_arns=[self._arn],

@@ -14,7 +14,7 @@ from mlops_constructs.fitted_name import fitted
 from mlops_constructs.job_rights import grant_job_key, grant_job_logs
 from mlops_constructs.log_settings import LogSettings
 from mlops_constructs.naming import Naming
-from mlops_constructs.platform_role import PlatformRole
+from mlops_constructs.platform_role import PlatformRole, grant
 from mlops_constructs.private_network import PrivateNetwork
 from mlops_constructs.service_call import S3, ServiceCall
 from mlops_constructs.sites import site_of
@@ -185,7 +185,7 @@ class BatchTransform(Construct):
         jobs = site.arn("sagemaker", f"transform-job/{prefix}-*")
         # The conditions that SageMaker knows of a transform job:
         # https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonsagemaker.html
-        iam.Grant.add_to_principal(
+        grant(
             grantee=role,
             actions=["sagemaker:CreateTransformJob"],
             resource_arns=[jobs],
@@ -197,7 +197,7 @@ class BatchTransform(Construct):
             },
         )
         # A job that is created with tags is tagged by its creator; Step Functions adds its own.
-        iam.Grant.add_to_principal(
+        grant(
             grantee=role,
             actions=[
                 "sagemaker:AddTags",
@@ -207,7 +207,7 @@ class BatchTransform(Construct):
             ],
             resource_arns=[jobs],
         )
-        iam.Grant.add_to_principal(
+        grant(
             grantee=role,
             actions=["events:DescribeRule", "events:PutRule", "events:PutTargets"],
             resource_arns=[site.arn("events", f"rule/{EVENTS_RULE}")],

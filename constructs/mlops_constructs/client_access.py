@@ -12,7 +12,7 @@ from mlops_constructs.endpoint_rights import execution_role, grant_manage
 from mlops_constructs.image_repository import ImageRepository
 from mlops_constructs.model_endpoint import ModelEndpoint
 from mlops_constructs.naming import MODELS_PREFIX, Naming
-from mlops_constructs.platform_role import PlatformRole
+from mlops_constructs.platform_role import PlatformRole, grant
 from mlops_constructs.private_network import PrivateNetwork
 from mlops_constructs.sites import site_of
 
@@ -106,7 +106,7 @@ class ClientAccess(Construct):
         log_groups = site_of(self).arn(
             "logs", f"log-group:/aws/sagemaker/Endpoints/{naming.endpoint('*')}"
         )
-        iam.Grant.add_to_principal(
+        grant(
             grantee=self.model_role,
             actions=[
                 "logs:CreateLogGroup",

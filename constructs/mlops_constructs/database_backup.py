@@ -11,7 +11,7 @@ from constructs import Construct
 from mlops_constructs.acknowledgment import acknowledge
 from mlops_constructs.alarms import Alarms
 from mlops_constructs.metadata_database import MetadataDatabase
-from mlops_constructs.platform_role import PlatformRole
+from mlops_constructs.platform_role import PlatformRole, grant
 from mlops_constructs.sites import site_of
 
 DAILY = events.Schedule.cron(hour="17", minute="0")
@@ -153,8 +153,8 @@ class DatabaseBackup(Construct):
             ("kms:DescribeKey",): [key.key_arn],
         }
         for actions, resources in grants.items():
-            iam.Grant.add_to_principal(grantee=role, actions=list(actions), resource_arns=resources)
-        iam.Grant.add_to_principal(
+            grant(grantee=role, actions=actions, resource_arns=resources)
+        grant(
             grantee=role,
             actions=["kms:CreateGrant"],
             resource_arns=[key.key_arn],
@@ -167,7 +167,7 @@ class DatabaseBackup(Construct):
         )
         account = Arn.split(copy_to, ArnFormat.COLON_RESOURCE_NAME).account if copy_to else None
         if account and account != site.account:
-            iam.Grant.add_to_principal(
+            grant(
                 grantee=role,
                 actions=["rds:ModifyDBSnapshotAttribute"],
                 resource_arns=[snapshots],

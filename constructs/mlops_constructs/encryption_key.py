@@ -5,6 +5,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from constructs import Construct, IConstruct
 
+from mlops_constructs.platform_role import grant
 from mlops_constructs.sites import site_of
 
 
@@ -29,9 +30,9 @@ def grant_through(key: kms.IKey, grantee: iam.IGrantable, service: str, *actions
     --------
     >>> grant_through(key, role, "s3", "kms:Decrypt")  # doctest: +SKIP
     """
-    return iam.Grant.add_to_principal(
+    return grant(
         grantee=grantee,
-        actions=list(actions),
+        actions=actions,
         resource_arns=[key.key_arn],
         conditions={
             "StringEquals": {"kms:ViaService": f"{service}.{site_of(key).region}.amazonaws.com"}

@@ -8,6 +8,7 @@ from constructs import Construct
 
 from mlops_constructs.acknowledgment import acknowledge_grant
 from mlops_constructs.naming import Naming
+from mlops_constructs.platform_role import grant
 from mlops_constructs.sites import site_of
 
 LAYERS = (
@@ -119,17 +120,15 @@ class ImageRepository(Construct):
         ECR uses the key with a grant of its own, so that nobody needs rights on it:
         https://docs.aws.amazon.com/AmazonECR/latest/userguide/encryption-at-rest.html
         """
-        token = iam.Grant.add_to_principal(
-            grantee=grantee, actions=["ecr:GetAuthorizationToken"], resource_arns=["*"]
-        )
+        token = grant(grantee=grantee, actions=["ecr:GetAuthorizationToken"], resource_arns=["*"])
         acknowledge_grant(
             grantee,
             "A token for ECR names no repository; pulling and pushing do.",
             "AwsSolutions-IAM5[Resource::*]",
         )
-        images = iam.Grant.add_to_principal(
+        images = grant(
             grantee=grantee,
-            actions=list(actions),
+            actions=actions,
             resource_arns=[self.repository.repository_arn],
         )
         return token.combine(images)

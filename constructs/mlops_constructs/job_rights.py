@@ -7,6 +7,7 @@ from aws_cdk import aws_kms as kms
 
 from mlops_constructs.acknowledgment import acknowledge_grant
 from mlops_constructs.encryption_key import grant_through
+from mlops_constructs.platform_role import grant
 from mlops_constructs.sites import site_of
 from mlops_constructs.volume_key import grant_volumes, volume_key
 
@@ -29,7 +30,7 @@ def grant_job_logs(role: iam.IRole, kind: Kind) -> iam.Grant:
     """
     group = site_of(role).arn("logs", f"log-group:/aws/sagemaker/{kind}")
     streams = f"{group}:log-stream:*"
-    granted = iam.Grant.add_to_principal(
+    granted = grant(
         grantee=role,
         actions=[
             "logs:CreateLogGroup",

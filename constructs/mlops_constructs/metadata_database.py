@@ -16,7 +16,7 @@ from mlops_constructs.encryption_key import grant_through
 from mlops_constructs.faults import Fault, raise_faults
 from mlops_constructs.log_settings import LogSettings
 from mlops_constructs.naming import Naming
-from mlops_constructs.platform_role import PlatformRole
+from mlops_constructs.platform_role import PlatformRole, grant
 from mlops_constructs.sites import site_of
 
 PORT = 3307
@@ -203,12 +203,12 @@ class MetadataDatabase(Construct):
         )
         measures = site.arn("logs", "log-group:RDSOSMetrics")
         streams = f"{measures}:log-stream:*"
-        iam.Grant.add_to_principal(
+        grant(
             grantee=role,
             actions=["logs:CreateLogGroup", "logs:PutRetentionPolicy"],
             resource_arns=[measures, f"{measures}:*"],
         )
-        iam.Grant.add_to_principal(
+        grant(
             grantee=role,
             actions=[
                 "logs:CreateLogStream",
@@ -264,7 +264,7 @@ class MetadataDatabase(Construct):
 
         https://docs.aws.amazon.com/secretsmanager/latest/userguide/rotating-secrets-required-permissions-function.html
         """
-        rotate = iam.Grant.add_to_principal(
+        rotate = grant(
             grantee=grantee,
             actions=[
                 "secretsmanager:DescribeSecret",
@@ -274,7 +274,7 @@ class MetadataDatabase(Construct):
             ],
             resource_arns=[self.secret.secret_arn, self.master_secret.secret_arn],
         )
-        generate = iam.Grant.add_to_principal(
+        generate = grant(
             grantee=grantee, actions=["secretsmanager:GetRandomPassword"], resource_arns=["*"]
         )
         acknowledge_grant(
@@ -288,7 +288,7 @@ class MetadataDatabase(Construct):
         return rotate.combine(generate).combine(use_key)
 
     def _grant_read(self, grantee: iam.IGrantable, secret: secretsmanager.ISecret) -> iam.Grant:
-        read = iam.Grant.add_to_principal(
+        read = grant(
             grantee=grantee,
             actions=["secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret"],
             resource_arns=[secret.secret_arn],

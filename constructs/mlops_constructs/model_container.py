@@ -15,6 +15,7 @@ from mlops_constructs.aws_images import FRAMEWORKS, AwsImage
 from mlops_constructs.container_settings import ARCHIVE, DIGEST_VARIABLE, ContainerSettings
 from mlops_constructs.faults import Fault
 from mlops_constructs.image_repository import LAYERS
+from mlops_constructs.platform_role import grant
 from mlops_constructs.sites import site_of
 
 
@@ -102,15 +103,11 @@ class ModelContainer(ContainerSettings):
             return self.image.repository.grant_pull(grantee)
         site = site_of(scope)
         known = FRAMEWORKS[self.image.framework]
-        token = iam.Grant.add_to_principal(
-            grantee=grantee, actions=["ecr:GetAuthorizationToken"], resource_arns=["*"]
-        )
+        token = grant(grantee=grantee, actions=["ecr:GetAuthorizationToken"], resource_arns=["*"])
         repository = site.arn(
             "ecr", f"repository/{known.repository}", account=known.accounts[site.region]
         )
-        layers = iam.Grant.add_to_principal(
-            grantee=grantee, actions=list(LAYERS), resource_arns=[repository]
-        )
+        layers = grant(grantee=grantee, actions=LAYERS, resource_arns=[repository])
         return token.combine(layers)
 
     def definition(

@@ -6,7 +6,6 @@ from typing import Any
 from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_events as events
-from aws_cdk import aws_iam as iam
 from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
 
@@ -29,6 +28,7 @@ from mlops_constructs.monitoring_job import (
     ModelQuality,
 )
 from mlops_constructs.naming import Naming
+from mlops_constructs.platform_role import grant
 from mlops_constructs.private_network import PrivateNetwork
 from mlops_constructs.service_call import S3, ServiceCall
 from mlops_constructs.sites import site_of
@@ -148,7 +148,7 @@ class MonitoringSchedule(Construct):
                 "enableInterContainerTrafficEncryption": True,
                 "enableNetworkIsolation": True,
                 "vpcConfig": {
-                    "subnets": [subnet.subnet_id for subnet in network.vpc.isolated_subnets],
+                    "subnets": network.subnet_ids,
                     "securityGroupIds": [group.security_group_id],
                 },
             }
@@ -264,7 +264,7 @@ class MonitoringSchedule(Construct):
         network.grant_attach(self.role, lend=True)
         grant_job_logs(self.role, "ProcessingJobs")
         grant_job_key(self.role, self._artifacts.key, self._quality.instance)
-        iam.Grant.add_to_principal(
+        grant(
             grantee=self.role,
             actions=[
                 "ecr:BatchCheckLayerAvailability",
@@ -275,10 +275,8 @@ class MonitoringSchedule(Construct):
                 site.arn("ecr", f"repository/{REPOSITORY}", account=ACCOUNTS[site.region])
             ],
         )
-        iam.Grant.add_to_principal(
-            grantee=self.role, actions=["ecr:GetAuthorizationToken"], resource_arns=["*"]
-        )
-        iam.Grant.add_to_principal(
+        grant(grantee=self.role, actions=["ecr:GetAuthorizationToken"], resource_arns=["*"])
+        grant(
             grantee=self.role,
             actions=["cloudwatch:PutMetricData"],
             resource_arns=["*"],

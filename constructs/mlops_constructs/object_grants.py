@@ -8,6 +8,7 @@ from aws_cdk import aws_kms as kms
 
 from mlops_constructs.acknowledgment import acknowledge_grant
 from mlops_constructs.encryption_key import grant_through
+from mlops_constructs.platform_role import grant
 
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html
 DECRYPT = ("kms:Decrypt",)
@@ -53,8 +54,6 @@ class ObjectGrants:
             What S3 does with the key for that.
         """
         below_prefix = f"{self.bucket_arn}/{prefix}*"
-        objects = iam.Grant.add_to_principal(
-            grantee=grantee, actions=list(actions), resource_arns=[below_prefix]
-        )
+        objects = grant(grantee=grantee, actions=actions, resource_arns=[below_prefix])
         acknowledge_grant(grantee, self.reason, f"AwsSolutions-IAM5[Resource::{below_prefix}]")
         return objects.combine(grant_through(self.key, grantee, "s3", *key_actions))

@@ -18,7 +18,7 @@ from mlops_constructs.encryption_key import grant_through
 from mlops_constructs.endpoint_policies import bootstrap_resources
 from mlops_constructs.log_settings import LogSettings
 from mlops_constructs.naming import MODELS_PREFIX, Naming
-from mlops_constructs.platform_role import PlatformRole
+from mlops_constructs.platform_role import PlatformRole, grant
 from mlops_constructs.private_network import PrivateNetwork
 from mlops_constructs.release_store import (
     APP,
@@ -285,7 +285,7 @@ class ReleaseBuilds(Construct):
             ),
             vpc_config=of.VpcConfigProperty(
                 vpc_id=self._network.vpc.vpc_id,
-                subnets=[subnet.subnet_id for subnet in self._network.vpc.isolated_subnets],
+                subnets=self._network.subnet_ids,
                 security_group_ids=[self._group.security_group_id],
             ),
             timeout_in_minutes=MINUTES,
@@ -340,7 +340,7 @@ class ReleaseBuilds(Construct):
         self._store.grant_read(role, SOURCE, PROMOTIONS, RECORDS)
         self._store.grant_read_write(role, ATTEMPTS)
         self._store.grant_artifacts(role)
-        iam.Grant.add_to_principal(
+        grant(
             grantee=role,
             actions=["secretsmanager:GetSecretValue"],
             resource_arns=[self._tools.login.secret_arn],
@@ -361,7 +361,7 @@ class ReleaseBuilds(Construct):
             _PIPELINES,
             site.arn("codepipeline", self._naming.pipeline("*")),
         )
-        iam.Grant.add_to_principal(
+        grant(
             grantee=role,
             actions=["sns:Publish"],
             resource_arns=[self._tools.topic.topic_arn],
@@ -390,8 +390,8 @@ class ReleaseBuilds(Construct):
                     "StringEquals": {"ec2:AuthorizedService": "codebuild.amazonaws.com"},
                     "ArnEquals": {
                         "ec2:Subnet": [
-                            site.arn("ec2", f"subnet/{subnet.subnet_id}")
-                            for subnet in self._network.vpc.isolated_subnets
+                            site.arn("ec2", f"subnet/{subnet}")
+                            for subnet in self._network.subnet_ids
                         ]
                     },
                 },
@@ -420,7 +420,7 @@ class ReleaseBuilds(Construct):
         """
         site = site_of(self)
         key = site.arn("apigateway", f"/apikeys/{self._tools.api_key.key_id}", account="")
-        iam.Grant.add_to_principal(
+        grant(
             grantee=role,
             actions=["sts:AssumeRole"],
             resource_arns=bootstrap_resources(site)["sts"],
@@ -432,7 +432,7 @@ class ReleaseBuilds(Construct):
             ["execute-api:Invoke"],
             site.arn("execute-api", "*/v1/POST/endpoints/*/invocations"),
         )
-        iam.Grant.add_to_principal(
+        grant(
             grantee=role,
             actions=["apigateway:GET"],
             resource_arns=[key],
@@ -443,5 +443,5 @@ class ReleaseBuilds(Construct):
         self, role: PlatformRole, reason: str, actions: tuple[str, ...] | list[str], *arns: str
     ) -> None:
         """Actions on resources that are named by a pattern, for a reason."""
-        iam.Grant.add_to_principal(grantee=role, actions=list(actions), resource_arns=list(arns))
+        grant(grantee=role, actions=actions, resource_arns=arns)
         acknowledge(role, reason, *(f"AwsSolutions-IAM5[Resource::{arn}]" for arn in arns))

@@ -14,7 +14,7 @@ from mlops_constructs.acknowledgment import acknowledge
 from mlops_constructs.encryption_key import grant_through
 from mlops_constructs.faults import Fault, raise_faults
 from mlops_constructs.naming import Naming
-from mlops_constructs.platform_role import PlatformRole
+from mlops_constructs.platform_role import PlatformRole, grant
 from mlops_constructs.release_builds import DEPLOY, PREPARE, ReleaseBuilds
 from mlops_constructs.release_store import APP, PROMOTIONS, ReleaseStore
 from mlops_constructs.sites import site_of
@@ -309,15 +309,13 @@ class ReleasePipelines(Construct):
             path=self._naming.pipelines_path,
         )
         self._store.grant_pipeline(role)
-        iam.Grant.add_to_principal(
+        grant(
             grantee=role,
             actions=["codebuild:BatchGetBuilds", "codebuild:StartBuild"],
             resource_arns=[project.attr_arn for project in self._builds.projects.values()],
         )
         if self._topic:
-            iam.Grant.add_to_principal(
-                grantee=role, actions=["sns:Publish"], resource_arns=[self._topic.topic_arn]
-            )
+            grant(grantee=role, actions=["sns:Publish"], resource_arns=[self._topic.topic_arn])
             grant_through(self._key, role, "sns", "kms:Decrypt", "kms:GenerateDataKey")
         return role
 
@@ -333,7 +331,7 @@ class ReleasePipelines(Construct):
             description="Starts release pipelines, and builds that end them",
         )
         every = self._pipeline_arn("*")
-        iam.Grant.add_to_principal(
+        grant(
             grantee=role,
             actions=["codepipeline:StartPipelineExecution"],
             resource_arns=[every],
@@ -344,7 +342,7 @@ class ReleasePipelines(Construct):
             " this environment, which only its rules start.",
             f"AwsSolutions-IAM5[Resource::{every}]",
         )
-        iam.Grant.add_to_principal(
+        grant(
             grantee=role,
             actions=["codebuild:StartBuild"],
             resource_arns=[self._project_arn("close")],

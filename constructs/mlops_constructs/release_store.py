@@ -9,6 +9,7 @@ from constructs import Construct
 from mlops_constructs.closed_bucket import closed_bucket
 from mlops_constructs.naming import Naming
 from mlops_constructs.object_grants import DECRYPT, ENCRYPT, ObjectGrants
+from mlops_constructs.platform_role import grant
 from mlops_constructs.sites import site_of
 
 PROMOTIONS = "promotions/"
@@ -135,12 +136,12 @@ class ReleaseStore(Construct):
 
         https://docs.aws.amazon.com/codepipeline/latest/userguide/action-reference-S3.html
         """
-        bucket = iam.Grant.add_to_principal(
+        bucket = grant(
             grantee=grantee,
             actions=[*self.LOCATE, "s3:GetBucketVersioning"],
             resource_arns=[self._arn],
         )
-        tags = iam.Grant.add_to_principal(
+        tags = grant(
             grantee=grantee,
             actions=["s3:GetObjectTagging", "s3:GetObjectVersionTagging"],
             resource_arns=[f"{self._arn}/{APP}"],
@@ -157,9 +158,7 @@ class ReleaseStore(Construct):
 
         https://docs.aws.amazon.com/codebuild/latest/userguide/setting-up-service-role.html
         """
-        return iam.Grant.add_to_principal(
-            grantee=grantee, actions=list(self.LOCATE), resource_arns=[self._arn]
-        )
+        return grant(grantee=grantee, actions=self.LOCATE, resource_arns=[self._arn])
 
     def _grant(
         self,
@@ -170,9 +169,7 @@ class ReleaseStore(Construct):
     ) -> iam.Grant:
         # Without a prefix: only who may list the bucket learns that an object is not there.
         # https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
-        granted = iam.Grant.add_to_principal(
-            grantee=grantee, actions=list(self.LIST), resource_arns=[self._arn]
-        )
+        granted = grant(grantee=grantee, actions=self.LIST, resource_arns=[self._arn])
         for prefix in prefixes:
             granted = granted.combine(self._grants.allow(grantee, prefix, actions, key_actions))
         return granted

@@ -15,7 +15,7 @@ from mlops_constructs.acknowledgment import acknowledge
 from mlops_constructs.log_settings import LogSettings
 from mlops_constructs.metadata_database import MetadataDatabase
 from mlops_constructs.naming import Naming
-from mlops_constructs.platform_role import PlatformRole
+from mlops_constructs.platform_role import PlatformRole, grant
 from mlops_constructs.preparation_runbook import PATIENCE_SECONDS, ROLE, TASK, Place, runbook
 from mlops_constructs.sites import site_of
 from mlops_constructs.tracking_access import TrackingAccess
@@ -216,6 +216,4 @@ def _allow(
     resources: list[str],
     conditions: Mapping[str, Any] | None = None,
 ) -> None:
-    iam.Grant.add_to_principal(
-        grantee=role, actions=actions, resource_arns=resources, conditions=conditions
-    )
+    grant(grantee=role, actions=actions, resource_arns=resources, conditions=conditions)

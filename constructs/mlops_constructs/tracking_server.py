@@ -212,7 +212,7 @@ class TrackingServer(Construct):
             vpc=network.vpc,
             container_insights_v2=ecs.ContainerInsights.ENABLED,
         )
-        self.subnets = [subnet.subnet_id for subnet in network.vpc.isolated_subnets]
+        self.subnets = network.subnet_ids
         self._image = ecs.ContainerImage.from_ecr_repository(repository, digest)
         self._environment = {
             "AWS_DEFAULT_REGION": site_of(self).region,
