@@ -223,7 +223,7 @@ def _settings_output(
         "prefix": environment.naming.endpoint(""),
         "artifacts": data.artifacts.uri(MODELS_PREFIX),
         "execution_role": access.model_role.role_arn,
-        "subnets": [subnet.subnet_id for subnet in network.network.vpc.isolated_subnets],
+        "subnets": network.network.subnet_ids,
         "security_groups": [access.model_group.security_group_id],
     }
     CfnOutput(stack, "NotebookSettings", value=stack.to_json_string(settings))

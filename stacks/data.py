@@ -22,6 +22,7 @@ from mlops_constructs.naming import Naming
 from mlops_constructs.promotion_reader import PromotionReader
 from mlops_constructs.release_store import ReleaseStore
 from mlops_constructs.secret_rotation import SecretRotation
+from mlops_constructs.sites import site_of
 from stacks.config import Environment
 from stacks.network import NetworkStack
 from stacks.platform_stack import PlatformStack
@@ -137,11 +138,7 @@ class DataStack(PlatformStack):
         if settings is None:
             return None
         self.images[settings.image].allow_builds(
-            self.format_arn(
-                service="codebuild",
-                resource="project",
-                resource_name=environment.naming.build("*"),
-            )
+            site_of(self).arn("codebuild", f"project/{environment.naming.build('*')}")
         )
         return ReleaseStore(
             self,
@@ -264,9 +261,7 @@ class DataStack(PlatformStack):
         return [self._roles_under(path) for path in paths]
 
     def _roles_under(self, path: str) -> str:
-        return self.format_arn(
-            service="iam", region="", resource="role", resource_name=f"{path[1:]}*"
-        )
+        return site_of(self).arn("iam", f"role{path}*", region="")
 
     def _close_releases(
         self, perimeter: DataPerimeter, releases: ReleaseStore, naming: Naming, readers: list[str]

@@ -136,7 +136,7 @@ class NetworkStack(PlatformStack):
                 [
                     log_key.key.key_arn,
                     vpc.vpc_id,
-                    *(subnet.subnet_id for subnet in vpc.isolated_subnets),
+                    *self.network.subnet_ids,
                     *(group.security_group_id for group in self.network.groups),
                     *(place.vpc_endpoint_id for place in self.network.endpoints.values()),
                 ],

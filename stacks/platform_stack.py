@@ -60,8 +60,9 @@ class PlatformStack(Stack):
             termination_protection=termination_protection,
         )
         self.removal_policy = RemovalPolicy[environment.data.removal.upper()]
-        Tags.of(self).add("platform", environment.platform)
-        Tags.of(self).add("environment", environment.name)
+        tags = Tags.of(self)
+        tags.add("platform", environment.platform)
+        tags.add("environment", environment.name)
         self._reasons = environment.opt_outs
         self._zones = environment.network.zone_names
 

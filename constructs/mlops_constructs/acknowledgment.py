@@ -50,10 +50,10 @@ def acknowledge_grant(grantee: iam.IGrantable, reason: str, *findings: str) -> N
     findings
         Ids of the findings.
     """
-    # A policy that is attached to nobody yet is what is granted to.
-    policy = isinstance(grantee, iam.ManagedPolicy)
-    holder = grantee if policy else grantee.grant_principal
-    if policy or Construct.is_construct(holder):
+    # A role is its own principal; a policy that is attached to nobody yet is what is granted to.
+    itself = isinstance(grantee, (iam.Role, iam.ManagedPolicy))
+    holder = grantee if itself else grantee.grant_principal
+    if itself or Construct.is_construct(holder):
         acknowledge(cast("IConstruct", holder), reason, *findings)
 
 

@@ -1,8 +1,9 @@
 """Alarms, and the one topic that all of them are sent to."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
-from aws_cdk import Duration, Stack
+from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_cloudwatch_actions as actions
 from aws_cdk import aws_iam as iam
@@ -167,10 +168,13 @@ class Alarms:
             comparison_operator=comparison,
             treat_missing_data=silence,
         )
-        action = actions.SnsAction(self.topic)
-        alarm.add_alarm_action(action)
-        alarm.add_ok_action(action)
+        alarm.add_alarm_action(self._tell)
+        alarm.add_ok_action(self._tell)
         return alarm
+
+    @cached_property
+    def _tell(self) -> actions.SnsAction:
+        return actions.SnsAction(self.topic)
 
 
 class AlarmTopic(Construct):
@@ -210,7 +214,7 @@ class AlarmTopic(Construct):
                 principals=[iam.ServicePrincipal("cloudwatch.amazonaws.com")],
                 actions=["sns:Publish"],
                 resources=[topic.topic_arn],
-                conditions=from_alarms(Stack.of(self)),
+                conditions=from_alarms(self),
             )
         )
         self.alarms = Alarms(topic, namespace)

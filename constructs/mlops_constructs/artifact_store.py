@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from aws_cdk import Duration, RemovalPolicy, Stack
+from aws_cdk import Duration, RemovalPolicy
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
@@ -12,6 +12,8 @@ from mlops_constructs.acknowledgment import acknowledge
 from mlops_constructs.closed_bucket import closed_bucket
 from mlops_constructs.naming import Naming
 from mlops_constructs.object_grants import DECRYPT, ENCRYPT, ObjectGrants
+from mlops_constructs.platform_role import grant
+from mlops_constructs.sites import site_of
 
 
 class ArtifactStore(Construct):
@@ -72,11 +74,11 @@ class ArtifactStore(Construct):
         removal_policy: RemovalPolicy = RemovalPolicy.RETAIN,
     ) -> None:
         super().__init__(scope, construct_id)
-        account = Stack.of(self).account
+        site = site_of(self)
         self.access_logs = closed_bucket(
             self,
             "AccessLogs",
-            name=f"{naming.prefix}-access-logs-{account}",
+            name=f"{naming.prefix}-access-logs-{site.account}",
             holds="logs",
             lifecycle_rules=[
                 s3.LifecycleRule(
@@ -92,8 +94,8 @@ class ArtifactStore(Construct):
             "S3 delivers access logs to buckets with its own keys alone.",
             "S3DefaultEncryptionKMS",
         )
-        name = naming.artifact_bucket(account)
-        self._arn = f"arn:{Stack.of(self).partition}:s3:::{name}"
+        name = naming.artifact_bucket(site.account)
+        self._arn = site.bucket_arn(name)
         self._grants = ObjectGrants(
             self._arn,
             key,
@@ -128,14 +130,14 @@ class ArtifactStore(Construct):
 
         https://docs.aws.amazon.com/elasticloadbalancing/latest/network/enable-access-logs.html
         """
-        stack = Stack.of(self)
+        account = site_of(self).account
         delivery = iam.ServicePrincipal("delivery.logs.amazonaws.com")
-        source = {"StringEquals": {"aws:SourceAccount": stack.account}}
+        source = {"StringEquals": {"aws:SourceAccount": account}}
         self.access_logs.add_to_resource_policy(
             iam.PolicyStatement(
                 principals=[delivery],
                 actions=["s3:PutObject"],
-                resources=[self.access_logs.arn_for_objects(f"*/AWSLogs/{stack.account}/*")],
+                resources=[self.access_logs.arn_for_objects(f"*/AWSLogs/{account}/*")],
                 conditions=source,
             )
         )
@@ -197,7 +199,7 @@ class ArtifactStore(Construct):
         actions: Sequence[str],
         key_actions: Sequence[str],
     ) -> iam.Grant:
-        list_objects = iam.Grant.add_to_principal(
+        list_objects = grant(
             grantee=grantee,
             actions=["s3:ListBucket"],
             resource_arns=[self._arn],

@@ -17,6 +17,7 @@ from mlops_constructs.endpoint_rights import grant_on_any
 from mlops_constructs.endpoint_scaling import instances
 from mlops_constructs.faults import raise_faults
 from mlops_constructs.naming import Naming
+from mlops_constructs.platform_role import grant
 from mlops_constructs.scaling_from_none import NAMESPACE, ScalingFromNone
 from mlops_constructs.target_tracking import track
 
@@ -82,9 +83,7 @@ class AsyncChannel(Construct):
             for kind in (("Succeeded", "Failed") if plan.notify else ())
         }
         for topic in self.topics.values():
-            iam.Grant.add_to_principal(
-                grantee=role, actions=["sns:Publish"], resource_arns=[topic.topic_arn]
-            )
+            grant(grantee=role, actions=["sns:Publish"], resource_arns=[topic.topic_arn])
         if self.topics:
             grant_through(key, role, "sns", "kms:Decrypt", "kms:GenerateDataKey")
         of = sagemaker.CfnEndpointConfig

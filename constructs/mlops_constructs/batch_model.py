@@ -90,7 +90,7 @@ class BatchModel(Construct):
             instance_type=job.instance,
             role=self.role,
             artifacts=artifacts,
-            subnets=[subnet.subnet_id for subnet in network.vpc.isolated_subnets],
+            subnets=network.subnet_ids,
             group=place_models(self, network, self.role),
         )
         self.batch = BatchTransform(

@@ -14,9 +14,10 @@ from mlops_constructs.fitted_name import fitted
 from mlops_constructs.job_rights import grant_job_key, grant_job_logs
 from mlops_constructs.log_settings import LogSettings
 from mlops_constructs.naming import Naming
-from mlops_constructs.platform_role import PlatformRole
+from mlops_constructs.platform_role import PlatformRole, grant
 from mlops_constructs.private_network import PrivateNetwork
 from mlops_constructs.service_call import S3, ServiceCall
+from mlops_constructs.sites import site_of
 from mlops_constructs.transform_job import TransformJob
 from mlops_constructs.transform_states import PREFIX_LETTERS, definition
 
@@ -110,7 +111,6 @@ class BatchTransform(Construct):
         artifacts.grant_write(role, job.output)
         grant_job_logs(role, "TransformJobs")
         grant_job_key(role, artifacts.key, job.instance)
-        stack = Stack.of(self)
         prefix = fitted(naming.endpoint(name), PREFIX_LETTERS)
         key = artifacts.key.key_arn
         states_role = PlatformRole(
@@ -118,7 +118,7 @@ class BatchTransform(Construct):
             "Role",
             assumed_by=iam.ServicePrincipal(
                 "states.amazonaws.com",
-                conditions={"StringEquals": {"aws:SourceAccount": stack.account}},
+                conditions={"StringEquals": {"aws:SourceAccount": site_of(self).account}},
             ),
             description=f"Runs batch transform jobs of {naming.endpoint(name)}",
         )
@@ -127,7 +127,7 @@ class BatchTransform(Construct):
             "Machine",
             state_machine_type=sfn.StateMachineType.STANDARD,
             definition_body=sfn.DefinitionBody.from_string(
-                stack.to_json_string(
+                Stack.of(self).to_json_string(
                     definition(
                         job,
                         name=prefix,
@@ -181,28 +181,23 @@ class BatchTransform(Construct):
     def _grant_jobs(
         self, role: iam.IRole, prefix: str, model: sagemaker.CfnModel, key: str
     ) -> None:
-        stack = Stack.of(self)
-        jobs = stack.format_arn(
-            service="sagemaker", resource="transform-job", resource_name=f"{prefix}-*"
-        )
-        model_arn = stack.format_arn(
-            service="sagemaker", resource="model", resource_name=model.attr_model_name
-        )
+        site = site_of(self)
+        jobs = site.arn("sagemaker", f"transform-job/{prefix}-*")
         # The conditions that SageMaker knows of a transform job:
         # https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonsagemaker.html
-        iam.Grant.add_to_principal(
+        grant(
             grantee=role,
             actions=["sagemaker:CreateTransformJob"],
             resource_arns=[jobs],
             conditions={
                 "ArnEquals": {
-                    "sagemaker:ModelArn": model_arn,
+                    "sagemaker:ModelArn": site.arn("sagemaker", f"model/{model.attr_model_name}"),
                     "sagemaker:OutputKmsKey": key,
                 }
             },
         )
         # A job that is created with tags is tagged by its creator; Step Functions adds its own.
-        iam.Grant.add_to_principal(
+        grant(
             grantee=role,
             actions=[
                 "sagemaker:AddTags",
@@ -212,12 +207,10 @@ class BatchTransform(Construct):
             ],
             resource_arns=[jobs],
         )
-        iam.Grant.add_to_principal(
+        grant(
             grantee=role,
             actions=["events:DescribeRule", "events:PutRule", "events:PutTargets"],
-            resource_arns=[
-                stack.format_arn(service="events", resource="rule", resource_name=EVENTS_RULE)
-            ],
+            resource_arns=[site.arn("events", f"rule/{EVENTS_RULE}")],
         )
         acknowledge_grant(
             role,

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from aws_cdk import ArnFormat, PhysicalName, Stack
+from aws_cdk import PhysicalName
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
@@ -12,8 +12,9 @@ from mlops_constructs.endpoint_rights import execution_role, grant_manage
 from mlops_constructs.image_repository import ImageRepository
 from mlops_constructs.model_endpoint import ModelEndpoint
 from mlops_constructs.naming import MODELS_PREFIX, Naming
-from mlops_constructs.platform_role import PlatformRole
+from mlops_constructs.platform_role import PlatformRole, grant
 from mlops_constructs.private_network import PrivateNetwork
+from mlops_constructs.sites import site_of
 
 
 class ClientAccess(Construct):
@@ -102,13 +103,10 @@ class ClientAccess(Construct):
 
     def _let_write_logs(self, naming: Naming) -> None:
         """Let the models write their logs: SageMaker names the group after the endpoint."""
-        log_groups = Stack.of(self).format_arn(
-            service="logs",
-            resource="log-group",
-            resource_name=f"/aws/sagemaker/Endpoints/{naming.endpoint('*')}",
-            arn_format=ArnFormat.COLON_RESOURCE_NAME,
+        log_groups = site_of(self).arn(
+            "logs", f"log-group:/aws/sagemaker/Endpoints/{naming.endpoint('*')}"
         )
-        iam.Grant.add_to_principal(
+        grant(
             grantee=self.model_role,
             actions=[
                 "logs:CreateLogGroup",

@@ -17,6 +17,7 @@ from mlops_constructs.managed_tracking import CALL
 from mlops_constructs.naming import Naming
 from mlops_constructs.private_network import CALLERS
 from mlops_constructs.service_call import MANAGED_MLFLOW, S3, ServiceCall, endpoint_prefix
+from mlops_constructs.sites import site_of
 from mlops_constructs.tracking_task import PORT
 
 ACTIONS: Mapping[str, tuple[str, ...]] = {
@@ -100,7 +101,8 @@ class ClientNetwork(Construct):
         raise_faults(self.node.path, faults)
         self._vpc, self._subnets = vpc, list(subnets)
         aws_group = self._group("AwsGroup", "AWS endpoints", clients, ec2.Port.HTTPS)
-        policies = EndpointPolicies(platform, naming, Principals(platform.account))
+        site = site_of(platform)
+        policies = EndpointPolicies(site, naming, Principals(site.account))
         actions = {service: ACTIONS[service] for service in sorted(services)}
         if not endpoint_service:
             actions[MANAGED_MLFLOW] = (CALL,)
@@ -187,7 +189,7 @@ class ClientNetwork(Construct):
 
 def _service_name(scope: Construct, service: str) -> str:
     prefix, name = endpoint_prefix(service)
-    return f"{prefix}.{Stack.of(scope).region}.{name}"
+    return f"{prefix}.{site_of(scope).region}.{name}"
 
 
 def _name_faults(endpoint_service: str, private_dns: str) -> list[Fault]:

@@ -1,6 +1,5 @@
 """The default security group of a VPC, without the rules that it is born with."""
 
-from aws_cdk import Stack
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_ssm as ssm
@@ -8,6 +7,7 @@ from constructs import Construct
 
 from mlops_constructs.acknowledgment import acknowledge
 from mlops_constructs.platform_role import PlatformRole
+from mlops_constructs.sites import site_of
 
 RUNBOOK = "AWSConfigRemediation-RemoveVPCDefaultSecurityGroupRules"
 
@@ -58,30 +58,24 @@ class ClosedDefaultGroup(Construct):
         association.node.add_dependency(role)
 
     def _role(self, group: str) -> iam.Role:
-        stack = Stack.of(self)
+        site = site_of(self)
         role = PlatformRole(
             self,
             "Role",
             assumed_by=iam.ServicePrincipal(
                 "ssm.amazonaws.com",
-                conditions={"StringEquals": {"aws:SourceAccount": stack.account}},
+                conditions={"StringEquals": {"aws:SourceAccount": site.account}},
             ),
             description="Takes the rules out of the default security group",
         )
         role.add_to_policy(
             iam.PolicyStatement(
                 actions=["ec2:RevokeSecurityGroupEgress", "ec2:RevokeSecurityGroupIngress"],
-                resources=[
-                    stack.format_arn(service="ec2", resource="security-group", resource_name=group)
-                ],
+                resources=[site.arn("ec2", f"security-group/{group}")],
             )
         )
-        definition = stack.format_arn(
-            service="ssm", resource="automation-definition", resource_name=f"{RUNBOOK}:*"
-        )
-        execution = stack.format_arn(
-            service="ssm", resource="automation-execution", resource_name="*"
-        )
+        definition = site.arn("ssm", f"automation-definition/{RUNBOOK}:*")
+        execution = site.arn("ssm", "automation-execution/*")
         role.add_to_policy(
             iam.PolicyStatement(actions=["ssm:StartAutomationExecution"], resources=[definition])
         )

@@ -31,6 +31,7 @@ from mlops_constructs.faults import Fault, raise_faults
 from mlops_constructs.log_settings import LogSettings
 from mlops_constructs.model_container import ModelContainer, grant_what_is_read
 from mlops_constructs.naming import Naming
+from mlops_constructs.platform_role import grant
 from mlops_constructs.private_network import PrivateNetwork
 from mlops_constructs.sagemaker_model import SageMakerModel, place_models
 from mlops_constructs.scaling_from_none import ScalingFromNone
@@ -159,7 +160,7 @@ class ComponentEndpoint(Construct):
         containers = [component.container for component in components.values()]
         grant_what_is_read(self, self.role, containers, artifacts)
         group = place_models(self, network, self.role)
-        subnets = [subnet.subnet_id for subnet in network.vpc.isolated_subnets]
+        subnets = network.subnet_ids
         if capture:
             network.require(self, capture.CALLS)
             capture.grant(self.role, self.endpoint_name)
@@ -213,7 +214,7 @@ class ComponentEndpoint(Construct):
             sagemaker_arn(self, "inference-component", name)
             for name in self.component_names.values()
         ]
-        invoke = iam.Grant.add_to_principal(
+        invoke = grant(
             grantee=grantee, actions=["sagemaker:InvokeEndpoint"], resource_arns=components
         )
         return grant_invoke(grantee, self, self.endpoint_name).combine(invoke)

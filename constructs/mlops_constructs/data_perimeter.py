@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from aws_cdk import Stack
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_ecr as ecr
 from aws_cdk import aws_iam as iam
@@ -15,6 +14,7 @@ from constructs import IConstruct
 
 from mlops_constructs.naming import Naming
 from mlops_constructs.service_call import S3
+from mlops_constructs.sites import site_of
 
 # What KMS does with data. Administering a key is not here: a mistake must stay mendable.
 CRYPTOGRAPHY = (
@@ -172,12 +172,7 @@ class DataPerimeter:
         )
 
     def _execution_roles(self, scope: IConstruct) -> str:
-        return Stack.of(scope).format_arn(
-            service="iam",
-            region="",
-            resource="role",
-            resource_name=f"{self.naming.execution_path[1:]}*",
-        )
+        return site_of(scope).arn("iam", f"role{self.naming.execution_path}*", region="")
 
 
 def _deploying_role(scope: IConstruct) -> str:
@@ -185,11 +180,6 @@ def _deploying_role(scope: IConstruct) -> str:
 
     https://docs.aws.amazon.com/cdk/v2/guide/bootstrapping-customizing.html
     """
-    stack = Stack.of(scope)
-    name = f"cdk-{stack.synthesizer.bootstrap_qualifier}-cfn-exec-role"
-    return stack.format_arn(
-        service="iam",
-        region="",
-        resource="role",
-        resource_name=f"{name}-{stack.account}-{stack.region}",
-    )
+    site = site_of(scope)
+    name = f"cdk-{site.qualifier}-cfn-exec-role-{site.account}-{site.region}"
+    return site.arn("iam", f"role/{name}", region="")

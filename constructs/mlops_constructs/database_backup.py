@@ -1,6 +1,6 @@
 """Backups of the metadata database in a vault of their own, and copies elsewhere."""
 
-from aws_cdk import Arn, ArnFormat, Duration, RemovalPolicy, Stack
+from aws_cdk import Arn, ArnFormat, Duration, RemovalPolicy
 from aws_cdk import aws_backup as backup
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_events as events
@@ -11,7 +11,8 @@ from constructs import Construct
 from mlops_constructs.acknowledgment import acknowledge
 from mlops_constructs.alarms import Alarms
 from mlops_constructs.metadata_database import MetadataDatabase
-from mlops_constructs.platform_role import PlatformRole
+from mlops_constructs.platform_role import PlatformRole, grant
+from mlops_constructs.sites import site_of
 
 DAILY = events.Schedule.cron(hour="17", minute="0")
 """When backups start, in UTC."""
@@ -103,7 +104,7 @@ class DatabaseBackup(Construct):
             "Role",
             assumed_by=iam.ServicePrincipal(
                 "backup.amazonaws.com",
-                conditions={"StringEquals": {"aws:SourceAccount": Stack.of(self).account}},
+                conditions={"StringEquals": {"aws:SourceAccount": site_of(self).account}},
             ),
             description="Makes and copies the database's snapshots",
         )
@@ -136,13 +137,8 @@ class DatabaseBackup(Construct):
 
         https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AWSBackupServiceRolePolicyForBackup.html
         """
-        stack = Stack.of(self)
-        snapshots = stack.format_arn(
-            service="rds",
-            resource="snapshot",
-            resource_name="awsbackup:*",
-            arn_format=ArnFormat.COLON_RESOURCE_NAME,
-        )
+        site = site_of(self)
+        snapshots = site.arn("rds", "snapshot:awsbackup:*")
         vaults = [self.vault.backup_vault_arn, *([copy_to] if copy_to else [])]
         grants = {
             (
@@ -157,8 +153,8 @@ class DatabaseBackup(Construct):
             ("kms:DescribeKey",): [key.key_arn],
         }
         for actions, resources in grants.items():
-            iam.Grant.add_to_principal(grantee=role, actions=list(actions), resource_arns=resources)
-        iam.Grant.add_to_principal(
+            grant(grantee=role, actions=actions, resource_arns=resources)
+        grant(
             grantee=role,
             actions=["kms:CreateGrant"],
             resource_arns=[key.key_arn],
@@ -170,8 +166,8 @@ class DatabaseBackup(Construct):
             f"AwsSolutions-IAM5[Resource::{snapshots}]",
         )
         account = Arn.split(copy_to, ArnFormat.COLON_RESOURCE_NAME).account if copy_to else None
-        if account and account != stack.account:
-            iam.Grant.add_to_principal(
+        if account and account != site.account:
+            grant(
                 grantee=role,
                 actions=["rds:ModifyDBSnapshotAttribute"],
                 resource_arns=[snapshots],
@@ -184,7 +180,7 @@ class DatabaseBackup(Construct):
         https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/share-encrypted-snapshot.html
         """
         through_rds = {
-            "StringEquals": {"kms:ViaService": f"rds.{Stack.of(self).region}.amazonaws.com"}
+            "StringEquals": {"kms:ViaService": f"rds.{site_of(self).region}.amazonaws.com"}
         }
         key.add_to_resource_policy(
             iam.PolicyStatement(

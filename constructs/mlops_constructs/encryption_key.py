@@ -1,9 +1,12 @@
 """A customer-managed key for one kind of thing: data at rest, or logs."""
 
-from aws_cdk import ArnFormat, RemovalPolicy, Stack
+from aws_cdk import RemovalPolicy
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
-from constructs import Construct
+from constructs import Construct, IConstruct
+
+from mlops_constructs.platform_role import grant
+from mlops_constructs.sites import site_of
 
 
 def grant_through(key: kms.IKey, grantee: iam.IGrantable, service: str, *actions: str) -> iam.Grant:
@@ -27,30 +30,25 @@ def grant_through(key: kms.IKey, grantee: iam.IGrantable, service: str, *actions
     --------
     >>> grant_through(key, role, "s3", "kms:Decrypt")  # doctest: +SKIP
     """
-    return iam.Grant.add_to_principal(
+    return grant(
         grantee=grantee,
-        actions=list(actions),
+        actions=actions,
         resource_arns=[key.key_arn],
         conditions={
-            "StringEquals": {"kms:ViaService": f"{service}.{Stack.of(key).region}.amazonaws.com"}
+            "StringEquals": {"kms:ViaService": f"{service}.{site_of(key).region}.amazonaws.com"}
         },
     )
 
 
-def from_alarms(stack: Stack) -> dict[str, dict[str, str]]:
-    """The condition that CloudWatch asks for an alarm of the account and region of `stack`.
+def from_alarms(scope: IConstruct) -> dict[str, dict[str, str]]:
+    """The condition that CloudWatch asks for an alarm of the account and region of `scope`.
 
     https://docs.aws.amazon.com/sns/latest/dg/sns-enable-encryption-for-topic.html
     """
-    alarms = stack.format_arn(
-        service="cloudwatch",
-        resource="alarm",
-        resource_name="*",
-        arn_format=ArnFormat.COLON_RESOURCE_NAME,
-    )
+    site = site_of(scope)
     return {
-        "StringEquals": {"aws:SourceAccount": stack.account},
-        "ArnLike": {"aws:SourceArn": alarms},
+        "StringEquals": {"aws:SourceAccount": site.account},
+        "ArnLike": {"aws:SourceArn": site.arn("cloudwatch", "alarm:*")},
     }
 
 
@@ -100,16 +98,11 @@ class EncryptionKey(Construct):
         The service asks for a policy on the key rather than for a grant:
         https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html
         """
-        stack = Stack.of(self)
-        log_groups = stack.format_arn(
-            service="logs",
-            resource="log-group",
-            resource_name="*",
-            arn_format=ArnFormat.COLON_RESOURCE_NAME,
-        )
+        site = site_of(self)
+        log_groups = site.arn("logs", "log-group:*")
         self.key.add_to_resource_policy(
             iam.PolicyStatement(
-                principals=[iam.ServicePrincipal(f"logs.{stack.region}.amazonaws.com")],
+                principals=[iam.ServicePrincipal(f"logs.{site.region}.amazonaws.com")],
                 actions=["kms:Encrypt", "kms:Decrypt", "kms:GenerateDataKey*", "kms:DescribeKey"],
                 resources=["*"],
                 conditions={"ArnLike": {"kms:EncryptionContext:aws:logs:arn": log_groups}},
@@ -127,6 +120,6 @@ class EncryptionKey(Construct):
                 principals=[iam.ServicePrincipal("cloudwatch.amazonaws.com")],
                 actions=["kms:Decrypt", "kms:GenerateDataKey"],
                 resources=["*"],
-                conditions=from_alarms(Stack.of(self)),
+                conditions=from_alarms(self),
             )
         )

@@ -3,12 +3,12 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from aws_cdk import ArnFormat, Stack
 from aws_cdk import aws_iam as iam
 
 from mlops_constructs.naming import Naming
 from mlops_constructs.sagemaker_in_vpc import CREATE_MODEL, deny_elsewhere, only_in
 from mlops_constructs.service_call import MANAGED_MLFLOW, S3, ServiceCall
+from mlops_constructs.sites import Site
 
 # The actions that know no resource: they ask about the caller, for a token, or for a password.
 # https://docs.aws.amazon.com/service-authorization/latest/reference/
@@ -67,8 +67,8 @@ class EndpointPolicies:
 
     Parameters
     ----------
-    stack
-        The stack that holds the endpoints.
+    site
+        Where the endpoints stand.
     naming
         What the names of the platform's resources start with.
     principals
@@ -77,7 +77,7 @@ class EndpointPolicies:
         Ids of the subnets that models may be placed in; any where there is none.
     """
 
-    stack: Stack
+    site: Site
     naming: Naming
     principals: Principals
     subnets: Sequence[str] = ()
@@ -111,7 +111,7 @@ class EndpointPolicies:
         return made
 
     def _on_own_resources(self, service: str, actions: list[str]) -> list[iam.PolicyStatement]:
-        resources = RESOURCES[service](self.stack, self.naming)
+        resources = RESOURCES[service](self.site, self.naming)
         where = self._owner(service)
         if service != "sagemaker.api":
             return [self._allow(actions, resources, where)]
@@ -130,9 +130,7 @@ class EndpointPolicies:
         if not calls:
             return []
         actions = sorted({action for call in calls for action in call.actions})
-        return [
-            self._allow(actions, bootstrap_resources(self.stack)[service], self._owner(service))
-        ]
+        return [self._allow(actions, bootstrap_resources(self.site)[service], self._owner(service))]
 
     def _owner(self, service: str) -> dict[str, str]:
         """Whose resource it has to be, where its name does not say so.
@@ -140,7 +138,7 @@ class EndpointPolicies:
         An address of S3 names no account, nor does a key of API Gateway: without this, a bucket
         of anybody's that is called like ours would do.
         """
-        return {"aws:ResourceAccount": self.stack.account} if service in UNOWNED else {}
+        return {"aws:ResourceAccount": self.site.account} if service in UNOWNED else {}
 
     def _allow(
         self, actions: list[str], resources: list[str], where: Mapping[str, str] | None = None
@@ -158,17 +156,17 @@ class EndpointPolicies:
         return iam.PolicyStatement(
             principals=[iam.AnyPrincipal()],
             actions=actions,
-            resources=RESOURCES["execute-api"](self.stack, self.naming),
+            resources=RESOURCES["execute-api"](self.site, self.naming),
         )
 
     def _layers_of_images(self) -> iam.PolicyStatement:
         # ECR keeps image layers in a bucket of its own and hands out links it signed itself.
         # https://docs.aws.amazon.com/AmazonECR/latest/userguide/vpc-endpoints.html
-        bucket = f"prod-{self.stack.region}-starport-layer-bucket"
+        bucket = f"prod-{self.site.region}-starport-layer-bucket"
         return iam.PolicyStatement(
             principals=[iam.AnyPrincipal()],
             actions=["s3:GetObject"],
-            resources=[f"arn:{self.stack.partition}:s3:::{bucket}/*"],
+            resources=[self.site.bucket_arn(f"{bucket}/*")],
         )
 
     def _neighbours(self, service: str) -> list[iam.PolicyStatement]:
@@ -186,61 +184,43 @@ class EndpointPolicies:
                 resources=["*"],
                 conditions={
                     "ArnLike": {"aws:PrincipalArn": list(self.principals.neighbours)},
-                    "StringEqualsIfExists": {"aws:ResourceAccount": self.stack.account},
+                    "StringEqualsIfExists": {"aws:ResourceAccount": self.site.account},
                 },
             )
         ]
 
 
-def _named(service: str, resource: str, separator: ArnFormat) -> Callable[[Stack, str], str]:
-    """A resource of the account and region, whose name is given later."""
-
-    def arn(stack: Stack, name: str) -> str:
-        return stack.format_arn(
-            service=service, resource=resource, resource_name=name, arn_format=separator
-        )
-
-    return arn
-
-
-_repository = _named("ecr", "repository", ArnFormat.SLASH_RESOURCE_NAME)
-_log_group = _named("logs", "log-group", ArnFormat.COLON_RESOURCE_NAME)
-_stack = _named("cloudformation", "stack", ArnFormat.SLASH_RESOURCE_NAME)
-_secret = _named("secretsmanager", "secret", ArnFormat.COLON_RESOURCE_NAME)
-
-Resources = Callable[[Stack, Naming], list[str]]
+Resources = Callable[[Site, Naming], list[str]]
 
 
 def _sagemaker(*kinds: str) -> Resources:
-    return lambda stack, naming: [
-        _named("sagemaker", kind, ArnFormat.SLASH_RESOURCE_NAME)(stack, naming.endpoint("*"))
-        for kind in kinds
+    return lambda site, naming: [
+        site.arn("sagemaker", f"{kind}/{naming.endpoint('*')}") for kind in kinds
     ]
 
 
 def _anything(service: str) -> Resources:
-    return lambda stack, _: [stack.format_arn(service=service, resource="*")]
+    return lambda site, _: [site.arn(service, "*")]
 
 
-def _repositories(stack: Stack, naming: Naming) -> list[str]:
-    return [_repository(stack, naming.repository("*"))]
+def _repositories(site: Site, naming: Naming) -> list[str]:
+    return [site.arn("ecr", f"repository/{naming.repository('*')}")]
 
 
-def _pipelines(stack: Stack, naming: Naming) -> list[str]:
+def _pipelines(site: Site, naming: Naming) -> list[str]:
     return [
-        stack.format_arn(service="codepipeline", resource=name)
-        for name in (naming.pipeline("*"), naming.platform_pipeline)
+        site.arn("codepipeline", name) for name in (naming.pipeline("*"), naming.platform_pipeline)
     ]
 
 
 RESOURCES: Mapping[str, Resources] = {
-    "apigateway": lambda stack, _: [
+    "apigateway": lambda site, _: [
         # Keys of APIs are numbered, and stand in no account's name.
         # https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonapigatewaymanagement.html
-        f"arn:{stack.partition}:apigateway:{stack.region}::/apikeys/*"
+        site.arn("apigateway", "/apikeys/*", account="")
     ],
-    "cloudformation": lambda stack, naming: [
-        _stack(stack, f"{naming.stack('*')}/*"),
+    "cloudformation": lambda site, naming: [
+        site.arn("cloudformation", f"stack/{naming.stack('*')}/*"),
     ],
     "codebuild": _anything("codebuild"),
     "codepipeline": _pipelines,
@@ -250,27 +230,19 @@ RESOURCES: Mapping[str, Resources] = {
     "execute-api": _anything("execute-api"),
     "glue": _anything("glue"),
     "kms": _anything("kms"),
-    "logs": lambda stack, _: [_log_group(stack, "*")],
+    "logs": lambda site, _: [site.arn("logs", "log-group:*")],
     "monitoring": _anything("cloudwatch"),
-    S3: lambda stack, naming: [
-        f"arn:{stack.partition}:s3:::{naming.prefix}-*",
-    ],
+    S3: lambda site, naming: [site.bucket_arn(f"{naming.prefix}-*")],
     "sagemaker.api": _sagemaker("endpoint", "endpoint-config", "model"),
     # AWS numbers Apps: their names stand in no ARN.
-    MANAGED_MLFLOW: lambda stack, _: [
-        stack.format_arn(service="sagemaker", resource="mlflow-app", resource_name="*")
-    ],
+    MANAGED_MLFLOW: lambda site, _: [site.arn("sagemaker", "mlflow-app/*")],
     "sagemaker.runtime": _sagemaker("endpoint", "inference-component"),
-    "secretsmanager": lambda stack, _: [_secret(stack, "*")],
+    "secretsmanager": lambda site, _: [site.arn("secretsmanager", "secret:*")],
     # Topics are named after their stack.
-    "sns": lambda stack, naming: [stack.format_arn(service="sns", resource=naming.stack("*"))],
+    "sns": lambda site, naming: [site.arn("sns", naming.stack("*"))],
     "ssm": _anything("ssm"),
     "states": _anything("states"),
-    "sts": lambda stack, naming: [
-        stack.format_arn(
-            service="iam", region="", resource="role", resource_name=f"{naming.iam_path[1:]}*"
-        )
-    ],
+    "sts": lambda site, naming: [site.arn("iam", f"role{naming.iam_path}*", region="")],
 }
 """What a request may be about, by the service: a pattern that names this account, mostly narrower.
 
@@ -278,40 +250,28 @@ RESOURCES: Mapping[str, Resources] = {
 """
 
 
-def bootstrap_resources(stack: Stack) -> Mapping[str, list[str]]:
-    """What `cdk bootstrap` made in the account and region of `stack`, by the service.
+def bootstrap_resources(site: Site) -> Mapping[str, list[str]]:
+    """What `cdk bootstrap` made in an account and region, by the service.
 
     https://docs.aws.amazon.com/cdk/v2/guide/bootstrapping-env.html
 
     Parameters
     ----------
-    stack
-        A stack that is deployed by it.
+    site
+        Where stacks are deployed by it.
 
     Examples
     --------
-    >>> bootstrap_resources(stack)["s3"]  # doctest: +SKIP
+    >>> bootstrap_resources(site)["s3"]  # doctest: +SKIP
     ['arn:aws:s3:::cdk-hnb659fds-assets-111111111111-eu-west-1', ...]
     """
-    start = f"cdk-{stack.synthesizer.bootstrap_qualifier}"
-    end = f"{stack.account}-{stack.region}"
-    bucket = f"arn:{stack.partition}:s3:::{start}-assets-{end}"
+    start = f"cdk-{site.qualifier}"
+    end = f"{site.account}-{site.region}"
+    bucket = site.bucket_arn(f"{start}-assets-{end}")
     return {
         "s3": [bucket, f"{bucket}/*"],
-        "ssm": [
-            stack.format_arn(
-                service="ssm",
-                resource="parameter",
-                resource_name=f"cdk-bootstrap/{stack.synthesizer.bootstrap_qualifier}/version",
-            )
-        ],
+        "ssm": [site.arn("ssm", f"parameter/cdk-bootstrap/{site.qualifier}/version")],
         "sts": [
-            stack.format_arn(
-                service="iam",
-                region="",
-                resource="role",
-                resource_name=f"{start}-{kind}-role-{end}",
-            )
-            for kind in DEPLOYING
+            site.arn("iam", f"role/{start}-{kind}-role-{end}", region="") for kind in DEPLOYING
         ],
     }

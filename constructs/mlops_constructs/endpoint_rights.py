@@ -1,6 +1,5 @@
 """What endpoints and jobs of SageMaker act as, who may ask endpoints, and who may deploy some."""
 
-from aws_cdk import Stack
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
@@ -8,9 +7,10 @@ from constructs import Construct, IConstruct
 
 from mlops_constructs.acknowledgment import acknowledge_grant
 from mlops_constructs.naming import Naming
-from mlops_constructs.platform_role import PlatformRole
+from mlops_constructs.platform_role import PlatformRole, grant
 from mlops_constructs.private_network import PrivateNetwork
 from mlops_constructs.sagemaker_in_vpc import CREATE_MODEL, deny_elsewhere, only_in
+from mlops_constructs.sites import site_of
 
 KINDS = ("endpoint", "endpoint-config", "model")
 """What an endpoint consists of, as SageMaker's ARNs name it."""
@@ -52,7 +52,7 @@ def execution_role(
         path=path or naming.execution_path,
         assumed_by=iam.ServicePrincipal(
             "sagemaker.amazonaws.com",
-            conditions={"StringEquals": {"aws:SourceAccount": Stack.of(scope).account}},
+            conditions={"StringEquals": {"aws:SourceAccount": site_of(scope).account}},
         ),
         description=description,
     )
@@ -85,7 +85,7 @@ def grant_invoke(grantee: iam.IGrantable, scope: IConstruct, endpoint: str) -> i
     endpoint
         The name.
     """
-    return iam.Grant.add_to_principal(
+    return grant(
         grantee=grantee,
         actions=["sagemaker:InvokeEndpoint"],
         resource_arns=[sagemaker_arn(scope, "endpoint", endpoint)],
@@ -116,7 +116,7 @@ def grant_on_any(grantee: iam.IRole, naming: Naming, kind: str, action: str) -> 
         "One API serves the endpoints of the environment, those to come too.",
         f"AwsSolutions-IAM5[Resource::{arn}]",
     )
-    return iam.Grant.add_to_principal(grantee=grantee, actions=[action], resource_arns=[arn])
+    return grant(grantee=grantee, actions=[action], resource_arns=[arn])
 
 
 def grant_manage(
@@ -148,13 +148,13 @@ def grant_manage(
         The execution role of the models, the only one that `grantee` may pass.
     """
     arns = {kind: sagemaker_arn(grantee, kind, naming.endpoint("*")) for kind in KINDS}
-    create_model = iam.Grant.add_to_principal(
+    create_model = grant(
         grantee=grantee,
         actions=[CREATE_MODEL],
         resource_arns=[arns["model"]],
         conditions={
             **only_in(
-                [subnet.subnet_id for subnet in network.vpc.isolated_subnets],
+                network.subnet_ids,
                 [group.security_group_id],
             ),
             "Bool": {"sagemaker:NetworkIsolation": "true"},
@@ -163,18 +163,18 @@ def grant_manage(
     for statement in deny_elsewhere():
         grantee.add_to_principal_policy(statement)
     # A model from outside of the prefix could stand in any network, and act as any role.
-    create_config = iam.Grant.add_to_principal(
+    create_config = grant(
         grantee=grantee,
         actions=[_CREATE_CONFIG],
         resource_arns=[arns["endpoint-config"]],
         conditions={"ArnLike": {"sagemaker:ModelArn": arns["model"]}},
     )
-    manage = iam.Grant.add_to_principal(
+    manage = grant(
         grantee=grantee,
-        actions=list(_MANAGE_ENDPOINT),
+        actions=_MANAGE_ENDPOINT,
         resource_arns=list(arns.values()),
     )
-    pass_role = iam.Grant.add_to_principal(
+    pass_role = grant(
         grantee=grantee,
         actions=["iam:PassRole"],
         resource_arns=[role.role_arn],
@@ -200,4 +200,4 @@ def sagemaker_arn(scope: IConstruct, kind: str, name: str) -> str:
     name
         The name.
     """
-    return Stack.of(scope).format_arn(service="sagemaker", resource=kind, resource_name=name)
+    return site_of(scope).arn("sagemaker", f"{kind}/{name}")

@@ -1,6 +1,6 @@
 """A repository for one image, whose tags never move and whose images are named by digest."""
 
-from aws_cdk import RemovalPolicy, Stack
+from aws_cdk import RemovalPolicy
 from aws_cdk import aws_ecr as ecr
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
@@ -8,6 +8,8 @@ from constructs import Construct
 
 from mlops_constructs.acknowledgment import acknowledge_grant
 from mlops_constructs.naming import Naming
+from mlops_constructs.platform_role import grant
+from mlops_constructs.sites import site_of
 
 COPY = ("ecr:BatchGetImage", "ecr:DescribeImages", "ecr:GetDownloadUrlForLayer")
 """What copying an image to another registry takes of this one: its manifest, tags and layers."""
@@ -90,9 +92,9 @@ class ImageRepository(Construct):
 
     def grant_copy(self, grantee: iam.IGrantable) -> iam.Grant:
         """Let `grantee` read images by ECR's own API, which asks for no token."""
-        return iam.Grant.add_to_principal(
+        return grant(
             grantee=grantee,
-            actions=list(COPY),
+            actions=COPY,
             resource_arns=[self.repository.repository_arn],
         )
 
@@ -113,7 +115,7 @@ class ImageRepository(Construct):
                 principals=[iam.ServicePrincipal("codebuild.amazonaws.com")],
                 actions=list(LAYERS),
                 conditions={
-                    "StringEquals": {"aws:SourceAccount": Stack.of(self).account},
+                    "StringEquals": {"aws:SourceAccount": site_of(self).account},
                     "ArnLike": {"aws:SourceArn": project},
                 },
             )
@@ -129,17 +131,15 @@ class ImageRepository(Construct):
         ECR uses the key with a grant of its own, so that nobody needs rights on it:
         https://docs.aws.amazon.com/AmazonECR/latest/userguide/encryption-at-rest.html
         """
-        token = iam.Grant.add_to_principal(
-            grantee=grantee, actions=["ecr:GetAuthorizationToken"], resource_arns=["*"]
-        )
+        token = grant(grantee=grantee, actions=["ecr:GetAuthorizationToken"], resource_arns=["*"])
         acknowledge_grant(
             grantee,
             "A token for ECR names no repository; pulling and pushing do.",
             "AwsSolutions-IAM5[Resource::*]",
         )
-        images = iam.Grant.add_to_principal(
+        images = grant(
             grantee=grantee,
-            actions=list(actions),
+            actions=actions,
             resource_arns=[self.repository.repository_arn],
         )
         return token.combine(images)

@@ -1,6 +1,5 @@
 """The one private API in front of every endpoint."""
 
-from aws_cdk import Stack
 from aws_cdk import aws_apigateway as apigateway
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
@@ -14,6 +13,7 @@ from mlops_constructs.naming import Naming
 from mlops_constructs.platform_role import PlatformRole
 from mlops_constructs.private_api import limit_faults, private_api
 from mlops_constructs.service_call import ServiceCall
+from mlops_constructs.sites import site_of
 
 BINARY = ("application/octet-stream", "application/vnd.apache.parquet", "application/x-npy")
 """Content types whose bytes are passed on as they are; any other body is text.
@@ -157,14 +157,13 @@ class InferenceApi(Construct):
 
         https://docs.aws.amazon.com/apigateway/latest/developerguide/set-up-logging.html
         """
-        stack = Stack.of(self)
         role = PlatformRole(
             self,
             "LogsRole",
             assumed_by=iam.ServicePrincipal("apigateway.amazonaws.com"),
             description="Lets API Gateway write its logs",
         )
-        every_log = stack.format_arn(service="logs", resource="*")
+        every_log = site_of(self).arn("logs", "*")
         acknowledge(
             role,
             "The setting serves every API of the account and region, whatever its logs are called.",

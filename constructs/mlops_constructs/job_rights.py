@@ -2,12 +2,13 @@
 
 from typing import Literal
 
-from aws_cdk import ArnFormat, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 
 from mlops_constructs.acknowledgment import acknowledge_grant
 from mlops_constructs.encryption_key import grant_through
+from mlops_constructs.platform_role import grant
+from mlops_constructs.sites import site_of
 from mlops_constructs.volume_key import grant_volumes, volume_key
 
 Kind = Literal["ProcessingJobs", "TransformJobs"]
@@ -27,14 +28,9 @@ def grant_job_logs(role: iam.IRole, kind: Kind) -> iam.Grant:
     kind
         The kind of job.
     """
-    group = Stack.of(role).format_arn(
-        service="logs",
-        resource="log-group",
-        resource_name=f"/aws/sagemaker/{kind}",
-        arn_format=ArnFormat.COLON_RESOURCE_NAME,
-    )
+    group = site_of(role).arn("logs", f"log-group:/aws/sagemaker/{kind}")
     streams = f"{group}:log-stream:*"
-    granted = iam.Grant.add_to_principal(
+    granted = grant(
         grantee=role,
         actions=[
             "logs:CreateLogGroup",

@@ -8,6 +8,7 @@ from constructs import Construct
 from mlops_constructs.artifact_store import ArtifactStore
 from mlops_constructs.endpoint_rights import execution_role
 from mlops_constructs.naming import MODELS_PREFIX, Naming
+from mlops_constructs.platform_role import grant
 from mlops_constructs.private_network import PrivateNetwork
 from mlops_constructs.service_call import MANAGED_MLFLOW, S3, ServiceCall
 
@@ -123,7 +124,7 @@ class ManagedTracking(Construct):
 
         https://docs.aws.amazon.com/sagemaker/latest/dg/mlflow-private-link-restrict.html
         """
-        call = iam.Grant.add_to_principal(
+        call = grant(
             grantee=grantee,
             actions=[CALL],
             resource_arns=[self.arn],

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from aws_cdk import ArnFormat, Duration, RemovalPolicy, Stack
+from aws_cdk import Duration, RemovalPolicy
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
@@ -16,7 +16,8 @@ from mlops_constructs.encryption_key import grant_through
 from mlops_constructs.faults import Fault, raise_faults
 from mlops_constructs.log_settings import LogSettings
 from mlops_constructs.naming import Naming
-from mlops_constructs.platform_role import PlatformRole
+from mlops_constructs.platform_role import PlatformRole, grant
+from mlops_constructs.sites import site_of
 
 PORT = 3307
 """Not MySQL's own port, which scanners try first (cdk-nag AwsSolutions-RDS11)."""
@@ -190,29 +191,24 @@ class MetadataDatabase(Construct):
 
         https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_Monitoring.OS.Enabling.html
         """
-        stack = Stack.of(self)
+        site = site_of(self)
         role = PlatformRole(
             self,
             "MonitoringRole",
             assumed_by=iam.ServicePrincipal(
                 "monitoring.rds.amazonaws.com",
-                conditions={"StringEquals": {"aws:SourceAccount": stack.account}},
+                conditions={"StringEquals": {"aws:SourceAccount": site.account}},
             ),
             description="Writes what RDS measures of the database's operating system",
         )
-        measures = stack.format_arn(
-            service="logs",
-            resource="log-group",
-            resource_name="RDSOSMetrics",
-            arn_format=ArnFormat.COLON_RESOURCE_NAME,
-        )
+        measures = site.arn("logs", "log-group:RDSOSMetrics")
         streams = f"{measures}:log-stream:*"
-        iam.Grant.add_to_principal(
+        grant(
             grantee=role,
             actions=["logs:CreateLogGroup", "logs:PutRetentionPolicy"],
             resource_arns=[measures, f"{measures}:*"],
         )
-        iam.Grant.add_to_principal(
+        grant(
             grantee=role,
             actions=[
                 "logs:CreateLogStream",
@@ -268,7 +264,7 @@ class MetadataDatabase(Construct):
 
         https://docs.aws.amazon.com/secretsmanager/latest/userguide/rotating-secrets-required-permissions-function.html
         """
-        rotate = iam.Grant.add_to_principal(
+        rotate = grant(
             grantee=grantee,
             actions=[
                 "secretsmanager:DescribeSecret",
@@ -278,7 +274,7 @@ class MetadataDatabase(Construct):
             ],
             resource_arns=[self.secret.secret_arn, self.master_secret.secret_arn],
         )
-        generate = iam.Grant.add_to_principal(
+        generate = grant(
             grantee=grantee, actions=["secretsmanager:GetRandomPassword"], resource_arns=["*"]
         )
         acknowledge_grant(
@@ -292,7 +288,7 @@ class MetadataDatabase(Construct):
         return rotate.combine(generate).combine(use_key)
 
     def _grant_read(self, grantee: iam.IGrantable, secret: secretsmanager.ISecret) -> iam.Grant:
-        read = iam.Grant.add_to_principal(
+        read = grant(
             grantee=grantee,
             actions=["secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret"],
             resource_arns=[secret.secret_arn],

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from aws_cdk import Stack
 from aws_cdk import aws_ecr as ecr
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_sagemaker as sagemaker
@@ -16,6 +15,8 @@ from mlops_constructs.aws_images import FRAMEWORKS, AwsImage
 from mlops_constructs.container_settings import ARCHIVE, DIGEST_VARIABLE, ContainerSettings
 from mlops_constructs.faults import Fault
 from mlops_constructs.image_repository import LAYERS
+from mlops_constructs.platform_role import grant
+from mlops_constructs.sites import site_of
 
 
 @dataclass(frozen=True)
@@ -100,20 +101,13 @@ class ModelContainer(ContainerSettings):
         )
         if isinstance(self.image, OwnImage):
             return self.image.repository.grant_pull(grantee)
-        stack = Stack.of(scope)
+        site = site_of(scope)
         known = FRAMEWORKS[self.image.framework]
-        token = iam.Grant.add_to_principal(
-            grantee=grantee, actions=["ecr:GetAuthorizationToken"], resource_arns=["*"]
+        token = grant(grantee=grantee, actions=["ecr:GetAuthorizationToken"], resource_arns=["*"])
+        repository = site.arn(
+            "ecr", f"repository/{known.repository}", account=known.accounts[site.region]
         )
-        repository = stack.format_arn(
-            service="ecr",
-            account=known.accounts[stack.region],
-            resource="repository",
-            resource_name=known.repository,
-        )
-        layers = iam.Grant.add_to_principal(
-            grantee=grantee, actions=list(LAYERS), resource_arns=[repository]
-        )
+        layers = grant(grantee=grantee, actions=LAYERS, resource_arns=[repository])
         return token.combine(layers)
 
     def definition(
@@ -133,7 +127,7 @@ class ModelContainer(ContainerSettings):
         image = self.image
         return sagemaker.CfnModel.ContainerDefinitionProperty(
             image=(
-                image.address(Stack.of(scope).region, instance_type)
+                image.address(site_of(scope).region, instance_type)
                 if isinstance(image, AwsImage)
                 else image.repository.repository_uri_for_digest(image.digest)
             ),
@@ -155,7 +149,7 @@ class ModelContainer(ContainerSettings):
             What it runs on.
         """
         if isinstance(self.image, AwsImage):
-            yield from self.image.faults(f"{path}.image", Stack.of(scope).region, instance_type)
+            yield from self.image.faults(f"{path}.image", site_of(scope).region, instance_type)
 
     def faults(self, path: str) -> Iterator[Fault]:
         """What is wrong with the container, its files too.

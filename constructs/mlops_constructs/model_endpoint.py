@@ -168,7 +168,7 @@ class ModelEndpoint(Construct):
                 instance_type=variant.instance_type,
                 role=self.role,
                 artifacts=artifacts,
-                subnets=[subnet.subnet_id for subnet in network.vpc.isolated_subnets],
+                subnets=network.subnet_ids,
                 group=group,
             )
             for variant in variants

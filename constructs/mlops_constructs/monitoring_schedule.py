@@ -3,10 +3,9 @@
 from collections.abc import Mapping
 from typing import Any
 
-from aws_cdk import Duration, Stack
+from aws_cdk import Duration
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_events as events
-from aws_cdk import aws_iam as iam
 from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
 
@@ -29,8 +28,10 @@ from mlops_constructs.monitoring_job import (
     ModelQuality,
 )
 from mlops_constructs.naming import Naming
+from mlops_constructs.platform_role import grant
 from mlops_constructs.private_network import PrivateNetwork
 from mlops_constructs.service_call import S3, ServiceCall
+from mlops_constructs.sites import site_of
 from mlops_constructs.volume_key import volume_key
 
 MONITORING_PREFIX = "monitoring/"
@@ -125,7 +126,7 @@ class MonitoringSchedule(Construct):
         kind: str = "realtime",
     ) -> None:
         super().__init__(scope, construct_id)
-        region = Stack.of(self).region
+        region = site_of(self).region
         faults = [*quality.faults(capture.plan, kind), *region_faults("monitoring", region)]
         raise_faults(self.node.path, faults)
         network.require(self, self.CALLS)
@@ -147,7 +148,7 @@ class MonitoringSchedule(Construct):
                 "enableInterContainerTrafficEncryption": True,
                 "enableNetworkIsolation": True,
                 "vpcConfig": {
-                    "subnets": [subnet.subnet_id for subnet in network.vpc.isolated_subnets],
+                    "subnets": network.subnet_ids,
                     "securityGroupIds": [group.security_group_id],
                 },
             }
@@ -198,7 +199,7 @@ class MonitoringSchedule(Construct):
             ],
         }
         application = {
-            "imageUri": monitor_image(Stack.of(self).region),
+            "imageUri": monitor_image(site_of(self).region),
             "environment": {"publish_cloudwatch_metrics": "Enabled"},
         }
         captured: dict[str, Any] = {"endpointName": self._endpoint, "localPath": _INPUT}
@@ -252,7 +253,7 @@ class MonitoringSchedule(Construct):
 
         https://docs.aws.amazon.com/sagemaker/latest/dg/sagemaker-roles.html
         """
-        stack = Stack.of(self)
+        site = site_of(self)
         self._artifacts.grant_read(self.role, captured)
         self._artifacts.grant_read(self.role, self._quality.baseline)
         self._artifacts.grant_write(self.role, self._reports)
@@ -263,7 +264,7 @@ class MonitoringSchedule(Construct):
         network.grant_attach(self.role, lend=True)
         grant_job_logs(self.role, "ProcessingJobs")
         grant_job_key(self.role, self._artifacts.key, self._quality.instance)
-        iam.Grant.add_to_principal(
+        grant(
             grantee=self.role,
             actions=[
                 "ecr:BatchCheckLayerAvailability",
@@ -271,18 +272,11 @@ class MonitoringSchedule(Construct):
                 "ecr:GetDownloadUrlForLayer",
             ],
             resource_arns=[
-                stack.format_arn(
-                    service="ecr",
-                    account=ACCOUNTS[stack.region],
-                    resource="repository",
-                    resource_name=REPOSITORY,
-                )
+                site.arn("ecr", f"repository/{REPOSITORY}", account=ACCOUNTS[site.region])
             ],
         )
-        iam.Grant.add_to_principal(
-            grantee=self.role, actions=["ecr:GetAuthorizationToken"], resource_arns=["*"]
-        )
-        iam.Grant.add_to_principal(
+        grant(grantee=self.role, actions=["ecr:GetAuthorizationToken"], resource_arns=["*"])
+        grant(
             grantee=self.role,
             actions=["cloudwatch:PutMetricData"],
             resource_arns=["*"],

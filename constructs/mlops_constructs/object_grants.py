@@ -8,6 +8,7 @@ from aws_cdk import aws_kms as kms
 
 from mlops_constructs.acknowledgment import acknowledge_grant
 from mlops_constructs.encryption_key import grant_through
+from mlops_constructs.platform_role import grant
 
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html
 DECRYPT = ("kms:Decrypt",)
@@ -77,7 +78,7 @@ class ObjectGrants:
         key_actions
             What S3 does with the bucket's key for that.
         """
-        objects = iam.Grant.add_to_principal(
-            grantee=grantee, actions=list(actions), resource_arns=[f"{self.bucket_arn}/{key}"]
+        objects = grant(
+            grantee=grantee, actions=actions, resource_arns=[f"{self.bucket_arn}/{key}"]
         )
         return objects.combine(grant_through(self.key, grantee, "s3", *key_actions))

@@ -3,15 +3,15 @@
 import json
 from collections.abc import Mapping
 
-from aws_cdk import Stack
 from aws_cdk import aws_events as events
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
 from mlops_constructs.pipeline_parts import plain
-from mlops_constructs.platform_role import PlatformRole
+from mlops_constructs.platform_role import PlatformRole, grant
 from mlops_constructs.release_builds import STEPS, ReleaseBuilds
 from mlops_constructs.release_store import ReleaseStore
+from mlops_constructs.sites import site_of
 from mlops_constructs.undelivered_events import UndeliveredEvents
 
 UNHAPPY = ("FAILED", "CANCELED", "STOPPED", "SUPERSEDED")
@@ -187,16 +187,16 @@ class PipelineEvents:
             "StartRole",
             assumed_by=iam.ServicePrincipal(
                 "events.amazonaws.com",
-                conditions={"StringEquals": {"aws:SourceAccount": Stack.of(self._scope).account}},
+                conditions={"StringEquals": {"aws:SourceAccount": site_of(self._scope).account}},
             ),
             description=description,
         )
-        iam.Grant.add_to_principal(
+        grant(
             grantee=role,
             actions=["codepipeline:StartPipelineExecution"],
             resource_arns=[pipelines],
         )
-        iam.Grant.add_to_principal(
+        grant(
             grantee=role,
             actions=["codebuild:StartBuild"],
             resource_arns=[self._project(self._closes)],

@@ -4,7 +4,6 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from aws_cdk import Stack
 from aws_cdk import aws_codepipeline as codepipeline
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
@@ -13,9 +12,10 @@ from constructs import Construct
 
 from mlops_constructs.encryption_key import grant_through
 from mlops_constructs.naming import Naming
-from mlops_constructs.platform_role import PlatformRole
+from mlops_constructs.platform_role import PlatformRole, grant
 from mlops_constructs.release_builds import STEPS, ReleaseBuilds
 from mlops_constructs.release_store import ReleaseStore
+from mlops_constructs.sites import site_of
 
 Action = codepipeline.CfnPipeline.ActionDeclarationProperty
 Stage = codepipeline.CfnPipeline.StageDeclarationProperty
@@ -214,7 +214,7 @@ class PipelineParts:
             assumed_by=iam.ServicePrincipal(
                 "codepipeline.amazonaws.com",
                 conditions={
-                    "StringEquals": {"aws:SourceAccount": Stack.of(scope).account},
+                    "StringEquals": {"aws:SourceAccount": site_of(scope).account},
                     "ArnLike": {"aws:SourceArn": pipelines},
                 },
             ),
@@ -222,15 +222,13 @@ class PipelineParts:
             path=self.naming.pipelines_path,
         )
         self.store.grant_pipeline(role, source, artifacts)
-        iam.Grant.add_to_principal(
+        grant(
             grantee=role,
             actions=["codebuild:BatchGetBuilds", "codebuild:StartBuild"],
             resource_arns=[self.builds.projects[name].attr_arn for name in projects],
         )
         if self.topic:
-            iam.Grant.add_to_principal(
-                grantee=role, actions=["sns:Publish"], resource_arns=[self.topic.topic_arn]
-            )
+            grant(grantee=role, actions=["sns:Publish"], resource_arns=[self.topic.topic_arn])
             grant_through(self.key, role, "sns", "kms:Decrypt", "kms:GenerateDataKey")
         return role
 

@@ -1,6 +1,5 @@
 """The pipeline that changes the platform itself, and the events that start and end it."""
 
-from aws_cdk import Stack
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sns as sns
 from constructs import Construct
@@ -11,6 +10,7 @@ from mlops_constructs.pipeline_parts import PipelineParts
 from mlops_constructs.release_builds import DEPLOY, INSPECT, ReleaseBuilds
 from mlops_constructs.release_rights import INSPECTED, PROPOSAL
 from mlops_constructs.release_store import PROPOSED, ReleaseStore
+from mlops_constructs.sites import site_of
 from mlops_constructs.undelivered_events import UndeliveredEvents
 
 SOURCE = "Source"
@@ -76,7 +76,7 @@ class PlatformPipeline(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         name = naming.platform_pipeline
-        arn = Stack.of(self).format_arn(service="codepipeline", resource=name)
+        arn = site_of(self).arn("codepipeline", name)
         parts = PipelineParts(naming, builds, store, key, topic if approve else None)
         self.role = parts.role(
             self,

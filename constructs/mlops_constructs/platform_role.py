@@ -1,5 +1,8 @@
 """A role whose rights are one customer-managed policy."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from aws_cdk import aws_iam as iam
 from constructs import Construct
 
@@ -52,6 +55,15 @@ class PlatformRole(iam.Role):
         self._description = description
         self._policy: iam.ManagedPolicy | None = None
 
+    @property
+    def policy(self) -> iam.ManagedPolicy:
+        """What it is granted. A role without a grant has none: IAM takes no empty policy."""
+        if self._policy is None:
+            self._policy = iam.ManagedPolicy(
+                self, "Policy", description=self._description, roles=[self]
+            )
+        return self._policy
+
     def add_to_principal_policy(
         self, statement: iam.PolicyStatement
     ) -> iam.AddToPrincipalPolicyResult:
@@ -62,9 +74,41 @@ class PlatformRole(iam.Role):
         statement
             The statement.
         """
-        if self._policy is None:
-            self._policy = iam.ManagedPolicy(
-                self, "Policy", description=self._description, roles=[self]
-            )
-        self._policy.add_statements(statement)
-        return iam.AddToPrincipalPolicyResult(statement_added=True, policy_dependable=self._policy)
+        self.policy.add_statements(statement)
+        return iam.AddToPrincipalPolicyResult(statement_added=True, policy_dependable=self.policy)
+
+
+def grant(
+    *,
+    grantee: iam.IGrantable,
+    actions: Sequence[str],
+    resource_arns: Sequence[str],
+    conditions: Mapping[str, Any] | None = None,
+) -> iam.Grant:
+    """Let `grantee` do `actions` with some resources.
+
+    What a `PlatformRole` is granted is given to its policy at once. On the way by the role, the
+    CDK would ask Python for each statement.
+
+    Parameters
+    ----------
+    grantee
+        Who does it.
+    actions
+        What is done.
+    resource_arns
+        What it is done with.
+    conditions
+        When it may be done.
+
+    Examples
+    --------
+    >>> grant(grantee=role, actions=["sns:Publish"],  # doctest: +SKIP
+    ...       resource_arns=[topic.topic_arn])
+    """
+    return iam.Grant.add_to_principal(
+        grantee=grantee.policy if isinstance(grantee, PlatformRole) else grantee,
+        actions=list(actions),
+        resource_arns=list(resource_arns),
+        conditions=conditions,
+    )

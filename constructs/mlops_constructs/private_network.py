@@ -4,7 +4,6 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from aws_cdk import Stack
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from constructs import Construct
@@ -13,8 +12,10 @@ from mlops_constructs.acknowledgment import acknowledge_grant
 from mlops_constructs.endpoint_policies import RESOURCES, EndpointPolicies, Principals
 from mlops_constructs.faults import Fault, raise_faults
 from mlops_constructs.naming import Naming
+from mlops_constructs.platform_role import grant
 from mlops_constructs.service_call import S3, ServiceCall, endpoint_prefix
 from mlops_constructs.shared_endpoints import SharedEndpoints
+from mlops_constructs.sites import site_of
 
 LENDING = ("ec2:CreateNetworkInterfacePermission", "ec2:DeleteNetworkInterfacePermission")
 """What lending a network interface to another account takes."""
@@ -54,6 +55,8 @@ class PrivateNetwork(Construct):
     ----------
     vpc : aws_cdk.aws_ec2.IVpc
         The VPC.
+    subnet_ids : list of str
+        Ids of its isolated subnets.
     endpoints : dict of str to aws_cdk.aws_ec2.IVpcEndpoint
         The endpoint of each service that is called: S3's gateway and shared ones too.
     clients : aws_cdk.aws_ec2.ISecurityGroup
@@ -89,6 +92,8 @@ class PrivateNetwork(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         self.vpc = vpc
+        self._subnets = vpc.isolated_subnets
+        self.subnet_ids = [subnet.subnet_id for subnet in self._subnets]
         self._shared = shared or SharedEndpoints()
         by_service = _by_service(calls)
         raise_faults(self.node.path, _faults(by_service, self._shared))
@@ -98,9 +103,7 @@ class PrivateNetwork(Construct):
         self.callers = [self.clients, *callers]
         for caller in self.callers:
             self.connect_to_aws(caller)
-        policies = EndpointPolicies(
-            Stack.of(self), naming, principals, [subnet.subnet_id for subnet in self._subnets]
-        )
+        policies = EndpointPolicies(site_of(self), naming, principals, self.subnet_ids)
         self.endpoints = {
             service: self._shared_endpoint(service)
             if service in self._shared.services
@@ -203,9 +206,8 @@ class PrivateNetwork(Construct):
         lend
             Whether the service lends the interfaces to an account of its own, as SageMaker does.
         """
-        stack = Stack.of(self)
-        anything_here = stack.format_arn(service="ec2", resource="*", resource_name="*")
-        create = iam.Grant.add_to_principal(
+        anything_here = site_of(self).arn("ec2", "*/*")
+        create = grant(
             grantee=grantee,
             actions=[
                 "ec2:CreateNetworkInterface",
@@ -216,7 +218,7 @@ class PrivateNetwork(Construct):
             ],
             resource_arns=[anything_here],
         )
-        describe = iam.Grant.add_to_principal(
+        describe = grant(
             grantee=grantee,
             actions=[
                 "ec2:DescribeDhcpOptions",
@@ -234,10 +236,6 @@ class PrivateNetwork(Construct):
             f"AwsSolutions-IAM5[Resource::{anything_here}]",
         )
         return create.combine(describe)
-
-    @property
-    def _subnets(self) -> list[ec2.ISubnet]:
-        return self.vpc.isolated_subnets
 
     def _shared_endpoint(self, service: str) -> ec2.IVpcEndpoint:
         endpoint_id, construct_id = (

@@ -11,6 +11,7 @@ from mlops_constructs.image_repository import ImageRepository
 from mlops_constructs.naming import MODELS_PREFIX, Naming
 from mlops_constructs.platform_role import PlatformRole
 from mlops_constructs.release_store import RECORDS, ReleaseStore
+from mlops_constructs.sites import site_of
 
 
 class PromotionReader(Construct):
@@ -92,9 +93,5 @@ class PromotionReader(Construct):
         target
             As the role's.
         """
-        return stack.format_arn(
-            service="iam",
-            region="",
-            resource="role",
-            resource_name=f"{naming.iam_path[1:]}{naming.promotion(target)}",
-        )
+        name = f"{naming.iam_path}{naming.promotion(target)}"
+        return site_of(stack).arn("iam", f"role{name}", region="")

@@ -7,7 +7,6 @@ from aws_cdk import Duration, RemovalPolicy
 from aws_cdk import aws_apigateway as apigateway
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_events as events
-from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_secretsmanager as secretsmanager
@@ -21,6 +20,7 @@ from mlops_constructs.followed_aliases import LONGEST, size, spelled
 from mlops_constructs.function_in_vpc import function_in_vpc
 from mlops_constructs.log_settings import LogSettings
 from mlops_constructs.naming import Naming
+from mlops_constructs.platform_role import grant
 from mlops_constructs.private_api import limit_faults, private_api
 from mlops_constructs.private_network import PrivateNetwork
 from mlops_constructs.release_store import ATTEMPTS, DELIVERIES, PROMOTIONS, ReleaseStore
@@ -225,7 +225,7 @@ class PromotionReceiver(Construct):
     def _grant(self, store: ReleaseStore, key: kms.IKey, login: secretsmanager.ISecret) -> None:
         store.grant_read_write(self.function, PROMOTIONS, DELIVERIES)
         store.grant_read(self.function, ATTEMPTS)
-        iam.Grant.add_to_principal(
+        grant(
             grantee=self.function,
             actions=["secretsmanager:GetSecretValue"],
             resource_arns=[login.secret_arn, self.secret.secret_arn],

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 
-from aws_cdk import Stack
 from aws_cdk import aws_codebuild as codebuild
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_ecr as ecr
@@ -17,6 +16,7 @@ from mlops_constructs.platform_role import PlatformRole
 from mlops_constructs.private_network import PrivateNetwork
 from mlops_constructs.release_rights import CALLS, ReleaseRights, ReleaseTools
 from mlops_constructs.release_store import APP, ReleaseStore
+from mlops_constructs.sites import site_of
 from mlops_constructs.tracking_task import PORT
 
 BUILDSPEC = "releasing/buildspec.yaml"
@@ -123,7 +123,7 @@ class ReleaseBuilds(Construct):
             tools.tracking, ec2.Port.tcp(PORT), "Reads aliases, writes tags"
         )
         self.roles = {name: self._role(name) for name in PROJECTS}
-        rights = ReleaseRights(Stack.of(self), naming, store, key, tools)
+        rights = ReleaseRights(site_of(self), naming, store, key, tools)
         for role in self.roles.values():
             rights.grant_build(role)
         for name in (PREPARE, DEPLOY):
@@ -176,7 +176,7 @@ class ReleaseBuilds(Construct):
             ),
             vpc_config=of.VpcConfigProperty(
                 vpc_id=self._network.vpc.vpc_id,
-                subnets=[subnet.subnet_id for subnet in self._network.vpc.isolated_subnets],
+                subnets=self._network.subnet_ids,
                 security_group_ids=[self._group.security_group_id],
             ),
             timeout_in_minutes=MINUTES,
@@ -205,10 +205,7 @@ class ReleaseBuilds(Construct):
 
     def _role(self, name: str) -> PlatformRole:
         """A role that runs in the network and writes its log."""
-        stack = Stack.of(self)
-        project = stack.format_arn(
-            service="codebuild", resource="project", resource_name=self._naming.build(name)
-        )
+        site = site_of(self)
         role = PlatformRole(
             self,
             f"{name.title()}Role",
@@ -217,8 +214,10 @@ class ReleaseBuilds(Construct):
                 "codebuild.amazonaws.com",
                 conditions={
                     "StringEquals": {
-                        "aws:SourceAccount": stack.account,
-                        "aws:SourceArn": project,
+                        "aws:SourceAccount": site.account,
+                        "aws:SourceArn": site.arn(
+                            "codebuild", f"project/{self._naming.build(name)}"
+                        ),
                     }
                 },
             ),
@@ -234,10 +233,8 @@ class ReleaseBuilds(Construct):
 
         https://docs.aws.amazon.com/codebuild/latest/userguide/auth-and-access-control-iam-identity-based-access-control.html
         """
-        stack = Stack.of(self)
-        interfaces = stack.format_arn(
-            service="ec2", resource="network-interface", resource_name="*"
-        )
+        site = site_of(self)
+        interfaces = site.arn("ec2", "network-interface/*")
         role.add_to_policy(
             iam.PolicyStatement(
                 actions=["ec2:CreateNetworkInterfacePermission"],
@@ -246,10 +243,8 @@ class ReleaseBuilds(Construct):
                     "StringEquals": {"ec2:AuthorizedService": "codebuild.amazonaws.com"},
                     "ArnEquals": {
                         "ec2:Subnet": [
-                            stack.format_arn(
-                                service="ec2", resource="subnet", resource_name=subnet.subnet_id
-                            )
-                            for subnet in self._network.vpc.isolated_subnets
+                            site.arn("ec2", f"subnet/{subnet}")
+                            for subnet in self._network.subnet_ids
                         ]
                     },
                 },

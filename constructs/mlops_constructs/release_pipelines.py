@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from aws_cdk import Stack
 from aws_cdk import aws_codepipeline as codepipeline
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sns as sns
@@ -15,6 +14,7 @@ from mlops_constructs.pipeline_events import PipelineEvents
 from mlops_constructs.pipeline_parts import PipelineParts
 from mlops_constructs.release_builds import DEPLOY, PREPARE, ReleaseBuilds
 from mlops_constructs.release_store import APP, PROMOTIONS, ReleaseStore
+from mlops_constructs.sites import site_of
 from mlops_constructs.undelivered_events import UndeliveredEvents
 
 DAILY = "cron(0 17 * * ? *)"
@@ -147,9 +147,7 @@ class ReleasePipelines(Construct):
         )
 
     def _arn(self, endpoint: str) -> str:
-        return Stack.of(self).format_arn(
-            service="codepipeline", resource=self._naming.pipeline(endpoint)
-        )
+        return site_of(self).arn("codepipeline", self._naming.pipeline(endpoint))
 
 
 def _title(endpoint: str) -> str:

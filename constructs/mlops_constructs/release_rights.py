@@ -2,10 +2,8 @@
 
 from dataclasses import dataclass
 
-from aws_cdk import Stack
 from aws_cdk import aws_apigateway as apigateway
 from aws_cdk import aws_ec2 as ec2
-from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk import aws_sns as sns
@@ -15,7 +13,7 @@ from mlops_constructs.artifact_store import ArtifactStore
 from mlops_constructs.encryption_key import grant_through
 from mlops_constructs.endpoint_policies import bootstrap_resources
 from mlops_constructs.naming import MODELS_PREFIX, Naming
-from mlops_constructs.platform_role import PlatformRole
+from mlops_constructs.platform_role import PlatformRole, grant
 from mlops_constructs.release_store import (
     APP,
     ATTEMPTS,
@@ -27,6 +25,7 @@ from mlops_constructs.release_store import (
     ReleaseStore,
 )
 from mlops_constructs.service_call import S3, ServiceCall
+from mlops_constructs.sites import Site
 
 PROPOSAL, INSPECTED = "Proposed", "Inspected"
 """What the pipeline of the platform takes, and what its first step hands on.
@@ -167,8 +166,8 @@ class ReleaseRights:
 
     Parameters
     ----------
-    stack
-        The stack of the builds.
+    site
+        Where the builds are deployed.
     naming
         What the names of all that they work with start with.
     store
@@ -180,11 +179,11 @@ class ReleaseRights:
 
     Examples
     --------
-    >>> rights = ReleaseRights(stack, naming, store, key, tools)  # doctest: +SKIP
+    >>> rights = ReleaseRights(site, naming, store, key, tools)  # doctest: +SKIP
     >>> rights.grant_build(role)  # doctest: +SKIP
     """
 
-    stack: Stack
+    site: Site
     naming: Naming
     store: ReleaseStore
     key: kms.IKey
@@ -194,7 +193,7 @@ class ReleaseRights:
         """Take the app, see what is recorded, and tell: what every build does."""
         self.store.grant_build(role)
         self.store.grant_read(role, SOURCE, RECORDS)
-        iam.Grant.add_to_principal(
+        grant(
             grantee=role,
             actions=["sns:Publish"],
             resource_arns=[self.tools.topic.topic_arn],
@@ -203,12 +202,11 @@ class ReleaseRights:
 
     def grant_release(self, role: PlatformRole) -> None:
         """Look at endpoints and models, and write how far a release has come."""
-        stack = self.stack
         self.tools.artifacts.grant_read(role, f"{MODELS_PREFIX}/")
         self.store.grant_read(role, PROMOTIONS)
         self.store.grant_read_write(role, ATTEMPTS)
         self.store.grant_artifacts(role, self.naming.pipeline_artifacts)
-        iam.Grant.add_to_principal(
+        grant(
             grantee=role,
             actions=["secretsmanager:GetSecretValue"],
             resource_arns=[self.tools.login.secret_arn],
@@ -219,11 +217,7 @@ class ReleaseRights:
             "An endpoint's names end in its name or in the hash of what it serves.",
             _ENDPOINTS,
             *(
-                stack.format_arn(
-                    service="sagemaker",
-                    resource=kind,
-                    resource_name=self.naming.endpoint("*"),
-                )
+                self.site.arn("sagemaker", f"{kind}/{self.naming.endpoint('*')}")
                 for kind in ("endpoint", "endpoint-config", "model")
             ),
         )
@@ -231,7 +225,7 @@ class ReleaseRights:
             role,
             "The environment has a pipeline for each endpoint that is followed.",
             (*_EXECUTIONS, _APPROVE),
-            stack.format_arn(service="codepipeline", resource=self.naming.pipeline("*")),
+            self.site.arn("codepipeline", self.naming.pipeline("*")),
         )
 
     def grant_prepare(self, role: PlatformRole) -> None:
@@ -256,7 +250,7 @@ class ReleaseRights:
         self.store.grant_read(role, f"{folder}{PROPOSAL}/")
         self.store.grant_read_write(role, PLATFORM)
         self.store.grant_artifacts(role, f"{folder}{INSPECTED}/")
-        iam.Grant.add_to_principal(
+        grant(
             grantee=role,
             actions=[*_EXECUTIONS, _STOP],
             resource_arns=[self._platform_pipeline()],
@@ -275,28 +269,23 @@ class ReleaseRights:
         CloudFormation and its own role do the rest of a deployment. The key's value is asked for
         as the key's users do: https://docs.aws.amazon.com/apigateway/latest/api/API_GetApiKey.html
         """
-        stack = self.stack
-        key = f"arn:{stack.partition}:apigateway:{stack.region}::/apikeys/"
-        iam.Grant.add_to_principal(
+        key = self.site.arn("apigateway", f"/apikeys/{self.tools.api_key.key_id}", account="")
+        grant(
             grantee=role,
             actions=["sts:AssumeRole"],
-            resource_arns=bootstrap_resources(stack)["sts"],
+            resource_arns=bootstrap_resources(self.site)["sts"],
         )
         self._allow(
             role,
             "A policy holds 6,144 letters, and no list of a hundred endpoints; one API of the"
             " account answers for all of them, at this path, and AWS numbers it.",
             ["execute-api:Invoke"],
-            stack.format_arn(
-                service="execute-api",
-                resource="*",
-                resource_name="v1/POST/endpoints/*/invocations",
-            ),
+            self.site.arn("execute-api", "*/v1/POST/endpoints/*/invocations"),
         )
-        iam.Grant.add_to_principal(
+        grant(
             grantee=role,
             actions=["apigateway:GET"],
-            resource_arns=[f"{key}{self.tools.api_key.key_id}"],
+            resource_arns=[key],
         )
         self.store.grant_read_write(role, RECORDS, DRIFT)
         self._grant_platform(role)
@@ -306,9 +295,7 @@ class ReleaseRights:
         self.store.grant_read(role, f"{self.naming.platform_artifacts}{INSPECTED}/")
         self.store.grant_replace(role, APP)
         self.store.grant_read_write(role, PLATFORM, PROMOTIONS)
-        iam.Grant.add_to_principal(
-            grantee=role, actions=list(_EXECUTIONS), resource_arns=[self._platform_pipeline()]
-        )
+        grant(grantee=role, actions=_EXECUTIONS, resource_arns=[self._platform_pipeline()])
         self._allow(
             role,
             "A change of the platform deploys every stack of the environment, which CloudFormation"
@@ -322,24 +309,18 @@ class ReleaseRights:
             role,
             "An endpoint may be served by any image of the environment.",
             ["ecr:DescribeImages"],
-            self.stack.format_arn(
-                service="ecr", resource="repository", resource_name=self.naming.repository("*")
-            ),
+            self.site.arn("ecr", f"repository/{self.naming.repository('*')}"),
         )
 
     def _stacks(self, name: str) -> str:
-        return self.stack.format_arn(
-            service="cloudformation",
-            resource="stack",
-            resource_name=f"{self.naming.stack(name)}/*",
-        )
+        return self.site.arn("cloudformation", f"stack/{self.naming.stack(name)}/*")
 
     def _platform_pipeline(self) -> str:
-        return self.stack.format_arn(service="codepipeline", resource=self.naming.platform_pipeline)
+        return self.site.arn("codepipeline", self.naming.platform_pipeline)
 
     def _allow(
         self, role: PlatformRole, reason: str, actions: tuple[str, ...] | list[str], *arns: str
     ) -> None:
         """Actions on resources that are named by a pattern, for a reason."""
-        iam.Grant.add_to_principal(grantee=role, actions=list(actions), resource_arns=list(arns))
+        grant(grantee=role, actions=actions, resource_arns=arns)
         acknowledge(role, reason, *(f"AwsSolutions-IAM5[Resource::{arn}]" for arn in arns))

@@ -1,6 +1,6 @@
 """The bucket of releases: what is promoted, what is being tried, and what serves."""
 
-from aws_cdk import Duration, RemovalPolicy, Stack
+from aws_cdk import Duration, RemovalPolicy
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_s3 as s3
@@ -9,6 +9,8 @@ from constructs import Construct
 from mlops_constructs.closed_bucket import closed_bucket
 from mlops_constructs.naming import Naming
 from mlops_constructs.object_grants import DECRYPT, ENCRYPT, ObjectGrants
+from mlops_constructs.platform_role import grant
+from mlops_constructs.sites import site_of
 
 PROMOTIONS = "promotions/"
 """What was asked of each endpoint last: each version of an object starts its pipeline."""
@@ -81,9 +83,9 @@ class ReleaseStore(Construct):
         removal_policy: RemovalPolicy = RemovalPolicy.RETAIN,
     ) -> None:
         super().__init__(scope, construct_id)
-        stack = Stack.of(self)
-        name = naming.release_bucket(stack.account)
-        self._arn = f"arn:{stack.partition}:s3:::{name}"
+        site = site_of(self)
+        name = naming.release_bucket(site.account)
+        self._arn = site.bucket_arn(name)
         self._grants = ObjectGrants(
             self._arn, key, "An object for each endpoint stands there, and endpoints come and go."
         )
@@ -174,12 +176,12 @@ class ReleaseStore(Construct):
         artifacts
             What the keys of the pipeline's artifacts start with.
         """
-        bucket = iam.Grant.add_to_principal(
+        bucket = grant(
             grantee=grantee,
             actions=[*self.LOCATE, "s3:GetBucketVersioning"],
             resource_arns=[self._arn],
         )
-        tags = iam.Grant.add_to_principal(
+        tags = grant(
             grantee=grantee,
             actions=["s3:GetObjectTagging", "s3:GetObjectVersionTagging"],
             resource_arns=[f"{self._arn}/{source}"],
@@ -205,9 +207,7 @@ class ReleaseStore(Construct):
 
         https://docs.aws.amazon.com/codebuild/latest/userguide/setting-up-service-role.html
         """
-        return iam.Grant.add_to_principal(
-            grantee=grantee, actions=list(self.LOCATE), resource_arns=[self._arn]
-        )
+        return grant(grantee=grantee, actions=self.LOCATE, resource_arns=[self._arn])
 
     def _grant(
         self,
@@ -219,9 +219,7 @@ class ReleaseStore(Construct):
     ) -> iam.Grant:
         # Without a prefix: only who may list the bucket learns that an object is not there.
         # https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
-        granted = iam.Grant.add_to_principal(
-            grantee=grantee, actions=list(listing), resource_arns=[self._arn]
-        )
+        granted = grant(grantee=grantee, actions=listing, resource_arns=[self._arn])
         for prefix in prefixes:
             granted = granted.combine(self._grants.allow(grantee, prefix, actions, key_actions))
         return granted

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from aws_cdk import Duration, Stack
+from aws_cdk import Duration
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_secretsmanager as secretsmanager
@@ -17,6 +17,7 @@ from mlops_constructs.log_settings import LogSettings
 from mlops_constructs.metadata_database import PORT, MetadataDatabase
 from mlops_constructs.private_network import PrivateNetwork
 from mlops_constructs.service_call import ServiceCall
+from mlops_constructs.sites import site_of
 
 # Lambda's runtimes for Python carry RDS's authorities beside the public ones, and AWS's own
 # rotation functions read them there:
@@ -153,7 +154,7 @@ class SecretRotation(Construct):
             action="lambda:InvokeFunction",
             function_name=self.function.function_arn,
             principal="secretsmanager.amazonaws.com",
-            source_account=Stack.of(self).account,
+            source_account=site_of(self).account,
         )
         for name, secret in (("Server", database.secret), ("Master", database.master_secret)):
             schedule = secretsmanager.CfnRotationSchedule(

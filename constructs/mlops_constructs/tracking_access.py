@@ -14,6 +14,7 @@ from mlops_constructs.acknowledgment import acknowledge
 from mlops_constructs.encryption_key import grant_through
 from mlops_constructs.faults import Fault, raise_faults
 from mlops_constructs.naming import ADMINISTRATOR, Naming
+from mlops_constructs.platform_role import grant
 
 PASSWORD_LENGTH = 32
 
@@ -237,7 +238,7 @@ class TrackingAccess(Construct):
     def _grant_read(
         self, grantee: iam.IGrantable, secrets: Sequence[secretsmanager.ISecret]
     ) -> iam.Grant:
-        read = iam.Grant.add_to_principal(
+        read = grant(
             grantee=grantee,
             actions=["secretsmanager:GetSecretValue"],
             resource_arns=[secret.secret_arn for secret in secrets],

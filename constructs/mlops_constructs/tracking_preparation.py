@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from aws_cdk import ArnFormat, Stack
+from aws_cdk import Stack
 from aws_cdk import aws_ecs as ecs
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_ssm as ssm
@@ -15,8 +15,9 @@ from mlops_constructs.acknowledgment import acknowledge
 from mlops_constructs.log_settings import LogSettings
 from mlops_constructs.metadata_database import MetadataDatabase
 from mlops_constructs.naming import Naming
-from mlops_constructs.platform_role import PlatformRole
+from mlops_constructs.platform_role import PlatformRole, grant
 from mlops_constructs.preparation_runbook import PATIENCE_SECONDS, ROLE, TASK, Place, runbook
+from mlops_constructs.sites import site_of
 from mlops_constructs.tracking_access import TrackingAccess
 from mlops_constructs.tracking_server import TrackingServer
 from mlops_constructs.tracking_task import TrackingTask
@@ -145,7 +146,7 @@ class TrackingPreparation(Construct):
             "Role",
             assumed_by=iam.ServicePrincipal(
                 "ssm.amazonaws.com",
-                conditions={"StringEquals": {"aws:SourceAccount": Stack.of(self).account}},
+                conditions={"StringEquals": {"aws:SourceAccount": site_of(self).account}},
             ),
             description="Prepares the tracking server's database: tasks and a snapshot",
         )
@@ -157,11 +158,11 @@ class TrackingPreparation(Construct):
 
 def _let_run(role: iam.Role, cluster: ecs.Cluster, task: ecs.FargateTaskDefinition) -> None:
     """The one task definition, on the one cluster, with its own roles."""
-    stack = Stack.of(role)
+    site = site_of(role)
     here = {"ArnEquals": {"ecs:cluster": cluster.cluster_arn}}
 
     def tasks_of(name: str) -> str:
-        return stack.format_arn(service="ecs", resource="task", resource_name=f"{name}/*")
+        return site.arn("ecs", f"task/{name}/*")
 
     _allow(role, ["ecs:RunTask"], [task.task_definition_arn], here)
     _allow(role, ["ecs:DescribeTasks"], [tasks_of(cluster.cluster_name)], here)
@@ -176,19 +177,14 @@ def _let_run(role: iam.Role, cluster: ecs.Cluster, task: ecs.FargateTaskDefiniti
     acknowledge(
         role,
         "A task has no name before it is run.",
-        f"AwsSolutions-IAM5[Resource::{tasks_of(f'<{stack.get_logical_id(resource)}>')}]",
+        f"AwsSolutions-IAM5[Resource::{tasks_of(f'<{Stack.of(role).get_logical_id(resource)}>')}]",
     )
 
 
 def _let_take_snapshots(role: iam.Role, database: MetadataDatabase, prefix: str) -> None:
     """Of the one database, with names of the one prefix."""
     instance = database.instance.instance_arn
-    snapshots = Stack.of(role).format_arn(
-        service="rds",
-        resource="snapshot",
-        resource_name=f"{prefix}*",
-        arn_format=ArnFormat.COLON_RESOURCE_NAME,
-    )
+    snapshots = site_of(role).arn("rds", f"snapshot:{prefix}*")
     _allow(role, ["rds:DescribeDBInstances"], [instance])
     _allow(role, ["rds:CreateDBSnapshot"], [instance, snapshots])
     _allow(role, ["rds:AddTagsToResource", "rds:DescribeDBSnapshots"], [snapshots])
@@ -201,11 +197,9 @@ def _let_take_snapshots(role: iam.Role, database: MetadataDatabase, prefix: str)
 
 def _let_start(role: iam.Role, document: str) -> None:
     """The automation of an association starts another for each target, and looks how it ends."""
-    stack = Stack.of(role)
-    definition = stack.format_arn(
-        service="ssm", resource="automation-definition", resource_name=f"{document}:*"
-    )
-    execution = stack.format_arn(service="ssm", resource="automation-execution", resource_name="*")
+    site = site_of(role)
+    definition = site.arn("ssm", f"automation-definition/{document}:*")
+    execution = site.arn("ssm", "automation-execution/*")
     _allow(role, ["ssm:StartAutomationExecution"], [definition])
     _allow(role, ["ssm:GetAutomationExecution"], [execution])
     acknowledge(
@@ -222,6 +216,4 @@ def _allow(
     resources: list[str],
     conditions: Mapping[str, Any] | None = None,
 ) -> None:
-    iam.Grant.add_to_principal(
-        grantee=role, actions=actions, resource_arns=resources, conditions=conditions
-    )
+    grant(grantee=role, actions=actions, resource_arns=resources, conditions=conditions)

@@ -21,6 +21,7 @@ from mlops_constructs.metadata_database import MetadataDatabase
 from mlops_constructs.naming import MODELS_PREFIX
 from mlops_constructs.private_network import PrivateNetwork
 from mlops_constructs.service_call import S3, ServiceCall
+from mlops_constructs.sites import site_of
 from mlops_constructs.tls_name import Tls, add_listener, add_name
 from mlops_constructs.tracking_access import TrackingAccess
 from mlops_constructs.tracking_task import PORT, TrackingTask
@@ -211,10 +212,10 @@ class TrackingServer(Construct):
             vpc=network.vpc,
             container_insights_v2=ecs.ContainerInsights.ENABLED,
         )
-        self.subnets = [subnet.subnet_id for subnet in network.vpc.isolated_subnets]
+        self.subnets = network.subnet_ids
         self._image = ecs.ContainerImage.from_ecr_repository(repository, digest)
         self._environment = {
-            "AWS_DEFAULT_REGION": Stack.of(self).region,
+            "AWS_DEFAULT_REGION": site_of(self).region,
             "DATABASE_SECRET_ARN": database.secret.secret_full_arn or "",
             "ARTIFACTS_DESTINATION": artifacts.uri(MODELS_PREFIX),
             "ARTIFACTS": files,
@@ -226,8 +227,8 @@ class TrackingServer(Construct):
         if access.webhooks:
             network.require(self, self.WEBHOOK_CALLS)
             # https://docs.aws.amazon.com/apigateway/latest/developerguide/apigateway-private-api-test-invoke-url.html
-            stack = Stack.of(self)
-            self._environment["WEBHOOK_HOSTS"] = f".execute-api.{stack.region}.{stack.url_suffix}"
+            suffix = f"{site_of(self).region}.{Stack.of(self).url_suffix}"
+            self._environment["WEBHOOK_HOSTS"] = f".execute-api.{suffix}"
         self._size = {"cpu": cpu, "memory_mib": memory_mib}
         self._database = database
         self._access = access

@@ -1,6 +1,6 @@
 """The queue of events that EventBridge could not deliver, and the alarm that there is one."""
 
-from aws_cdk import ArnFormat, Duration, Stack
+from aws_cdk import Duration, Stack
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_events as events
 from aws_cdk import aws_iam as iam
@@ -9,6 +9,7 @@ from constructs import Construct
 
 from mlops_constructs.acknowledgment import acknowledge
 from mlops_constructs.alarms import Alarms
+from mlops_constructs.sites import site_of
 
 ATTEMPTS = 20
 AGE = Duration.hours(2)
@@ -42,7 +43,7 @@ class UndeliveredEvents(Construct):
 
     def __init__(self, scope: Construct, construct_id: str, *, alarms: Alarms, says: str) -> None:
         super().__init__(scope, construct_id)
-        stack = Stack.of(self)
+        site, stack = site_of(self), Stack.of(self)
         self.queue = sqs.Queue(
             self,
             "Queue",
@@ -64,15 +65,8 @@ class UndeliveredEvents(Construct):
                 actions=["sqs:SendMessage"],
                 resources=[self.queue.queue_arn],
                 conditions={
-                    "StringEquals": {"aws:SourceAccount": stack.account},
-                    "ArnLike": {
-                        "aws:SourceArn": stack.format_arn(
-                            service="events",
-                            resource="rule",
-                            resource_name=f"{stack.stack_name}-*",
-                            arn_format=ArnFormat.SLASH_RESOURCE_NAME,
-                        )
-                    },
+                    "StringEquals": {"aws:SourceAccount": site.account},
+                    "ArnLike": {"aws:SourceArn": site.arn("events", f"rule/{stack.stack_name}-*")},
                 },
             )
         )

@@ -8,6 +8,7 @@ from aws_cdk import aws_sagemaker as sagemaker
 
 from mlops_constructs.acknowledgment import acknowledge
 from mlops_constructs.local_storage import has_local_storage
+from mlops_constructs.platform_role import grant
 
 PACKS = ("NIST.800.53.R5", "HIPAA.Security", "PCI.DSS.321")
 """The rule packs that ask for a key."""
@@ -44,7 +45,7 @@ def grant_volumes(key: kms.IKey, role: iam.IRole) -> iam.Grant:
     role
         The execution role.
     """
-    return iam.Grant.add_to_principal(
+    return grant(
         grantee=role,
         actions=["kms:CreateGrant"],
         resource_arns=[key.key_arn],
