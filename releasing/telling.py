@@ -6,7 +6,7 @@ from operations.errors import OperationError
 from releasing.services import Services
 
 SUBJECT = 100
-"""The longest subject of a message.
+"""The longest subject of a message, in which SNS takes no line break and no control character.
 https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
 """
 
@@ -19,7 +19,8 @@ def tell(services: Services, subject: str, text: str) -> None:
     services
         Whom to ask.
     subject
-        What it is about; what is too long of it is cut off.
+        What it is about, in words of others too: what is too long of it is cut off, and what no
+        line holds is left blank.
     text
         What is said.
 
@@ -28,8 +29,9 @@ def tell(services: Services, subject: str, text: str) -> None:
     OperationError
         Where it could not be told: what runs next tells it.
     """
+    line = "".join(it if it.isprintable() else " " for it in subject)[:SUBJECT]
     try:
-        services.sns.publish(TopicArn=services.topic, Subject=subject[:SUBJECT], Message=text)
+        services.sns.publish(TopicArn=services.topic, Subject=line, Message=text)
     except (BotoCoreError, ClientError) as error:
         raise OperationError(
             f"The topic {services.topic} could not be told: {error}",

@@ -216,6 +216,12 @@ class TestNotDeployed:
         assert world.platform_step("platform-close", execution) == "done"
         self.ends(world, "failed", "Deploy: Build terminated")
 
+    def test_one_whose_commit_is_no_line_stands_in_nobodys_way(self, world: PlatformWorld) -> None:
+        assert world.deploy_all(world.propose("sec\nond", Api=DESTROYS)) == "failed"
+        (message,) = world.sns.messages
+        assert message["subject"] == "dev: the change sec ond of the platform failed"
+        assert world.deploy_all(world.propose("third", Api=3)) == "deployed"
+
     def test_a_person_who_says_no(self, world: PlatformWorld) -> None:
         execution = prepared(world, world.propose("second", Api=2))
         world.platform.status[execution] = "Failed"

@@ -492,7 +492,8 @@ class FakeSns:
 
     def publish(self, TopicArn: str, Subject: str, Message: str) -> None:  # noqa: N803
         with self._world.boundaries.effect("notification"):
-            assert len(Subject) <= 100
+            if len(Subject) > 100 or not Subject.isprintable():
+                raise refused("InvalidParameter", "Invalid parameter: Subject")
             text = Message if Message.startswith("{") else json.dumps({"text": Message})
             self.messages.append({**json.loads(text), "subject": Subject})
 
