@@ -2,10 +2,11 @@
 
 import io
 import zipfile
+import zlib
 from collections.abc import Iterator
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
 from operations.errors import OperationError
 from operations.source import PROPOSED
@@ -18,6 +19,9 @@ PROPOSAL = "proposal.json"
 
 UNKNOWN = "unknown"
 """The commit of a proposed app that does not say what it is."""
+
+UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, KeyError, RuntimeError, ValueError)
+"""What reading a file of a zip ends with that anybody may have made: one with a password, too."""
 
 KEY = "platform/change.json"
 
@@ -187,7 +191,7 @@ def read_proposed(store: Store, version: str = "") -> Proposed:
     try:
         with zipfile.ZipFile(io.BytesIO(packed)) as archive:
             content = Proposal.model_validate_json(archive.read(PROPOSAL))
-    except (zipfile.BadZipFile, KeyError, ValidationError) as error:
+    except UNREADABLE as error:
         raise OperationError(
             f"{place} of version '{version}' does not say what it is: {error}", fix
         ) from error

@@ -214,6 +214,20 @@ class TestProposed:
         with pytest.raises(OperationError, match="does not say what it is"):
             read_proposed(world.store)
 
+    @pytest.mark.parametrize(("place", "number"), [(6, 1), (8, 97)], ids=["password", "method"])
+    def test_one_that_no_program_here_opens(self, tmp_path: Path, place: int, number: int) -> None:
+        packed = io.BytesIO()
+        with zipfile.ZipFile(packed, "w") as archive:
+            archive.writestr(PROPOSAL, b"{}")
+        content = bytearray(packed.getvalue())
+        # The same field of both of its headers, of which the second has two bytes more before it.
+        for header in (0, content.index(b"PK\x01\x02") + 2):
+            content[header + place] = number
+        world = PlatformWorld(tmp_path)
+        world.s3.write(RELEASES, PROPOSED, bytes(content))
+        with pytest.raises(OperationError, match="does not say what it is"):
+            read_proposed(world.store)
+
 
 def test_the_stack_says_the_same_of_places_and_steps() -> None:
     assert PROPOSED == release_store.PROPOSED
