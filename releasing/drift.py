@@ -7,6 +7,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from releasing.close import close_attempt
+from releasing.ledger import OvertakenError
 from releasing.platform_ending import close_change
 from releasing.services import Services
 from releasing.telling import tell
@@ -46,9 +47,14 @@ def _close_changes(services: Services) -> None:
     """Close what changes of the platform were left, whose executions are over."""
     pipeline = services.platform_pipeline
     for change in services.changes.entries():
+        if change.settled:
+            continue
         ended = pipeline.ended(change.execution)
-        if not change.settled and ended.status and not pipeline.runs(change.execution):
-            close_change(services, change, ended)
+        if ended.status and not pipeline.runs(change.execution):
+            try:
+                close_change(services, change, ended)
+            except OvertakenError as error:
+                services.say(str(error))  # what its execution's end started is at it
 
 
 def _under_way(services: Services, endpoint: str) -> bool:

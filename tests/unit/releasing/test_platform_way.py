@@ -9,6 +9,7 @@ from rich.console import Console
 
 from operations.errors import OperationError
 from operations.source import APP, PROPOSED
+from releasing.drift import drift
 from releasing.history import platform_history
 from releasing.platform_change import PROPOSAL, read_proposed
 from releasing.platform_deploy import platform_deploy
@@ -564,6 +565,22 @@ class TestLeftOver:
         world.drift()
         assert world.outcome_of(proposal) == "failed"
         assert len(world.sns.messages) == 1
+
+    def test_what_another_one_closes_just_then_stands_in_no_endpoints_way(
+        self, world: PlatformWorld
+    ) -> None:
+        proposal = world.propose("second", Api=2)
+        execution = prepared(world, proposal)
+        world.platform.status[execution] = "Failed"
+        services, publish = world.services(), world.sns.publish
+
+        def meanwhile(**message: str) -> None:
+            publish(**message)
+            services.changes.advance(world.change_of(proposal), notified=True)
+
+        services.sns.publish = meanwhile
+        assert drift(services, ["iris"]) == {"iris": []}
+        assert world.change_of(proposal).settled
 
     def test_history_shows_each_change_once(self, world: PlatformWorld) -> None:
         world.deploy_all(world.propose("second", Api=2))
