@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from itertools import islice
 
 from rich.table import Table
+from rich.text import Text
 
 from releasing.services import Services
 
@@ -29,21 +30,21 @@ def history(services: Services, endpoint: str) -> Table:
         containers = served.release.containers.values()
         notes = [it.promotion for it in containers if it.promotion]
         images = dict.fromkeys(it.image[:DIGITS] for it in containers if it.image)
-        table.add_row(
+        _add(
+            table,
             served.at.strftime("%Y-%m-%d %H:%M:%S") if served.at else "",
             served.release.summary,
             ", ".join(images),
             _joined(it.promoted_by for it in notes),
             _joined(it.reason for it in notes),
             _joined(it.smoke_test for it in notes),
-            style="" if number else "bold",
+            latest=not number,
         )
     latest = services.journal(endpoint).latest()
     if latest:
         reason = f": {latest.reason}" if latest.reason else ""
-        table.caption = (
-            f"Latest attempt: {latest.promotion.content.summary}, {latest.outcome}{reason}"
-        )
+        summary = latest.promotion.content.summary
+        table.caption = Text(f"Latest attempt: {summary}, {latest.outcome}{reason}")
     return table
 
 
@@ -61,16 +62,22 @@ def platform_history(services: Services) -> Table:
     for number, change in enumerate(islice(services.changes.history(), MOST)):
         content = change.proposal.content
         left = [f"{stack} is left: {why}" for stack, why in change.left.items()]
-        table.add_row(
+        _add(
+            table,
             change.began,
             content.commit[:12] + (" with changes" if content.changed else ""),
             content.by,
             change.outcome if change.outcome != "running" else change.step,
             change.headline.removeprefix(f"{content.summary}: "),
             " ".join([change.reason, *left]).strip(),
-            style="" if number else "bold",
+            latest=not number,
         )
     return table
+
+
+def _add(table: Table, *cells: str, latest: bool) -> None:
+    """A row of what others wrote: brackets in it are no markup."""
+    table.add_row(*map(Text, cells), style="bold" if latest else "")
 
 
 def _joined(values: Iterable[str | None]) -> str:

@@ -594,3 +594,12 @@ class TestLeftOver:
         assert [("third" in it, "failed" in it) for it in rows] == [(True, True), (False, False)]
         assert "deployed" in rows[1]
         assert "1 stacks change." in rows[1]
+
+    def test_history_shows_what_is_in_brackets(self, world: PlatformWorld) -> None:
+        said = "IAM5[Resource::*] at [/Data/Key]"
+        world.faults = [said]
+        world.deploy_all(world.propose("second", Api=2))
+        console = Console(width=300)
+        with console.capture() as captured:
+            console.print(platform_history(world.services()))
+        assert said in captured.get()
