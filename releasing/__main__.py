@@ -134,12 +134,8 @@ def platform(
 ) -> None:
     """Propose this checkout as what the platform of an environment is to be."""
     with _errors():
-        environment = load_environment(env, ROOT / "environments")
-        session = boto3.Session(region_name=environment.region)
-        check_account(environment, session)
-        proposed = propose(
-            environment, ROOT, session.client("s3"), _who(), reason, request, allow or []
-        )
+        environment, s3 = _following(env)
+        proposed = propose(environment, ROOT, s3, _who(), reason, request, allow or [])
         _say(f"{proposed.summary} is proposed: see 'make history ENV={env}'")
 
 
@@ -305,6 +301,13 @@ def _services(settings: Settings, *, registry: bool = True) -> Services:
 
 def _records(env: str) -> Records:
     """The records of an environment. MLflow is not asked: whoever may read the bucket may call."""
+    environment, s3 = _following(env)
+    bucket = environment.naming.release_bucket(environment.account)
+    return Records(Store(s3, bucket), env, ROOT / "releases")
+
+
+def _following(env: str) -> tuple[Environment, Any]:
+    """An environment that has a bucket of releases, and a client of S3 in its account."""
     environment = load_environment(env, ROOT / "environments")
     if environment.release is None:
         raise OperationError(
@@ -313,8 +316,7 @@ def _records(env: str) -> Records:
         )
     session = boto3.Session(region_name=environment.region)
     check_account(environment, session)
-    bucket = environment.naming.release_bucket(environment.account)
-    return Records(Store(session.client("s3"), bucket), env, ROOT / "releases")
+    return environment, session.client("s3")
 
 
 def _source(name: str, target: Environment) -> Source:

@@ -201,12 +201,13 @@ class TestRecords:
         assert result.exit_code == 0, result.output
         assert "version: 8" in (world.folder / "out" / "dev" / "iris.yaml").read_text()
 
+    @pytest.mark.parametrize("command", ["records", "platform"])
     def test_an_environment_that_follows_nothing_has_none(
-        self, world: World, monkeypatch: pytest.MonkeyPatch
+        self, world: World, monkeypatch: pytest.MonkeyPatch, command: str
     ) -> None:
         without = world.environment.model_copy(update={"release": None})
         monkeypatch.setattr(commands, "load_environment", lambda name, folder: without)
-        result = CliRunner().invoke(commands.app, ["records", "--env", "dev"])
+        result = CliRunner().invoke(commands.app, [command, "--env", "dev"])
         assert result.exit_code == 1
         assert "follows no alias" in result.output
 
