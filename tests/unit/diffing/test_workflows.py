@@ -158,6 +158,8 @@ class Proposing:
             f'#!/bin/sh\necho "$1 $2" >> {folder}/asked\n'
             f'[ "$2" = list ] && git -C {self.origin} rev-parse -q --verify records >/dev/null'
             " && echo 12\n"
+            f'[ "$2" = list ] && [ -e {folder}/fork ] && case "$*" in'
+            ' *"select(.isCrossRepository | not)"*) ;; *) echo 13 ;; esac\n'
             f'[ "$2" = close ] && git -C {self.origin} branch -q -D records\nexit 0\n'
         )
         program.chmod(0o755)
@@ -249,6 +251,11 @@ class TestRecords:
         assert proposing.proposed == "version: 9\n"
         assert proposing.propose(self.github(), "version: 7\n") == ["pr list", "pr close"]
         assert proposing.proposed == ""
+
+    def test_a_request_from_a_fork_is_another_one(self, proposing: Proposing) -> None:
+        (proposing.folder / "fork").touch()
+        assert proposing.propose(self.github(), "version: 7\n") == ["pr list"]
+        assert proposing.propose(self.github(), "version: 8\n") == ["pr list", "pr create"]
 
     def test_gitlab_does_the_same(self, proposing: Proposing) -> None:
         proposing.git("config", "receive.advertisePushOptions", "true", at=proposing.origin)
