@@ -85,6 +85,10 @@ class Pipeline:
         """Whether an execution is under way. A step by hand is a process nobody can ask about."""
         return self._execution(execution).get("status") in RUNNING
 
+    def version(self) -> int:
+        """Its version: an update makes it another one. None where it is not there is 0."""
+        return int(self._state().get("pipelineVersion", 0))
+
     def ended(self, execution: str) -> Ended:
         """How an execution ended, and why."""
         known = self._execution(execution)
@@ -143,14 +147,8 @@ class Pipeline:
 
     def _waiting(self, execution: str) -> list[Waiting]:
         """The approvals that wait, but that of an execution."""
-        try:
-            stages = self._codepipeline.get_pipeline_state(name=self._name)["stageStates"]
-        except ClientError as error:
-            if error.response["Error"]["Code"] in UNKNOWN:
-                return []
-            raise
         found = []
-        for stage in stages:
+        for stage in self._state().get("stageStates", []):
             inside = stage.get("latestExecution", {}).get("pipelineExecutionId")
             for action in stage["actionStates"] if inside != execution else []:
                 latest = action.get("latestExecution", {})
@@ -160,6 +158,15 @@ class Pipeline:
                         Waiting(inside, stage["stageName"], action["actionName"], latest["token"])
                     )
         return found
+
+    def _state(self) -> dict[str, Any]:
+        try:
+            state: dict[str, Any] = self._codepipeline.get_pipeline_state(name=self._name)
+        except ClientError as error:
+            if error.response["Error"]["Code"] in UNKNOWN:
+                return {}
+            raise
+        return state
 
     def _execution(self, execution: str) -> dict[str, Any]:
         if not EXECUTION.fullmatch(execution):

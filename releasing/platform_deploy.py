@@ -6,7 +6,7 @@ from releasing.assembly import LAST, MANIFEST, Assembly, endpoint_of
 from releasing.ending import FAILURES
 from releasing.platform_change import Change
 from releasing.platform_ending import became, end_change, settle_change
-from releasing.platform_endpoints import ask_again_for, follow_up, under_way, why_not
+from releasing.platform_endpoints import ask_again_for, follow_up, pending, why_not
 from releasing.prepare import ASSEMBLY
 from releasing.services import Services
 from releasing.stack import REVIEWED
@@ -114,9 +114,9 @@ class Deployment:
         for stack in (*self.change.touched, *self.change.left):
             self._follow_up(stack)
         if LAST in self.change.waiting:
-            began = under_way(self._services)
+            before = pending(self._services)
             self._deploy(LAST)
-            ask_again_for(self._services, self.change, began)
+            ask_again_for(self._services, self.change, before)
         self.change = end_change(self._services, self.change, "deployed", "")
 
     def _check_assembly(self) -> None:

@@ -1,11 +1,11 @@
 """Endpoints while the platform changes: each may be released meanwhile, with the former app."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from operations.errors import OperationError
 from releasing.asking import release_again
 from releasing.deploy import OUTDATED
-from releasing.journal import Attempt
 from releasing.pipeline import APPROVE
 from releasing.platform_change import Change
 from releasing.prepare import MOST_SECONDS, SECONDS
@@ -74,19 +74,42 @@ def follow_up(services: Services, change: Change, endpoint: str, left: str) -> s
     return f"{left or 'it was released with the former app meanwhile'}; {said}"
 
 
-def under_way(services: Services) -> dict[str, Attempt]:
-    """The releases that are under way, by their endpoints."""
+@dataclass(frozen=True)
+class Pending:
+    """A release that has not ended, or not even begun.
+
+    Parameters
+    ----------
+    promotion
+        The version of its promotion.
+    pipeline
+        The version of the pipeline that it runs in.
+    """
+
+    promotion: str
+    pipeline: int
+
+
+def pending(services: Services) -> dict[str, Pending]:
+    """What was promoted last and is not released yet, by the endpoints."""
     release, found = services.environment.release, {}
     for endpoint in release.follow if release else []:
-        for attempt in services.journal(endpoint).entries():
-            if attempt.outcome == "running" and services.pipeline(endpoint).runs(attempt.execution):
-                found[endpoint] = attempt
+        journal, pipeline = services.journal(endpoint), services.pipeline(endpoint)
+        promotion = services.store.version(promotion_key(endpoint))
+        attempt = journal.of(promotion)
+        if attempt:
+            waits = attempt.outcome == "running" and pipeline.runs(attempt.execution)
+        else:
+            waits = bool(promotion) and not journal.knows(promotion)
+        if waits:
+            found[endpoint] = Pending(promotion, pipeline.version())
     return found
 
 
-def ask_again_for(services: Services, change: Change, began: Mapping[str, Attempt]) -> None:
-    """Ask again for releases that failed because their pipeline was updated under them.
+def ask_again_for(services: Services, change: Change, before: Mapping[str, Pending]) -> None:
+    """Ask again for releases that fail because their pipeline was updated under them.
 
+    What runs in it just then comes to its end first, and the execution fails after that:
     https://docs.aws.amazon.com/codepipeline/latest/userguide/pipelines-edit.html
 
     Parameters
@@ -95,17 +118,20 @@ def ask_again_for(services: Services, change: Change, began: Mapping[str, Attemp
         Whom to ask.
     change
         The change, whose last stack holds the pipelines.
-    began
-        The releases that were under way before that was deployed.
+    before
+        The releases that were pending before that was deployed.
     """
-    for endpoint, attempt in began.items():
-        newest = services.store.version(promotion_key(endpoint)) == attempt.version
-        pipeline = services.pipeline(endpoint)
-        rejected = pipeline.ended(attempt.execution).stage == APPROVE
-        if newest and not rejected and not pipeline.runs(attempt.execution):
-            now = services.journal(endpoint).of(attempt.version)
-            if now and now.outcome != "served":
-                services.say(f"{endpoint}: {_ask(services, change, endpoint)}")
+    for endpoint, it in before.items():
+        if services.store.version(promotion_key(endpoint)) != it.promotion:
+            continue  # what was promoted since has its own execution
+        pipeline, attempt = services.pipeline(endpoint), services.journal(endpoint).of(it.promotion)
+        fails = pipeline.version() != it.pipeline
+        if attempt:
+            decided = pipeline.ended(attempt.execution).stage == APPROVE
+            fails = fails or not pipeline.runs(attempt.execution)
+            fails = fails and not decided and attempt.outcome != "served"
+        if fails:
+            services.say(f"{endpoint}: {_ask(services, change, endpoint)}")
 
 
 def _ask_again(services: Services, change: Change, endpoint: str) -> str:

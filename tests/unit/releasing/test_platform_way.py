@@ -539,6 +539,25 @@ class TestEndpoints:
         assert self.last_asked(world) != promotion
         assert world.release(self.last_asked(world)) == "served"
 
+    @pytest.mark.parametrize("begun", [False, True])
+    @pytest.mark.parametrize("updated", [False, True])
+    def test_one_that_goes_on_to_its_end_in_a_pipeline_of_before(
+        self, world: PlatformWorld, begun: bool, updated: bool
+    ) -> None:
+        """Its action ends by itself, and its execution fails then: it is not waited for."""
+        promotion = world.promote(8)
+        execution = world.execution(promotion)
+        if begun:
+            world.step("prepare", execution)
+
+        def meanwhile(stack: str) -> None:
+            if stack == "Release" and updated:
+                world.codepipeline.version += 1
+
+        world.updated = meanwhile
+        assert world.deploy_all(world.propose("second", Release=2)) == "deployed"
+        assert (self.last_asked(world) != promotion) is updated
+
     def test_one_that_a_person_rejects_meanwhile_is_not(self, world: PlatformWorld) -> None:
         promotion = world.promote(8)
         waiting = world.execution(promotion)

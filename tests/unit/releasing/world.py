@@ -414,6 +414,7 @@ class FakeCodePipeline:
         self.waiting = ""
         self.rejected: dict[str, str] = {}
         self.stopped: dict[str, str] = {}
+        self.version = 1
 
     def get_pipeline_execution(
         self,
@@ -434,6 +435,7 @@ class FakeCodePipeline:
     def get_pipeline_state(self, name: str) -> dict[str, Any]:
         latest = {"status": "InProgress", "token": "t"} if self.waiting else {"status": "Failed"}
         return {
+            "pipelineVersion": self.version,
             "stageStates": [
                 {"stageName": "Source", "actionStates": [{"actionName": "App"}]},
                 {
@@ -441,7 +443,7 @@ class FakeCodePipeline:
                     "latestExecution": {"pipelineExecutionId": self.waiting},
                     "actionStates": [{"actionName": "Approve", "latestExecution": latest}],
                 },
-            ]
+            ],
         }
 
     def put_approval_result(self, **given: Any) -> None:
