@@ -111,7 +111,8 @@ def became(change: Change) -> str:
     """What a change that ended half way has done, and has not."""
     done = ", ".join(change.deployed) or "nothing"
     app = "; releases are made with the proposed app" if change.step == "replaced" else ""
-    return f"Deployed: {done}{app}. Not deployed: {', '.join(change.waiting)}."
+    rest = ", ".join(change.waiting) or "nothing"
+    return f"Deployed: {done}{app}. Not deployed: {rest}."
 
 
 def _looked_after(services: Services, change: Change) -> Change:

@@ -78,7 +78,7 @@ def _take(services: Services, change: Change | None, execution: str) -> Change |
     own = change.execution == execution
     if change.outcome != "running" and not own:
         raise OperationError(
-            f"This proposal {change.outcome} before: {change.reason}",
+            f"This proposal has ended before: {change.outcome}, because {change.reason}",
             f"Propose it again: make platform ENV={services.environment.name}.",
         )
     if not own and services.platform_pipeline.runs(change.execution):
