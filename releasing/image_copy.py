@@ -8,6 +8,7 @@ import json
 import urllib.request
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from http.client import HTTPException
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -172,7 +173,7 @@ def _copy_layer(origin: Repository, target: Repository, layer: str) -> None:
                 )
                 total.update(part)
                 first += len(part)
-    except OSError as error:
+    except (OSError, HTTPException) as error:
         raise OperationError(
             f"The layer {layer} of {origin.name} cannot be fetched: {error}.",
             f"See that this machine reaches the S3 of that region. {AGAIN}",

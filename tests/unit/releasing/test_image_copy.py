@@ -1,7 +1,9 @@
 """Images that are copied from registry to registry, and processes that die on the way."""
 
+import threading
 from copy import deepcopy
 from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from itertools import count
 
 import pytest
@@ -124,6 +126,22 @@ class TestTags:
             registries.copy(digest)
 
 
+class Cut(BaseHTTPRequestHandler):
+    """An answer in chunks, of which the first is not whole."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        self.wfile.write(b"8\r\nlay")
+        self.close_connection = True
+
+    def log_message(self, *said: object) -> None:
+        """Nothing is said of it."""
+
+
 class TestRefused:
     def test_a_layer_that_arrives_otherwise(self, registries: Registries) -> None:
         digest = registries.there.push(THERE, BASE, MODEL)
@@ -157,6 +175,19 @@ class TestRefused:
         registries.there.unreachable = True
         with pytest.raises(OperationError, match=f"{THERE} cannot be fetched"):
             registries.copy(digest)
+
+    def test_a_layer_that_breaks_off(
+        self, registries: Registries, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        digest = registries.there.push(THERE, BASE)
+        with HTTPServer(("127.0.0.1", 0), Cut) as server:
+            threading.Thread(target=server.handle_request).start()
+            link = {"downloadUrl": f"http://127.0.0.1:{server.server_port}/layer"}
+            monkeypatch.setattr(
+                registries.there, "get_download_url_for_layer", lambda **asked: link
+            )
+            with pytest.raises(OperationError, match=f"{THERE} cannot be fetched"):
+                registries.copy(digest)
 
     def test_what_ecr_refuses_is_not_swallowed(self, registries: Registries) -> None:
         digest = registries.there.push(THERE, BASE)
