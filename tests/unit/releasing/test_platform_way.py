@@ -223,6 +223,14 @@ class TestNotDeployed:
         assert message["subject"] == "dev: the change sec ond of the platform failed"
         assert world.deploy_all(world.propose("third", Api=3)) == "deployed"
 
+    def test_one_of_which_there_is_too_much_to_say(self, world: PlatformWorld) -> None:
+        world.faults = ["proof: a way out"] * 20_000
+        assert world.deploy_all(world.propose("second", Api=2)) == "failed"
+        (message,) = world.sns.messages
+        assert "a way out; proof" in message["text"]
+        world.faults = []
+        assert world.deploy_all(world.propose("third", Api=3)) == "deployed"
+
     def test_a_person_who_says_no(self, world: PlatformWorld) -> None:
         execution = prepared(world, world.propose("second", Api=2))
         world.platform.status[execution] = "Failed"

@@ -496,7 +496,10 @@ class FakeSns:
         with self._world.boundaries.effect("notification"):
             if len(Subject) > 100 or not Subject.isprintable():
                 raise refused("InvalidParameter", "Invalid parameter: Subject")
-            text = Message if Message.startswith("{") else json.dumps({"text": Message})
+            if len(Message.encode()) > 262_144:
+                raise refused("InvalidParameter", "Invalid parameter: Message too long")
+            whole = Message.startswith("{") and Message.endswith("}")
+            text = Message if whole else json.dumps({"text": Message})
             self.messages.append({**json.loads(text), "subject": Subject})
 
 
