@@ -29,19 +29,26 @@ WHOLE = ("cdk", "synth", "--quiet", "-c", "env=dev", "-c", f"releases={RELEASES}
 PREPARE = f"""
 from pathlib import Path
 from releasing.cdk import CdkCli
-CdkCli("dev", Path.cwd()).synth("iris", Path("{RELEASES}"), Path("only"))
+CdkCli("dev", Path.cwd()).synth(Path("{RELEASES}"), Path("only"), only="iris")
 """
 """A step's own way to one endpoint's assembly."""
 
 CHECK = """
 import json
 from pathlib import Path
+from releasing.assembly import Assembly
 from releasing.checks import check_assembly
 from stacks.config import load_environment
 environments = Path("environments")
 environment = load_environment("dev", environments)
-print(json.dumps(check_assembly(environment, "iris", Path("only"), environments)))
+assembly = Assembly(Path("FOLDER"))
+templates = assembly.templates(STACKS or assembly.stacks)
+print(json.dumps(check_assembly(environment, assembly.folder, templates, environments)))
 """
+ONE = CHECK.replace("FOLDER", "only").replace("STACKS", '["Endpoint-iris"]')
+ALL = CHECK.replace("FOLDER", "whole").replace("STACKS", "[]")
+"""What a step asks of the endpoint that it releases, and of the whole platform."""
+
 TEMPLATE = Path("only") / "Endpoint-iris.template.json"
 
 HELD = """
@@ -132,13 +139,16 @@ def test_the_buildspec_reaches_the_app(builds: Builds) -> None:
     assert "Traceback" not in said
 
 
-def test_the_whole_app_is_the_one_of_this_checkout(builds: Builds, tmp_path: Path) -> None:
+def test_the_whole_app_is_the_one_of_this_checkout_and_nothing_speaks_against_it(
+    builds: Builds, tmp_path: Path
+) -> None:
     status, said = builds.run(*WHOLE, "--output", "whole")
     assert status == 0, said
     subprocess.run([*WHOLE, "--output", str(tmp_path / "whole")], cwd=ROOT, check=True)
     made = _made(builds.source / "whole")
     assert {"Release.template.json", "Endpoint-iris.template.json"} <= set(made)
     assert made == _made(tmp_path / "whole")
+    assert builds.answer(ALL) == []
 
 
 def test_one_endpoint_is_prepared_and_nothing_speaks_against_it(
@@ -150,7 +160,7 @@ def test_one_endpoint_is_prepared_and_nothing_speaks_against_it(
     made = _made(builds.source / "only")
     assert set(made) >= {"Endpoint-iris.template.json", "Data.template.json"}
     assert made == _made(tmp_path / "only")
-    assert builds.answer(CHECK) == []
+    assert builds.answer(ONE) == []
 
 
 def test_what_speaks_against_it_is_found(builds: Builds) -> None:
@@ -169,7 +179,7 @@ def test_what_speaks_against_it_is_found(builds: Builds) -> None:
         },
     }
     path.write_text(json.dumps(template))
-    found = builds.answer(CHECK)
+    found = builds.answer(ONE)
     assert any(line.startswith("proof: ") for line in found), found
     assert any(line.startswith("cfn-lint: ") for line in found), found
 
