@@ -7,10 +7,11 @@ from aws_cdk.assertions import Match, Template
 
 from mlops_constructs.endpoint_policies import Principals
 from mlops_constructs.faults import FaultsError
+from mlops_constructs.naming import Naming
 from mlops_constructs.private_network import PrivateNetwork
 from mlops_constructs.release_builds import BUILDSPEC, ReleaseBuilds
 from mlops_constructs.tracking_server import TrackingServer
-from tests.unit.constructs.conftest import ACCOUNT, DIGEST, Bench
+from tests.unit.constructs.conftest import ACCOUNT, DIGEST, Bench, listed
 
 Statements = Callable[[Template], list[dict[str, Any]]]
 PROJECT = "AWS::CodeBuild::Project"
@@ -36,10 +37,6 @@ def granted(template: Template, role: str) -> list[tuple[set[str], set[str]]]:
     ]
 
 
-def listed(value: object) -> set[str]:
-    return {str(each) for each in (value if isinstance(value, list) else [value])}
-
-
 def actions(template: Template, role: str) -> set[str]:
     return {action for allowed, _ in granted(template, role) for action in allowed}
 
@@ -50,6 +47,16 @@ def written(template: Template, role: str) -> set[str]:
         resource
         for allowed, resources in granted(template, role)
         if "s3:PutObject" in allowed
+        for resource in resources
+    }
+
+
+def reads(template: Template, role: str) -> set[str]:
+    """The objects that the role of a project may read."""
+    return {
+        resource
+        for allowed, resources in granted(template, role)
+        if "s3:GetObject" in allowed
         for resource in resources
     }
 
@@ -208,6 +215,25 @@ class TestDefault:
             condition = statement["Condition"]
             assert condition["StringEquals"]["ec2:AuthorizedService"] == "codebuild.amazonaws.com"
             assert len(condition["ArnEquals"]["ec2:Subnet"]) == 2
+
+
+def test_what_is_proposed_and_what_is_released_stand_apart_however_long_the_names(
+    bench: Bench,
+) -> None:
+    """CodePipeline cuts the names of both pipelines to the same 20 letters."""
+    bench.naming = Naming("private-mlops", "stage")
+    bench.builds()
+    template = bench.template()
+    folder = "arn:aws:s3:::private-mlops-stage-releases-123456789012/private-mlops-stage-"
+    for name, read, wrote in (
+        ("Prepare", {"App", "Prepared"}, {"Prepared"}),
+        ("Inspect", {"Proposed", "Inspected"}, {"Inspected"}),
+        ("Deploy", {"Prepared", "Inspected"}, set()),
+    ):
+        role = f"Builds{name}Role"
+        for found, expected in ((reads(template, role), read), (written(template, role), wrote)):
+            handed_on = {it for it in found if it.startswith(folder)}
+            assert handed_on == {f"{folder}/{each}/*" for each in expected}
 
 
 def test_a_policy_has_the_size_that_iam_takes(bench: Bench) -> None:
