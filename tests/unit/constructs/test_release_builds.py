@@ -27,6 +27,14 @@ OF_EVERY_BUILD = (
 )
 
 
+def projects(template: Template) -> dict[str, dict[str, Any]]:
+    """The properties of each project, by its name's end."""
+    return {
+        it["Properties"]["Name"].rpartition("-")[2]: it["Properties"]
+        for it in template.find_resources(PROJECT).values()
+    }
+
+
 def granted(template: Template, role: str) -> list[tuple[set[str], set[str]]]:
     """What the role of a project may do, and with what."""
     return [
@@ -100,18 +108,47 @@ class TestDefault:
         assert all("/source/app.zip" in str(location) for location in locations)
 
     def test_what_they_are_told_is_not_secret(self, template: Template) -> None:
-        for project in template.find_resources(PROJECT).values():
-            variables = project["Properties"]["Environment"]["EnvironmentVariables"]
-            assert {it["Name"] for it in variables} == {
-                "RELEASE_ENV",
-                "RELEASE_BUCKET",
-                "RELEASE_LOGIN",
-                "RELEASE_TOPIC",
-                "TRACKING_URI",
-                "INVOCATION_URL",
-                "INVOCATION_KEY",
-            }
+        every = {"RELEASE_ENV", "RELEASE_BUCKET", "RELEASE_TOPIC", "INVOCATION_URL"}
+        asking = {*every, "RELEASE_LOGIN", "TRACKING_URI", "INVOCATION_KEY"}
+        told = {}
+        for name, project in projects(template).items():
+            variables = project["Environment"]["EnvironmentVariables"]
+            told[name] = {it["Name"] for it in variables}
             assert {it["Type"] for it in variables} == {"PLAINTEXT"}
+        assert told == {"prepare": asking, "inspect": every, "deploy": asking}
+
+    def test_what_is_proposed_reaches_aws_and_no_mlflow(self, template: Template) -> None:
+        groups = {
+            name: str(project["VpcConfig"]["SecurityGroupIds"])
+            for name, project in projects(template).items()
+        }
+        assert groups["prepare"] == groups["deploy"] != groups["inspect"]
+        rules = template.find_resources("AWS::EC2::SecurityGroupIngress").values()
+        reached = {
+            name: sorted(
+                it["Properties"]["FromPort"]
+                for it in rules
+                if str(it["Properties"]["SourceSecurityGroupId"]) in group
+            )
+            for name, group in groups.items()
+        }
+        assert reached == {"prepare": [443, 5000], "inspect": [443], "deploy": [443, 5000]}
+
+    def test_what_is_proposed_leaves_to_the_endpoints_alone(self, template: Template) -> None:
+        """What a group may send to, in its own rules and in those beside it."""
+        (group,) = [
+            it["Properties"]
+            for it in template.find_resources("AWS::EC2::SecurityGroup").values()
+            if it["Properties"]["GroupDescription"] == "Builds of what is proposed"
+        ]
+        beside = [
+            it["Properties"]
+            for it in template.find_resources("AWS::EC2::SecurityGroupEgress").values()
+            if "InspectGroup" in str(it["Properties"]["GroupId"])
+        ]
+        leaving = [*group.get("SecurityGroupEgress", []), *beside]
+        assert {it["ToPort"] for it in leaving} == {443}
+        assert not any("CidrIp" in it for it in leaving)
 
     def test_a_project_waits_for_its_role(self, template: Template) -> None:
         policies = template.find_resources("AWS::IAM::ManagedPolicy")
