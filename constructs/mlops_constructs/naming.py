@@ -91,11 +91,13 @@ class Naming:
 
     @property
     def pipeline_artifacts(self) -> str:
-        """What the keys of pipelines' artifacts start with: CodePipeline cuts names short.
+        """The folders of what the endpoints' pipelines hand on, as a pattern.
 
+        CodePipeline cuts the names of pipelines short, so that a long prefix leaves one folder for
+        all of them, and for the platform's pipeline: what is in it is told by its own name.
         https://docs.aws.amazon.com/codepipeline/latest/userguide/welcome-introducing-artifacts.html
         """
-        return self.pipeline("")[:20]
+        return f"{self.pipeline('*')[:20]}/"
 
     @property
     def platform_pipeline(self) -> str:

@@ -185,7 +185,7 @@ class PipelineParts:
         pipelines: str,
         projects: Sequence[str],
         source: str,
-        artifacts: str,
+        artifacts: Sequence[str],
         description: str,
     ) -> PlatformRole:
         """What CodePipeline acts as: it hands on artifacts, and starts builds.
@@ -221,7 +221,7 @@ class PipelineParts:
             description=description,
             path=self.naming.pipelines_path,
         )
-        self.store.grant_pipeline(role, source, artifacts)
+        self.store.grant_pipeline(role, source, *artifacts)
         grant(
             grantee=role,
             actions=["codebuild:BatchGetBuilds", "codebuild:StartBuild"],

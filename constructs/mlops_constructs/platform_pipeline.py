@@ -83,7 +83,7 @@ class PlatformPipeline(Construct):
             pipelines=arn,
             projects=[INSPECT, DEPLOY],
             source=PROPOSED,
-            artifacts=naming.platform_artifacts,
+            artifacts=[f"{naming.platform_artifacts}{it}/" for it in (PROPOSAL, INSPECTED)],
             description="The pipeline of the platform's own changes",
         )
         told = {"RELEASE_PROPOSAL": f"#{{{SOURCE}.VersionId}}"}

@@ -37,6 +37,9 @@ STEPS: Mapping[str, str] = {
 }
 """The project that each step runs in: all but the first ones may have to put a version back."""
 
+OF_RELEASES = ("RELEASE_LOGIN", "TRACKING_URI", "INVOCATION_KEY")
+"""What ``inspect`` is not told. Every step looks up the API's address where it is not told it."""
+
 # A deployment waits for its canary, and what is prepared behind it waits for both.
 # https://docs.aws.amazon.com/codepipeline/latest/userguide/limits.html
 MINUTES = 480
@@ -47,7 +50,8 @@ class ReleaseBuilds(Construct):
 
     What ``prepare`` and ``inspect`` do happens before anybody has approved: they look at what is
     and what would be. ``inspect`` runs an app that is proposed, which nobody has approved either:
-    what a release runs with, what it hands on and what waits for a person is out of its reach.
+    what a release runs with, what it hands on, what waits for a person and MLflow are out of its
+    reach. So it has a security group of its own, which reaches AWS's endpoints alone.
     ``deploy`` alone takes the roles that change the account, asks the API, and writes down what
     serves.
 
@@ -117,11 +121,14 @@ class ReleaseBuilds(Construct):
         self._key = key
         self._tools = tools
         self._log = log_settings.group(self, "Log")
-        self._group = network.security_group(self, "BuildGroup", "Release builds")
-        network.connect_to_aws(self._group)
-        self._group.connections.allow_to(
+        asking = network.security_group(self, "BuildGroup", "Release builds")
+        inspecting = network.security_group(self, "InspectGroup", "Builds of what is proposed")
+        for group in (asking, inspecting):
+            network.connect_to_aws(group)
+        asking.connections.allow_to(
             tools.tracking, ec2.Port.tcp(PORT), "Reads aliases, writes tags"
         )
+        self._groups = {PREPARE: asking, INSPECT: inspecting, DEPLOY: asking}
         self.roles = {name: self._role(name) for name in PROJECTS}
         rights = ReleaseRights(site_of(self), naming, store, key, tools)
         for role in self.roles.values():
@@ -135,15 +142,6 @@ class ReleaseBuilds(Construct):
 
     def _project(self, name: str) -> codebuild.CfnProject:
         of = codebuild.CfnProject
-        variables = {
-            "RELEASE_ENV": self._naming.environment,
-            "RELEASE_BUCKET": self._store.bucket.bucket_name,
-            "RELEASE_LOGIN": self._tools.login_name,
-            "RELEASE_TOPIC": self._tools.topic.topic_arn,
-            "TRACKING_URI": self._tools.tracking_uri,
-            "INVOCATION_URL": self._tools.invocation_url,
-            "INVOCATION_KEY": self._tools.api_key.key_id,
-        }
         project = of(
             self,
             name.title(),
@@ -165,7 +163,7 @@ class ReleaseBuilds(Construct):
                 privileged_mode=False,
                 environment_variables=[
                     of.EnvironmentVariableProperty(name=key, value=value, type="PLAINTEXT")
-                    for key, value in variables.items()
+                    for key, value in self._variables(name).items()
                 ],
             ),
             encryption_key=self._key.key_arn,
@@ -177,7 +175,7 @@ class ReleaseBuilds(Construct):
             vpc_config=of.VpcConfigProperty(
                 vpc_id=self._network.vpc.vpc_id,
                 subnets=self._network.subnet_ids,
-                security_group_ids=[self._group.security_group_id],
+                security_group_ids=[self._groups[name].security_group_id],
             ),
             timeout_in_minutes=MINUTES,
         )
@@ -202,6 +200,20 @@ class ReleaseBuilds(Construct):
             "PCI.DSS.321-CodeBuildProjectSourceRepoUrl",
         )
         return project
+
+    def _variables(self, name: str) -> dict[str, str]:
+        """What the builds of a project are told, beside what their pipeline says."""
+        variables = {
+            "RELEASE_ENV": self._naming.environment,
+            "RELEASE_BUCKET": self._store.bucket.bucket_name,
+            "RELEASE_LOGIN": self._tools.login_name,
+            "RELEASE_TOPIC": self._tools.topic.topic_arn,
+            "TRACKING_URI": self._tools.tracking_uri,
+            "INVOCATION_URL": self._tools.invocation_url,
+            "INVOCATION_KEY": self._tools.api_key.key_id,
+        }
+        left_out = OF_RELEASES if name == INSPECT else ()
+        return {key: value for key, value in variables.items() if key not in left_out}
 
     def _role(self, name: str) -> PlatformRole:
         """A role that runs in the network and writes its log."""

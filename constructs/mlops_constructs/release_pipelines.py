@@ -13,12 +13,12 @@ from mlops_constructs.naming import Naming
 from mlops_constructs.pipeline_events import PipelineEvents
 from mlops_constructs.pipeline_parts import PipelineParts
 from mlops_constructs.release_builds import DEPLOY, PREPARE, ReleaseBuilds
+from mlops_constructs.release_rights import PREPARED, TAKEN
 from mlops_constructs.release_store import APP, PROMOTIONS, ReleaseStore
 from mlops_constructs.sites import site_of
 from mlops_constructs.undelivered_events import UndeliveredEvents
 
 DAILY = "cron(0 17 * * ? *)"
-SOURCE_ARTIFACT, PREPARED = "App", "Prepared"
 
 
 class ReleasePipelines(Construct):
@@ -91,7 +91,7 @@ class ReleasePipelines(Construct):
             pipelines=every,
             projects=[PREPARE, DEPLOY],
             source=APP,
-            artifacts=naming.pipeline_artifacts,
+            artifacts=[f"{naming.pipeline_artifacts}{it}/" for it in (TAKEN, PREPARED)],
             description="Release pipelines",
         )
         self.pipelines = {endpoint: self._pipeline(endpoint) for endpoint in sorted(endpoints)}
@@ -138,8 +138,8 @@ class ReleasePipelines(Construct):
             describes="Version of the object that says what is promoted",
             stages=[
                 # A new app releases nothing: it is what the next promotion is released with.
-                parts.source(SOURCE_ARTIFACT, APP, SOURCE_ARTIFACT),
-                parts.step("Prepare", "prepare", told, SOURCE_ARTIFACT, PREPARED),
+                parts.source(TAKEN, APP, TAKEN),
+                parts.step("Prepare", "prepare", told, TAKEN, PREPARED),
                 *parts.approval(),
                 parts.step("Deploy", "deploy", told, PREPARED),
                 parts.step("Verify", "verify", told, PREPARED),

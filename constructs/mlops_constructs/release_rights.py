@@ -27,11 +27,13 @@ from mlops_constructs.release_store import (
 from mlops_constructs.service_call import S3, ServiceCall
 from mlops_constructs.sites import Site
 
+TAKEN, PREPARED = "App", "Prepared"
+"""What a pipeline of an endpoint takes, and what its first step hands on."""
 PROPOSAL, INSPECTED = "Proposed", "Inspected"
-"""What the pipeline of the platform takes, and what its first step hands on.
+"""The same of the pipeline of the platform.
 
-CodePipeline names a folder of its bucket by the first ten letters of each, so that rights can tell
-them from artifacts of other pipelines:
+CodePipeline names a folder of its bucket by the first ten letters of each, so that rights tell them
+apart where the names of the pipelines are cut to the same letters:
 https://docs.aws.amazon.com/codepipeline/latest/userguide/welcome-introducing-artifacts.html
 """
 
@@ -205,7 +207,6 @@ class ReleaseRights:
         self.tools.artifacts.grant_read(role, f"{MODELS_PREFIX}/")
         self.store.grant_read(role, PROMOTIONS)
         self.store.grant_read_write(role, ATTEMPTS)
-        self.store.grant_artifacts(role, self.naming.pipeline_artifacts)
         grant(
             grantee=role,
             actions=["secretsmanager:GetSecretValue"],
@@ -231,6 +232,9 @@ class ReleaseRights:
     def grant_prepare(self, role: PlatformRole) -> None:
         """See what is deployed of an endpoint, and whether its images are there."""
         self._look_for_images(role)
+        folder = self.naming.pipeline_artifacts
+        self.store.grant_read(role, f"{folder}{TAKEN}/")
+        self.store.grant_artifacts(role, f"{folder}{PREPARED}/")
         self._allow(
             role,
             "Every endpoint has a stack of its own, which CloudFormation numbers.",
@@ -287,6 +291,7 @@ class ReleaseRights:
             actions=["apigateway:GET"],
             resource_arns=[key],
         )
+        self.store.grant_read(role, f"{self.naming.pipeline_artifacts}{PREPARED}/")
         self.store.grant_read_write(role, RECORDS, DRIFT)
         self._grant_platform(role)
 

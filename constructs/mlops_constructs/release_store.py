@@ -100,10 +100,7 @@ class ReleaseStore(Construct):
             lifecycle_rules=[
                 s3.LifecycleRule(abort_incomplete_multipart_upload_after=Duration.days(7)),
                 _expiry(DELIVERIES, DELIVERY_DAYS),
-                *(
-                    _expiry(prefix, ARTIFACT_DAYS)
-                    for prefix in (naming.pipeline_artifacts, naming.platform_artifacts)
-                ),
+                *(_expiry(prefix, ARTIFACT_DAYS) for prefix in _handed_on(naming)),
             ],
             removal_policy=removal_policy,
         )
@@ -162,7 +159,7 @@ class ReleaseStore(Construct):
         """
         return self._grants.allow_one(grantee, key, self.WRITE, ENCRYPT)
 
-    def grant_pipeline(self, grantee: iam.IGrantable, source: str, artifacts: str) -> iam.Grant:
+    def grant_pipeline(self, grantee: iam.IGrantable, source: str, *artifacts: str) -> iam.Grant:
         """Let CodePipeline take its source as `grantee`, and hand on what steps make of it.
 
         https://docs.aws.amazon.com/codepipeline/latest/userguide/action-reference-S3.html
@@ -176,7 +173,7 @@ class ReleaseStore(Construct):
         artifacts
             What the keys of the pipeline's artifacts start with.
         """
-        bucket = grant(
+        granted = grant(
             grantee=grantee,
             actions=[*self.LOCATE, "s3:GetBucketVersioning"],
             resource_arns=[self._arn],
@@ -187,8 +184,10 @@ class ReleaseStore(Construct):
             resource_arns=[f"{self._arn}/{source}"],
         )
         taken = self._grants.allow_one(grantee, source, self.READ, DECRYPT)
-        handed_on = self.grant_artifacts(grantee, artifacts)
-        return bucket.combine(tags).combine(taken).combine(handed_on)
+        granted = granted.combine(tags).combine(taken)
+        for prefix in artifacts:
+            granted = granted.combine(self.grant_artifacts(grantee, prefix))
+        return granted
 
     def grant_artifacts(self, grantee: iam.IGrantable, prefix: str) -> iam.Grant:
         """Let `grantee` read and write what one step of a pipeline hands to the next.
@@ -223,6 +222,12 @@ class ReleaseStore(Construct):
         for prefix in prefixes:
             granted = granted.combine(self._grants.allow(grantee, prefix, actions, key_actions))
         return granted
+
+
+def _handed_on(naming: Naming) -> list[str]:
+    """What the keys of pipelines' artifacts start with, each once: S3 takes no prefix twice."""
+    folders = (naming.pipeline_artifacts, naming.platform_artifacts)
+    return list(dict.fromkeys(folder.partition("*")[0] for folder in folders))
 
 
 def _expiry(prefix: str, days: int) -> s3.LifecycleRule:

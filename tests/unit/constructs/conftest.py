@@ -230,6 +230,11 @@ class ZonedStack(Stack):
         return ["eu-west-1a", "eu-west-1b", "eu-west-1c"]
 
 
+def listed(value: object) -> set[str]:
+    """What a statement names, as one or as several."""
+    return {str(each) for each in (value if isinstance(value, list) else [value])}
+
+
 @pytest.fixture
 def bench(feature_flags: dict[str, object], tmp_path: Path) -> Bench:
     return Bench(feature_flags, tmp_path / "cdk.out")

@@ -1,5 +1,6 @@
 import json
 from collections.abc import Callable
+from fnmatch import fnmatchcase
 from typing import Any
 
 import pytest
@@ -7,9 +8,8 @@ from aws_cdk.assertions import Match, Template
 
 from mlops_constructs.naming import Naming
 from mlops_constructs.platform_pipeline import PlatformPipeline
-from mlops_constructs.release_pipelines import PREPARED, SOURCE_ARTIFACT
-from mlops_constructs.release_rights import INSPECTED, PROPOSAL
-from tests.unit.constructs.conftest import ACCOUNT, Bench
+from mlops_constructs.release_rights import INSPECTED, PREPARED, PROPOSAL, TAKEN
+from tests.unit.constructs.conftest import ACCOUNT, Bench, listed
 
 PIPELINE, RULE = "AWS::CodePipeline::Pipeline", "AWS::Events::Rule"
 BUCKET = "arn:aws:s3:::mlops-blue-releases-123456789012"
@@ -188,11 +188,16 @@ class TestDefault:
 
     def test_its_role_reaches_no_artifact_of_a_release_and_no_app(self, template: Template) -> None:
         objects = {
-            str(statement["Resource"])
+            resource
             for statement in of_its_role(template)
-            if f"{BUCKET}/" in str(statement["Resource"])
+            for resource in listed(statement["Resource"])
+            if f"{BUCKET}/" in resource
         }
-        assert objects == {f"{BUCKET}/source/proposed.zip", f"{BUCKET}/{NAME}/*"}
+        assert objects == {
+            f"{BUCKET}/source/proposed.zip",
+            f"{BUCKET}/{NAME}/Proposed/*",
+            f"{BUCKET}/{NAME}/Inspected/*",
+        }
 
     def test_eventbridge_starts_it_and_what_ends_it(
         self, template: Template, statements: Statements
@@ -209,10 +214,25 @@ class TestCustom:
         assert list(stages(bench.template())) == ["Source", "Prepare", "Deploy"]
 
 
-def test_its_artifacts_are_told_from_those_of_releases_however_long_the_names() -> None:
+@pytest.mark.parametrize("letters", range(8, 39))
+def test_its_artifacts_are_told_from_those_of_releases_however_long_the_names(
+    letters: int,
+) -> None:
     """CodePipeline cuts a pipeline's name to 20 letters and an artifact's to 10."""
-    long = Naming("mlops", "production-of-europe")
-    assert long.platform_artifacts == f"{long.pipeline('iris')[:20]}/"
-    ours, of_releases = {PROPOSAL, INSPECTED}, {SOURCE_ARTIFACT, PREPARED}
-    assert {name[:10] for name in ours} == ours
-    assert not ours & {name[:10] for name in of_releases}
+    naming = Naming("p" * (letters - len("-prod")), "prod")
+    ours, releases = naming.platform_artifacts, naming.pipeline_artifacts
+    granted = {
+        **{name: f"{ours}{name}/*" for name in (PROPOSAL, INSPECTED)},
+        **{name: f"{releases}{name}/*" for name in (TAKEN, PREPARED)},
+    }
+    written = {
+        (name, f"{pipeline[:20]}/{name[:10]}/Ab3dE6g")
+        for pipeline, names in (
+            (naming.platform_pipeline, (PROPOSAL, INSPECTED)),
+            (naming.pipeline("iris"), (TAKEN, PREPARED)),
+            (naming.pipeline("platform"), (TAKEN, PREPARED)),
+        )
+        for name in names
+    }
+    for name, key in written:
+        assert [it for it, pattern in granted.items() if fnmatchcase(key, pattern)] == [name]

@@ -7,10 +7,11 @@ from aws_cdk.assertions import Match, Template
 
 from mlops_constructs.endpoint_policies import Principals
 from mlops_constructs.faults import FaultsError
+from mlops_constructs.naming import Naming
 from mlops_constructs.private_network import PrivateNetwork
 from mlops_constructs.release_builds import BUILDSPEC, ReleaseBuilds
 from mlops_constructs.tracking_server import TrackingServer
-from tests.unit.constructs.conftest import ACCOUNT, DIGEST, Bench
+from tests.unit.constructs.conftest import ACCOUNT, DIGEST, Bench, listed
 
 Statements = Callable[[Template], list[dict[str, Any]]]
 PROJECT = "AWS::CodeBuild::Project"
@@ -26,6 +27,14 @@ OF_EVERY_BUILD = (
 )
 
 
+def projects(template: Template) -> dict[str, dict[str, Any]]:
+    """The properties of each project, by its name's end."""
+    return {
+        it["Properties"]["Name"].rpartition("-")[2]: it["Properties"]
+        for it in template.find_resources(PROJECT).values()
+    }
+
+
 def granted(template: Template, role: str) -> list[tuple[set[str], set[str]]]:
     """What the role of a project may do, and with what."""
     return [
@@ -34,10 +43,6 @@ def granted(template: Template, role: str) -> list[tuple[set[str], set[str]]]:
         if role in str(policy["Properties"]["Roles"])
         for statement in policy["Properties"]["PolicyDocument"]["Statement"]
     ]
-
-
-def listed(value: object) -> set[str]:
-    return {str(each) for each in (value if isinstance(value, list) else [value])}
 
 
 def actions(template: Template, role: str) -> set[str]:
@@ -50,6 +55,16 @@ def written(template: Template, role: str) -> set[str]:
         resource
         for allowed, resources in granted(template, role)
         if "s3:PutObject" in allowed
+        for resource in resources
+    }
+
+
+def reads(template: Template, role: str) -> set[str]:
+    """The objects that the role of a project may read."""
+    return {
+        resource
+        for allowed, resources in granted(template, role)
+        if "s3:GetObject" in allowed
         for resource in resources
     }
 
@@ -93,18 +108,47 @@ class TestDefault:
         assert all("/source/app.zip" in str(location) for location in locations)
 
     def test_what_they_are_told_is_not_secret(self, template: Template) -> None:
-        for project in template.find_resources(PROJECT).values():
-            variables = project["Properties"]["Environment"]["EnvironmentVariables"]
-            assert {it["Name"] for it in variables} == {
-                "RELEASE_ENV",
-                "RELEASE_BUCKET",
-                "RELEASE_LOGIN",
-                "RELEASE_TOPIC",
-                "TRACKING_URI",
-                "INVOCATION_URL",
-                "INVOCATION_KEY",
-            }
+        every = {"RELEASE_ENV", "RELEASE_BUCKET", "RELEASE_TOPIC", "INVOCATION_URL"}
+        asking = {*every, "RELEASE_LOGIN", "TRACKING_URI", "INVOCATION_KEY"}
+        told = {}
+        for name, project in projects(template).items():
+            variables = project["Environment"]["EnvironmentVariables"]
+            told[name] = {it["Name"] for it in variables}
             assert {it["Type"] for it in variables} == {"PLAINTEXT"}
+        assert told == {"prepare": asking, "inspect": every, "deploy": asking}
+
+    def test_what_is_proposed_reaches_aws_and_no_mlflow(self, template: Template) -> None:
+        groups = {
+            name: str(project["VpcConfig"]["SecurityGroupIds"])
+            for name, project in projects(template).items()
+        }
+        assert groups["prepare"] == groups["deploy"] != groups["inspect"]
+        rules = template.find_resources("AWS::EC2::SecurityGroupIngress").values()
+        reached = {
+            name: sorted(
+                it["Properties"]["FromPort"]
+                for it in rules
+                if str(it["Properties"]["SourceSecurityGroupId"]) in group
+            )
+            for name, group in groups.items()
+        }
+        assert reached == {"prepare": [443, 5000], "inspect": [443], "deploy": [443, 5000]}
+
+    def test_what_is_proposed_leaves_to_the_endpoints_alone(self, template: Template) -> None:
+        """What a group may send to, in its own rules and in those beside it."""
+        (group,) = [
+            it["Properties"]
+            for it in template.find_resources("AWS::EC2::SecurityGroup").values()
+            if it["Properties"]["GroupDescription"] == "Builds of what is proposed"
+        ]
+        beside = [
+            it["Properties"]
+            for it in template.find_resources("AWS::EC2::SecurityGroupEgress").values()
+            if "InspectGroup" in str(it["Properties"]["GroupId"])
+        ]
+        leaving = [*group.get("SecurityGroupEgress", []), *beside]
+        assert {it["ToPort"] for it in leaving} == {443}
+        assert not any("CidrIp" in it for it in leaving)
 
     def test_a_project_waits_for_its_role(self, template: Template) -> None:
         policies = template.find_resources("AWS::IAM::ManagedPolicy")
@@ -208,6 +252,25 @@ class TestDefault:
             condition = statement["Condition"]
             assert condition["StringEquals"]["ec2:AuthorizedService"] == "codebuild.amazonaws.com"
             assert len(condition["ArnEquals"]["ec2:Subnet"]) == 2
+
+
+def test_what_is_proposed_and_what_is_released_stand_apart_however_long_the_names(
+    bench: Bench,
+) -> None:
+    """CodePipeline cuts the names of both pipelines to the same 20 letters."""
+    bench.naming = Naming("private-mlops", "stage")
+    bench.builds()
+    template = bench.template()
+    folder = "arn:aws:s3:::private-mlops-stage-releases-123456789012/private-mlops-stage-"
+    for name, read, wrote in (
+        ("Prepare", {"App", "Prepared"}, {"Prepared"}),
+        ("Inspect", {"Proposed", "Inspected"}, {"Inspected"}),
+        ("Deploy", {"Prepared", "Inspected"}, set()),
+    ):
+        role = f"Builds{name}Role"
+        for found, expected in ((reads(template, role), read), (written(template, role), wrote)):
+            handed_on = {it for it in found if it.startswith(folder)}
+            assert handed_on == {f"{folder}/{each}/*" for each in expected}
 
 
 def test_a_policy_has_the_size_that_iam_takes(bench: Bench) -> None:

@@ -7,9 +7,10 @@ from aws_cdk.assertions import Match, Template
 
 from mlops_constructs.faults import FaultsError
 from mlops_constructs.release_pipelines import ReleasePipelines
-from tests.unit.constructs.conftest import ACCOUNT, Bench
+from tests.unit.constructs.conftest import ACCOUNT, Bench, listed
 
 PIPELINE, RULE = "AWS::CodePipeline::Pipeline", "AWS::Events::Rule"
+BUCKET = "arn:aws:s3:::mlops-blue-releases-123456789012"
 
 
 def pipelines(bench: Bench, **changes: Any) -> ReleasePipelines:
@@ -170,6 +171,26 @@ class TestDefault:
         assert trust["Condition"]["StringEquals"] == {"aws:SourceAccount": ACCOUNT}
         builds = [s for s in statements(template) if "codebuild:BatchGetBuilds" in s["Action"]]
         assert [len(s["Resource"]) for s in builds] == [2]
+
+    def test_their_role_reaches_what_they_hand_on_and_no_other_object(
+        self, template: Template
+    ) -> None:
+        (policy,) = [
+            it["Properties"]
+            for it in template.find_resources("AWS::IAM::ManagedPolicy").values()
+            if "PipelinesPipelineRole" in str(it["Properties"]["Roles"])
+        ]
+        objects = {
+            resource
+            for statement in policy["PolicyDocument"]["Statement"]
+            for resource in listed(statement["Resource"])
+            if f"{BUCKET}/" in resource
+        }
+        assert objects == {
+            f"{BUCKET}/source/app.zip",
+            f"{BUCKET}/mlops-blue-release-*/App/*",
+            f"{BUCKET}/mlops-blue-release-*/Prepared/*",
+        }
 
     def test_eventbridge_starts_what_is_named(
         self, template: Template, statements: Callable[[Template], list[dict[str, Any]]]

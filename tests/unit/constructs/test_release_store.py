@@ -5,6 +5,7 @@ import pytest
 from aws_cdk import RemovalPolicy
 from aws_cdk.assertions import Match, Template
 
+from mlops_constructs.naming import Naming
 from mlops_constructs.release_store import (
     APP,
     PROMOTIONS,
@@ -143,6 +144,18 @@ class TestGrants:
         assert [s["Condition"] for s in used] == [
             {"StringEquals": {"kms:ViaService": "s3.eu-west-1.amazonaws.com"}}
         ]
+
+
+def test_what_is_handed_on_expires_by_one_rule_where_names_are_cut_to_the_same(
+    bench: Bench,
+) -> None:
+    """A bucket refuses two rules with the same prefix."""
+    bench.naming = Naming("private-mlops", "stage")
+    store(bench)
+    (bucket,) = bench.template().find_resources("AWS::S3::Bucket").values()
+    rules = bucket["Properties"]["LifecycleConfiguration"]["Rules"]
+    prefixes = [rule["Prefix"] for rule in rules if "Prefix" in rule]
+    assert prefixes == ["deliveries/", "private-mlops-stage-/"]
 
 
 def test_it_may_go_with_its_stack(bench: Bench) -> None:
