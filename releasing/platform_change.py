@@ -67,7 +67,8 @@ class Change(Entry):
     `step` is the last one that was finished, but `deploying`; `replaced` says that releases are
     made with the proposed app, and the stack Release may be in the middle of its update.
 
-    `stacks` are those that are deployed, in their order, and `deployed` those that are done.
+    `stacks` are those that are deployed, in their order, and `deployed` those that are done. They
+    say what became of it: what is to be deployed says the assembly.
     `current` is the one that may be in the middle of it, and `updated` when it was last updated
     before that. `looked` is when each stack was last updated as the change was prepared, and
     `records` the version of each endpoint's record. `touched` are the stacks of endpoints that were
@@ -82,7 +83,6 @@ class Change(Entry):
     stacks: tuple[str, ...] = ()
     looked: dict[str, str] = {}
     records: dict[str, str] = {}
-    images: dict[str, str] = {}
     deployed: tuple[str, ...] = ()
     current: str = ""
     updated: str = ""
@@ -115,10 +115,12 @@ class Change(Entry):
         updated
             When it was last updated.
         """
-        moved = updated != self.updated and endpoint_of(stack)
+        endpoint = endpoint_of(stack)
+        moved = updated != self.updated and endpoint
         return {
-            "deployed": (*self.deployed, stack),
+            "deployed": tuple(dict.fromkeys((*self.deployed, stack))),
             "touched": (*self.touched, stack) if moved else self.touched,
+            "looked": self.looked if endpoint else {**self.looked, stack: updated},
             "current": "",
             "updated": "",
         }

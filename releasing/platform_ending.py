@@ -101,7 +101,7 @@ def close_change(services: Services, change: Change, ended: Ended) -> Change:
             by = f"{latest.content.summary} was proposed since"
             return end_change(services, change, "superseded", by)
         return end_change(services, change, _outcome(ended), reason)
-    change = _looked_after(services, change)
+    change = looked_after(services, change)
     if change.step == "replaced" and not change.waiting:
         return end_change(services, change, "deployed", "")
     return end_change(services, change, _outcome(ended), f"{reason}. {became(change)}")
@@ -115,8 +115,23 @@ def became(change: Change) -> str:
     return f"Deployed: {done}{app}. Not deployed: {rest}."
 
 
-def _looked_after(services: Services, change: Change) -> Change:
-    """The change, with what became of the stack that it was in the middle of."""
+def looked_after(services: Services, change: Change) -> Change:
+    """The change, with what became of the stack that it was in the middle of.
+
+    Parameters
+    ----------
+    services
+        Whom to ask.
+    change
+        The change.
+
+    Raises
+    ------
+    OvertakenError
+        Where another process has it.
+    OperationError
+        Where the stack does not come to rest.
+    """
     if not change.current:
         return change
     state = services.any_stack(change.current).settled()

@@ -186,7 +186,6 @@ def _prepared(services: Services, mine: Change) -> None:
         stacks=stacks,
         looked={it: at for it, at in looked.items() if it in stacks},
         records=records,
-        images=images,
     )
     export_headline(services, headline)
 

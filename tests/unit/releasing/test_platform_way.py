@@ -11,7 +11,7 @@ from operations.errors import OperationError
 from operations.source import APP, PROPOSED
 from releasing.drift import drift
 from releasing.history import platform_history
-from releasing.platform_change import PROPOSAL, read_proposed
+from releasing.platform_change import KEY, PROPOSAL, read_proposed
 from releasing.platform_deploy import platform_deploy
 from releasing.platform_prepare import platform_prepare
 from tests.unit.releasing.platform_world import (
@@ -334,6 +334,51 @@ class TestHalfWay:
         assert world.deploy_all(world.propose("third")) == "deployed"
         assert world.changed == ["Network", "Tracking", "Tracking", "Release"]
         assert world.app == "third"
+
+
+class TestWhatAnotherProposalWrites:
+    """Its first step, which nobody approved, may write the journal: while this one waits, too."""
+
+    @pytest.mark.parametrize(
+        "forged",
+        [
+            {"stacks": ()},
+            {"stacks": ("Network", "Client-databricks", "Release")},
+            {"deployed": DEPLOYED, "step": "replaced"},
+            {"left": dict.fromkeys(("Network", "Api", "Release"), "it is fine")},
+            {"current": "Network", "updated": "never"},
+            {"current": "Release", "updated": "never", "step": "deploying"},
+            {"current": "Client-databricks"},
+        ],
+    )
+    def test_what_was_approved_is_deployed_all_the_same(
+        self, world: PlatformWorld, forged: dict[str, object]
+    ) -> None:
+        proposal = world.propose("second", Network=2, Api=2, Client_databricks=2, Release=2)
+        execution = prepared(world, proposal)
+        world.services().changes.advance(world.change_of(proposal), **forged)
+        assert world.platform_step("platform-deploy", execution) == "done"
+        assert world.changed == ["Network", "Api", "Release"]
+        assert world.app == "second"
+        change = world.change_of(proposal)
+        assert (change.outcome, change.stacks) == ("deployed", DEPLOYED)
+        assert set(change.deployed) == set(DEPLOYED)
+
+    def test_its_images_are_those_that_were_prepared(self, world: PlatformWorld) -> None:
+        execution = prepared(world, world.propose("second"))
+        images = world.environment.images
+        stored = json.loads(world.s3.objects[RELEASES, KEY][0].body)
+        stored["images"] = dict.fromkeys(images, "sha256:" + "e" * 64)
+        world.s3.write(RELEASES, KEY, json.dumps(stored).encode())
+        assert world.platform_step("platform-deploy", execution) == "done"
+        assert world.services().records.images() == dict.fromkeys(images, IMAGE)
+
+    def test_another_digest_has_it_fail(self, world: PlatformWorld) -> None:
+        proposal = world.propose("second", Api=2)
+        execution = prepared(world, proposal)
+        world.services().changes.advance(world.change_of(proposal), digest="sha256:0")
+        assert world.platform_step("platform-deploy", execution) == "failed"
+        assert (world.changed, world.app) == ([], "first")
 
 
 class TestOrder:
