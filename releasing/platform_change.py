@@ -61,6 +61,15 @@ class Proposed(BaseModel):
     content: Proposal
 
 
+class Pending(BaseModel):
+    """A release that has not ended: the versions of its promotion, and of its pipeline then."""
+
+    model_config = ConfigDict(frozen=True)
+
+    promotion: str
+    pipeline: int
+
+
 class Change(Entry):
     """One proposal's way.
 
@@ -73,7 +82,8 @@ class Change(Entry):
     before that. `looked` is when each stack was last updated as the change was prepared, and
     `records` the version of each endpoint's record. `touched` are the stacks of endpoints that were
     updated, `left` those that stay as they are, and why; `seen_to` those of both whose releases
-    were asked for again, or need not be.
+    were asked for again, or need not be. `pending` are releases that the stack Release breaks by an
+    update of their pipelines, and that are still to be asked for again.
     """
 
     proposal: Proposed
@@ -89,6 +99,7 @@ class Change(Entry):
     touched: tuple[str, ...] = ()
     left: dict[str, str] = {}
     seen_to: tuple[str, ...] = ()
+    pending: dict[str, Pending] = {}
 
     @property
     def version(self) -> str:

@@ -6,7 +6,7 @@ from releasing.assembly import CLIENTS, LAST, MANIFEST, Assembly, endpoint_of
 from releasing.ending import FAILURES
 from releasing.platform_change import Change
 from releasing.platform_ending import became, end_change, looked_after, settle_change
-from releasing.platform_endpoints import ask_again_for, follow_up, pending, why_not
+from releasing.platform_endpoints import ask_again_for_pending, follow_up, pending, why_not
 from releasing.prepare import ASSEMBLY, RELEASES
 from releasing.services import Services
 from releasing.stack import REVIEWED
@@ -119,9 +119,8 @@ class Deployment:
         for stack in (*self.change.touched, *self.change.left):
             self._follow_up(stack)
         if LAST in stacks:
-            before = pending(self._services)
             self._deploy(LAST)
-            ask_again_for(self._services, self.change, before)
+            self.change = ask_again_for_pending(self._services, self.change)
         self.change = end_change(self._services, self.change, "deployed", "")
 
     def _stacks(self) -> tuple[str, ...]:
@@ -160,7 +159,8 @@ class Deployment:
                     "Propose it again, to see them anew: make platform.",
                 )
             step = self.change.step if self.change.step == "replaced" else "deploying"
-            self._advance(step=step, current=stack, updated=state.updated)
+            more = {"pending": pending(services, self.change)} if stack == LAST else {}
+            self._advance(step=step, current=stack, updated=state.updated, **more)
         failure = ""
         # A stack that was never there is dated by its first look.
         if state.updated == self.change.updated or state.status == REVIEWED:

@@ -132,7 +132,8 @@ def _end_other(services: Services, other: Change, mine: Change) -> None:
             # From here on its own steps have nothing to do, whatever the pipeline does.
             end_change(services, other, "superseded", by)
         elif other.outcome == "running":
-            close_change(services, other, Ended())
+            # This is code that nobody approved yet, which may ask for no release.
+            close_change(services, other, Ended(), may_ask=False)
         else:
             settle_change(services, other)
     except OvertakenError as error:

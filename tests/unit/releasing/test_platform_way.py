@@ -611,6 +611,88 @@ class TestEndpoints:
         assert world.deploy_all(world.propose("second", Release=2)) == "deployed"
         assert (self.last_asked(world) != promotion) is updated
 
+    def broken_by_the_last_stack(self, world: PlatformWorld) -> tuple[str, str, str]:
+        """A promotion whose pipeline is updated, by a change whose step is killed right then."""
+        promotion = world.promote(8)
+        world.step("prepare", world.execution(promotion))
+        proposal = world.propose("second", Release=2)
+        execution = prepared(world, proposal)
+
+        class Gone(BaseException):
+            """The build is gone."""
+
+        def gone(stack: str) -> None:
+            world.codepipeline.version += 1
+            raise Gone
+
+        world.updated = gone
+        with pytest.raises(Gone):
+            world.platform_step("platform-deploy", execution)
+        world.updated = lambda stack: None
+        assert self.last_asked(world) == promotion
+        assert set(world.change_of(proposal).pending) == {"iris"}
+        return promotion, proposal, execution
+
+    @pytest.mark.parametrize("step", ["platform-deploy", "platform-close"])
+    def test_one_whose_pipeline_is_updated_by_a_step_that_is_killed(
+        self, world: PlatformWorld, step: str
+    ) -> None:
+        promotion, proposal, execution = self.broken_by_the_last_stack(world)
+        if step == "platform-close":
+            world.platform.status[execution] = "Failed"
+        for _ in range(2):
+            assert world.platform_step(step, execution) == "done"
+            change = world.change_of(proposal)
+            assert (change.outcome, change.pending) == ("deployed", {})
+            asked = self.last_asked(world)
+        assert len(world.s3.objects[RELEASES, "promotions/iris.json"]) == 3  # 7, 8, 8 again
+        assert asked != promotion
+        assert world.sns.messages == []
+
+    def test_the_schedule_of_drift_asks_for_it_too(self, world: PlatformWorld) -> None:
+        promotion, _, execution = self.broken_by_the_last_stack(world)
+        world.platform.status[execution] = "Failed"
+        world.drift()
+        assert self.last_asked(world) != promotion
+
+    def test_what_is_proposed_next_asks_for_none_and_says_so(self, world: PlatformWorld) -> None:
+        promotion, proposal, execution = self.broken_by_the_last_stack(world)
+        world.platform.status[execution] = "Failed"
+        prepared(world, world.propose("third", Api=3))
+        assert world.outcome_of(proposal) == "deployed"
+        assert self.last_asked(world) == promotion
+        (message,) = world.sns.messages
+        assert message["reason"].endswith("make release-again ENDPOINT=iris")
+
+    @pytest.mark.parametrize("step", ["platform-deploy", "platform-close"])
+    def test_one_that_could_not_be_asked_for_is_when_it_is_tried_again(
+        self, world: PlatformWorld, step: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        promotion = world.promote(8)
+        world.step("prepare", world.execution(promotion))
+        proposal = world.propose("second", Release=2)
+        execution = prepared(world, proposal)
+        services, version = world.services(execution), world.services().store.version
+        before = world.codepipeline.version
+        world.updated = lambda stack: setattr(world.codepipeline, "version", before + 1)
+
+        def refuses(key: str) -> str:
+            if world.codepipeline.version > before and key == "promotions/iris.json":
+                raise OperationError("The key is disabled.", "Enable it.")
+            return version(key)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(services.store, "version", refuses)
+            with pytest.raises(OperationError, match="The key is disabled"):
+                platform_deploy(services, proposal, execution)
+        assert world.outcome_of(proposal) == "failed"
+        assert self.last_asked(world) == promotion
+        if step == "platform-close":
+            world.platform.status[execution] = "Failed"
+        assert world.platform_step(step, execution) == "done"
+        assert self.last_asked(world) != promotion
+        assert world.change_of(proposal).pending == {}
+
     def test_one_that_a_person_rejects_meanwhile_is_not(self, world: PlatformWorld) -> None:
         promotion = world.promote(8)
         waiting = world.execution(promotion)
