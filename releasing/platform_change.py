@@ -170,10 +170,19 @@ class Changes(Ledger[Change]):
         return self.add(change, newest=newest)
 
     def history(self) -> Iterator[Change]:
-        """Each change as it was last written down, the latest first."""
+        """Each change as it was last written down, the latest first.
+
+        A version that cannot be read is passed over where another one came after it.
+        """
         seen = set()
-        for stored in self._store.history(KEY):
-            for change in read_book(stored.text, Change).entries:
+        for number, stored in enumerate(self._store.history(KEY)):
+            try:
+                entries = read_book(stored, Change, self.place).entries
+            except OperationError:
+                if not number:
+                    raise
+                continue
+            for change in entries:
                 if change.version not in seen:
                     seen.add(change.version)
                     yield change

@@ -749,6 +749,20 @@ class TestLeftOver:
         assert "deployed" in rows[1]
         assert "1 stacks change." in rows[1]
 
+    def test_a_journal_that_cannot_be_read_is_said_until_the_former_one_is_put_back(
+        self, world: PlatformWorld
+    ) -> None:
+        execution = prepared(world, world.propose("second", Api=2))
+        former = world.body(KEY)
+        world.s3.write(RELEASES, KEY, b"nonsense")
+        assert world.platform_step("platform-deploy", execution) == "failed"
+        assert f"{RELEASES}/{KEY} of version" in world.said[-1]
+        with pytest.raises(OperationError, match="cannot be read"):
+            platform_history(world.services())
+        world.s3.write(RELEASES, KEY, former)
+        assert platform_history(world.services()).row_count == 1
+        assert world.platform_step("platform-deploy", execution) == "done"
+
     def test_history_shows_what_is_in_brackets(self, world: PlatformWorld) -> None:
         said = "IAM5[Resource::*] at [/Data/Key]"
         world.faults = [said]
