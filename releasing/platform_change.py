@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Iterator
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from operations.errors import OperationError
 from operations.source import PROPOSED
@@ -16,6 +16,12 @@ from releasing.store import Store
 
 PROPOSAL = "proposal.json"
 """The file of the proposed app that says what it is."""
+
+LARGEST = 1024 * 1024
+"""The most bytes that this file holds, and no zip may unpack it to more."""
+
+LONGEST_NAME, LONGEST_REASON = 200, 2_000
+"""The most letters of who proposes and of a commit; and of why."""
 
 UNKNOWN = "unknown"
 """The commit of a proposed app that does not say what it is."""
@@ -38,10 +44,10 @@ class Proposal(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    commit: str
+    commit: str = Field(max_length=LONGEST_NAME)
     changed: bool
-    by: str
-    reason: str = ""
+    by: str = Field(max_length=LONGEST_NAME)
+    reason: str = Field("", max_length=LONGEST_REASON)
     request: str = ""
 
     @property
@@ -211,13 +217,25 @@ def read_proposed(store: Store, version: str = "") -> Proposed:
         which = f" of version '{version}'" if version else ""
         raise OperationError(f"There is no proposal{which} at {place}.", fix)
     try:
-        with zipfile.ZipFile(io.BytesIO(packed)) as archive:
-            content = Proposal.model_validate_json(archive.read(PROPOSAL))
+        content = Proposal.model_validate_json(_unpacked(packed))
     except UNREADABLE as error:
         raise OperationError(
             f"{place} of version '{version}' does not say what it is: {error}", fix
         ) from error
     return Proposed(version=version, content=content)
+
+
+def _unpacked(packed: bytes) -> bytes:
+    """The file of a proposed app that says what it is, whatever else somebody has packed."""
+    with zipfile.ZipFile(io.BytesIO(packed)) as archive:
+        entry = archive.getinfo(PROPOSAL)
+        # Of other methods the library unpacks more than it is asked for.
+        if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise ValueError(f"{PROPOSAL} is compressed by the method {entry.compress_type}")
+        if entry.file_size > LARGEST:
+            raise ValueError(f"{PROPOSAL} has {entry.file_size} bytes, of at most {LARGEST}")
+        with archive.open(entry) as file:
+            return file.read(LARGEST)
 
 
 def name_proposed(store: Store, version: str = "") -> Proposed:
@@ -234,5 +252,7 @@ def name_proposed(store: Store, version: str = "") -> Proposed:
     try:
         return read_proposed(store, version)
     except OperationError as error:
-        content = Proposal(commit=UNKNOWN, changed=False, by=UNKNOWN, reason=error.what)
+        content = Proposal(
+            commit=UNKNOWN, changed=False, by=UNKNOWN, reason=error.what[:LONGEST_REASON]
+        )
         return Proposed(version=version, content=content)
