@@ -117,7 +117,7 @@ def _make_way(services: Services, mine: Change) -> None:
                 _end_other(services, other, mine)
         if under_way:
             services.say("The change before this one is being deployed: waiting")
-            services.sleep(SECONDS)
+        services.sleep(SECONDS)
     raise OperationError(
         f"Another change is still under way after {MOST_SECONDS // 3600} hours.",
         f"See its pipeline; then run 'make platform ENV={services.environment.name}' again.",

@@ -11,6 +11,7 @@ from operations.errors import OperationError
 from operations.source import APP, PROPOSED
 from releasing.drift import drift
 from releasing.history import platform_history
+from releasing.ledger import OvertakenError
 from releasing.platform_change import KEY, PROPOSAL, read_proposed
 from releasing.platform_deploy import platform_deploy
 from releasing.platform_prepare import platform_prepare
@@ -438,6 +439,21 @@ class TestOrder:
         assert world.values["Api"] == 2
         assert world.platform_step("platform-deploy", newer) == "done"
         assert world.values["Api"] == 3
+
+    def test_one_that_others_write_all_the_time_is_waited_for_as_long_as_is_said(
+        self, world: PlatformWorld, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        prepared(world, world.propose("second", Api=2))
+        newer = world.start(world.propose("third", Api=3))
+        waits: list[float] = []
+
+        def overtaken(*_: object) -> None:
+            raise OvertakenError(None)
+
+        monkeypatch.setattr("releasing.platform_prepare.end_change", overtaken)
+        with pytest.raises(OperationError, match="after 5 hours"):
+            platform_prepare(replace(world.services(newer), sleep=waits.append), "", newer)
+        assert sum(waits) == 5 * 3600
 
 
 class TestEndpoints:
