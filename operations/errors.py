@@ -1,5 +1,8 @@
 """A command that cannot go on, in one paragraph."""
 
+EXPIRED = ("ExpiredToken", "ExpiredTokenException", "RequestExpired")
+"""What AWS services answer to a session that has come to its end."""
+
 
 class OperationError(Exception):
     """What happened, and what to do about it.

@@ -19,7 +19,7 @@ from rich.console import Console
 
 from mlops_constructs.faults import FaultsError
 from operations.deployment import check_account
-from operations.errors import OperationError
+from operations.errors import EXPIRED, OperationError
 from releasing import asking
 from releasing.close import close as close_step
 from releasing.deploy import deploy as deploy_step
@@ -356,9 +356,15 @@ def _errors() -> Iterator[None]:
     except MlflowException as error:
         _fail(f"MLflow refuses: {error.message}\nCheck the rights of the login, and the address.")
     except (BotoCoreError, ClientError) as error:
-        _fail(f"AWS refuses: {error}\nCheck the rights of these credentials.")
+        _fail(f"AWS refuses: {error}\n{_fix(error)}")
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
+
+
+def _fix(error: BotoCoreError | ClientError) -> str:
+    if isinstance(error, ClientError) and error.response["Error"]["Code"] in EXPIRED:
+        return "A session has expired: run it again. What arrived is not copied again."
+    return "Check the rights of these credentials."
 
 
 def _fail(text: str) -> None:

@@ -16,10 +16,14 @@ from uuid import uuid4
 
 from pydantic import BaseModel, ConfigDict
 
-from releasing.store import ConflictError, Store
+from operations.errors import OperationError
+from releasing.store import ConflictError, Store, Stored
 
 TRIES = 20
 """How often a write is tried where others write to the same journal."""
+
+UNREADABLE = (ValueError, TypeError, AttributeError, RecursionError)
+"""What reading a journal ends with that somebody else has written: any text, or none."""
 
 REMEMBERED = 200
 """How many entries are remembered after they ended: events come twice, and late."""
@@ -114,20 +118,33 @@ class Book(Generic[E]):
         return json.dumps(document, indent=2) + "\n"
 
 
-def read_book(text: str, kind: type[E]) -> Book[E]:
-    """The book that a text holds.
+def read_book(stored: Stored, kind: type[E], place: str) -> Book[E]:
+    """The book that an object holds.
 
     Parameters
     ----------
-    text
-        The text.
+    stored
+        The object.
     kind
         Of what kind its entries are.
+    place
+        Where it stands, for whoever has to mend it.
+
+    Raises
+    ------
+    OperationError
+        Where it is no journal.
     """
-    document = json.loads(text)
-    earlier, closed = document.pop("earlier", []), document.pop("closed", [])
-    entries = [kind.model_validate(each) for each in (document, *earlier)]
-    return Book(tuple(entries), tuple(closed))
+    try:
+        document = json.loads(stored.text)
+        earlier, closed = document.pop("earlier", []), document.pop("closed", [])
+        entries = [kind.model_validate(each) for each in (document, *earlier)]
+        return Book(tuple(entries), tuple(map(str, closed)))
+    except UNREADABLE as error:
+        raise OperationError(
+            f"The journal {place} of version '{stored.version}' cannot be read: {error}",
+            "Put the version before it back, as docs/release.md says; then try again.",
+        ) from error
 
 
 class Ledger(Generic[E]):
@@ -148,6 +165,11 @@ class Ledger(Generic[E]):
         self._key = key
         self._kind = kind
         self._writer = uuid4().hex
+
+    @property
+    def place(self) -> str:
+        """Where it stands, as an address."""
+        return f"s3://{self._store.bucket}/{self._key}"
 
     def entries(self) -> tuple[E, ...]:
         """The latest entry, and those before it that are not settled."""
@@ -214,7 +236,9 @@ class Ledger(Generic[E]):
 
     def _read(self) -> tuple[Book[E], str]:
         found = self._store.read(self._key)
-        return (read_book(found.text, self._kind), found.etag) if found else (Book(), "")
+        if found is None:
+            return Book(), ""
+        return read_book(found, self._kind, self.place), found.etag
 
     def _change(self, change: Callable[[Book[E]], Book[E]]) -> Book[E]:
         for _ in range(TRIES):

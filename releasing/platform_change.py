@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Iterator
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from operations.errors import OperationError
 from operations.source import PROPOSED
@@ -16,6 +16,12 @@ from releasing.store import Store
 
 PROPOSAL = "proposal.json"
 """The file of the proposed app that says what it is."""
+
+LARGEST = 1024 * 1024
+"""The most bytes that this file holds, and no zip may unpack it to more."""
+
+LONGEST_NAME, LONGEST_REASON = 200, 2_000
+"""The most letters of who proposes and of a commit; and of why."""
 
 UNKNOWN = "unknown"
 """The commit of a proposed app that does not say what it is."""
@@ -38,10 +44,10 @@ class Proposal(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    commit: str
+    commit: str = Field(max_length=LONGEST_NAME)
     changed: bool
-    by: str
-    reason: str = ""
+    by: str = Field(max_length=LONGEST_NAME)
+    reason: str = Field("", max_length=LONGEST_REASON)
     request: str = ""
 
     @property
@@ -61,18 +67,29 @@ class Proposed(BaseModel):
     content: Proposal
 
 
+class Pending(BaseModel):
+    """A release that has not ended: the versions of its promotion, and of its pipeline then."""
+
+    model_config = ConfigDict(frozen=True)
+
+    promotion: str
+    pipeline: int
+
+
 class Change(Entry):
     """One proposal's way.
 
     `step` is the last one that was finished, but `deploying`; `replaced` says that releases are
     made with the proposed app, and the stack Release may be in the middle of its update.
 
-    `stacks` are those that are deployed, in their order, and `deployed` those that are done.
+    `stacks` are those that are deployed, in their order, and `deployed` those that are done. They
+    say what became of it: what is to be deployed says the assembly.
     `current` is the one that may be in the middle of it, and `updated` when it was last updated
     before that. `looked` is when each stack was last updated as the change was prepared, and
     `records` the version of each endpoint's record. `touched` are the stacks of endpoints that were
     updated, `left` those that stay as they are, and why; `seen_to` those of both whose releases
-    were asked for again, or need not be.
+    were asked for again, or need not be. `pending` are releases that the stack Release breaks by an
+    update of their pipelines, and that are still to be asked for again.
     """
 
     proposal: Proposed
@@ -82,13 +99,13 @@ class Change(Entry):
     stacks: tuple[str, ...] = ()
     looked: dict[str, str] = {}
     records: dict[str, str] = {}
-    images: dict[str, str] = {}
     deployed: tuple[str, ...] = ()
     current: str = ""
     updated: str = ""
     touched: tuple[str, ...] = ()
     left: dict[str, str] = {}
     seen_to: tuple[str, ...] = ()
+    pending: dict[str, Pending] = {}
 
     @property
     def version(self) -> str:
@@ -115,10 +132,12 @@ class Change(Entry):
         updated
             When it was last updated.
         """
-        moved = updated != self.updated and endpoint_of(stack)
+        endpoint = endpoint_of(stack)
+        moved = updated != self.updated and endpoint
         return {
-            "deployed": (*self.deployed, stack),
+            "deployed": tuple(dict.fromkeys((*self.deployed, stack))),
             "touched": (*self.touched, stack) if moved else self.touched,
+            "looked": self.looked if endpoint else {**self.looked, stack: updated},
             "current": "",
             "updated": "",
         }
@@ -157,10 +176,19 @@ class Changes(Ledger[Change]):
         return self.add(change, newest=newest)
 
     def history(self) -> Iterator[Change]:
-        """Each change as it was last written down, the latest first."""
+        """Each change as it was last written down, the latest first.
+
+        A version that cannot be read is passed over where another one came after it.
+        """
         seen = set()
-        for stored in self._store.history(KEY):
-            for change in read_book(stored.text, Change).entries:
+        for number, stored in enumerate(self._store.history(KEY)):
+            try:
+                entries = read_book(stored, Change, self.place).entries
+            except OperationError:
+                if not number:
+                    raise
+                continue
+            for change in entries:
                 if change.version not in seen:
                     seen.add(change.version)
                     yield change
@@ -189,13 +217,25 @@ def read_proposed(store: Store, version: str = "") -> Proposed:
         which = f" of version '{version}'" if version else ""
         raise OperationError(f"There is no proposal{which} at {place}.", fix)
     try:
-        with zipfile.ZipFile(io.BytesIO(packed)) as archive:
-            content = Proposal.model_validate_json(archive.read(PROPOSAL))
+        content = Proposal.model_validate_json(_unpacked(packed))
     except UNREADABLE as error:
         raise OperationError(
             f"{place} of version '{version}' does not say what it is: {error}", fix
         ) from error
     return Proposed(version=version, content=content)
+
+
+def _unpacked(packed: bytes) -> bytes:
+    """The file of a proposed app that says what it is, whatever else somebody has packed."""
+    with zipfile.ZipFile(io.BytesIO(packed)) as archive:
+        entry = archive.getinfo(PROPOSAL)
+        # Of other methods the library unpacks more than it is asked for.
+        if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise ValueError(f"{PROPOSAL} is compressed by the method {entry.compress_type}")
+        if entry.file_size > LARGEST:
+            raise ValueError(f"{PROPOSAL} has {entry.file_size} bytes, of at most {LARGEST}")
+        with archive.open(entry) as file:
+            return file.read(LARGEST)
 
 
 def name_proposed(store: Store, version: str = "") -> Proposed:
@@ -212,5 +252,7 @@ def name_proposed(store: Store, version: str = "") -> Proposed:
     try:
         return read_proposed(store, version)
     except OperationError as error:
-        content = Proposal(commit=UNKNOWN, changed=False, by=UNKNOWN, reason=error.what)
+        content = Proposal(
+            commit=UNKNOWN, changed=False, by=UNKNOWN, reason=error.what[:LONGEST_REASON]
+        )
         return Proposed(version=version, content=content)

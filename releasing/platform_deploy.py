@@ -2,14 +2,15 @@
 
 from operations.errors import OperationError
 from operations.source import APP, PROPOSED
-from releasing.assembly import LAST, MANIFEST, Assembly, endpoint_of
+from releasing.assembly import CLIENTS, LAST, MANIFEST, Assembly, endpoint_of
 from releasing.ending import FAILURES
 from releasing.platform_change import Change
-from releasing.platform_ending import became, end_change, settle_change
-from releasing.platform_endpoints import ask_again_for, follow_up, pending, why_not
-from releasing.prepare import ASSEMBLY
+from releasing.platform_ending import became, end_change, looked_after, settle_change
+from releasing.platform_endpoints import ask_again_for_pending, follow_up, pending, why_not
+from releasing.prepare import ASSEMBLY, RELEASES
 from releasing.services import Services
 from releasing.stack import REVIEWED
+from stacks.releases import load_images
 
 RETRIED = ("failed", "stopped", "rejected")
 """What an execution goes on from, if its stage is tried again."""
@@ -23,7 +24,10 @@ def platform_deploy(services: Services, proposal: str, execution: str) -> None:
     the journal that all of it is deployed.
     https://docs.aws.amazon.com/codepipeline/latest/userguide/pipelines-edit.html
 
-    Who is killed and begins again deploys no stack twice.
+    What is deployed and recorded comes from the files of the proposal. The journal may have been
+    written by another proposal, which nobody approved: what it says was done is done again, and
+    that changes nothing where it is so. An endpoint that it says was deployed, or left, stays as it
+    is, as a release may have followed.
 
     Parameters
     ----------
@@ -105,29 +109,44 @@ class Deployment:
         OperationError
             Where a stack failed.
         """
-        self._check_assembly()
-        for stack in self.change.waiting:
-            if stack != LAST and not self._leave(stack):
+        stacks = self._stacks()
+        self._go_on(stacks)
+        for stack in stacks:
+            seen = endpoint_of(stack) and stack not in self.change.waiting
+            if stack != LAST and not seen and not self._leave(stack):
                 self._deploy(stack)
-        if self.change.step != "replaced":
-            self._replace_app()
+        self._replace_app()
         for stack in (*self.change.touched, *self.change.left):
             self._follow_up(stack)
-        if LAST in self.change.waiting:
-            before = pending(self._services)
+        if LAST in stacks:
             self._deploy(LAST)
-            ask_again_for(self._services, self.change, before)
+            self.change = ask_again_for_pending(self._services, self.change)
         self.change = end_change(self._services, self.change, "deployed", "")
 
-    def _check_assembly(self) -> None:
-        """Make sure that what is deployed is what was looked at."""
+    def _stacks(self) -> tuple[str, ...]:
+        """The stacks of the assembly, in their order. It has to be the one that was looked at."""
         there = (self._assembly / MANIFEST).is_file()
-        if not there or Assembly(self._assembly).digest != self.change.digest:
+        assembly = Assembly(self._assembly) if there else None
+        if assembly is None or assembly.digest != self.change.digest:
             raise OperationError(
                 f"{self._assembly} is not what was prepared: its digest is not"
                 f" {self.change.digest}.",
                 "Propose it again: make platform.",
             )
+        clients = [it for it in assembly.stacks if it.startswith(CLIENTS)]
+        return assembly.order([it for it in clients if self._services.any_stack(it).state().there])
+
+    def _go_on(self, stacks: tuple[str, ...]) -> None:
+        """Go on from a former try: look after the stack that it was in the middle of."""
+        left = {it: why for it, why in self.change.left.items() if endpoint_of(it)}
+        self._advance(stacks=stacks, left=left)
+        current = self.change.current
+        if current not in stacks:
+            self._advance(current="", updated="")
+        elif endpoint_of(current):
+            self._deploy(current)
+        else:
+            self.change = looked_after(self._services, self.change)
 
     def _deploy(self, stack: str) -> None:
         """Deploy a stack, unless its update has begun; say what became of it."""
@@ -140,7 +159,8 @@ class Deployment:
                     "Propose it again, to see them anew: make platform.",
                 )
             step = self.change.step if self.change.step == "replaced" else "deploying"
-            self._advance(step=step, current=stack, updated=state.updated)
+            more = {"pending": pending(services, self.change)} if stack == LAST else {}
+            self._advance(step=step, current=stack, updated=state.updated, **more)
         failure = ""
         # A stack that was never there is dated by its first look.
         if state.updated == self.change.updated or state.status == REVIEWED:
@@ -180,7 +200,8 @@ class Deployment:
         """From here on releases are made with the proposed app, and with its images."""
         services = self._services
         services.store.copy(PROPOSED, self.change.version, APP)
-        services.records.write_images(self.change.images)
+        images = load_images(services.workspace / RELEASES, services.environment.name)
+        services.records.write_images(images)
         self._advance(step="replaced", current="", updated="")
 
     def _follow_up(self, stack: str) -> None:

@@ -6,10 +6,16 @@ from typing import Any
 from releasing.ledger import now
 from releasing.pipeline import APPROVE, Ended
 from releasing.platform_change import Change, Outcome, name_proposed
+from releasing.platform_endpoints import ask_again_for_pending
 from releasing.services import Services
 from releasing.telling import tell
 
 KILLED = "it ended without a word"
+
+NOT_ASKED = (
+    "Releases under way may have failed as their pipelines were updated; ask for them again where"
+    " they have: make release-again ENDPOINT="
+)
 
 
 def end_change(
@@ -42,7 +48,7 @@ def end_change(
 
 
 def settle_change(services: Services, change: Change) -> Change:
-    """Tell how a change ended, if nobody was told: of one that was deployed, what it left.
+    """Tell how a change ended, if nobody was told: of one that was deployed, what is left to do.
 
     The topic is told before that is written down, as of a release: once, or after a kill at that
     very point twice.
@@ -62,7 +68,7 @@ def settle_change(services: Services, change: Change) -> Change:
         Where the topic could not be told.
     """
     if not change.notified:
-        if change.outcome != "deployed" or change.left:
+        if change.outcome != "deployed" or change.left or change.reason:
             _publish(services, change)
         change = services.changes.advance(change, notified=True)
     because = f", because {change.reason}" if change.reason else ""
@@ -70,11 +76,13 @@ def settle_change(services: Services, change: Change) -> Change:
     return change
 
 
-def close_change(services: Services, change: Change, ended: Ended) -> Change:
+def close_change(
+    services: Services, change: Change, ended: Ended, *, may_ask: bool = True
+) -> Change:
     """End a change whose execution is over, by what CloudFormation says of its last stack.
 
     Nothing is deployed here, nor put back: a stack whose update failed is as it was, and those
-    before it stay.
+    before it stay. Releases that its last stack broke are asked for again.
 
     Parameters
     ----------
@@ -84,6 +92,8 @@ def close_change(services: Services, change: Change, ended: Ended) -> Change:
         The change.
     ended
         How its execution ended.
+    may_ask
+        Whether releases may be asked for again. Where not, it is told which were not.
 
     Raises
     ------
@@ -93,6 +103,8 @@ def close_change(services: Services, change: Change, ended: Ended) -> Change:
         Where a stack does not come to rest, or the topic could not be told.
     """
     if change.outcome != "running":
+        if may_ask:
+            change = ask_again_for_pending(services, change)
         return change if change.settled else settle_change(services, change)
     reason = ended.reason or f"{KILLED} after '{change.step}'"
     if change.untouched:
@@ -101,10 +113,14 @@ def close_change(services: Services, change: Change, ended: Ended) -> Change:
             by = f"{latest.content.summary} was proposed since"
             return end_change(services, change, "superseded", by)
         return end_change(services, change, _outcome(ended), reason)
-    change = _looked_after(services, change)
+    change = looked_after(services, change)
+    if may_ask:
+        change = ask_again_for_pending(services, change)
+    not_asked = f"{NOT_ASKED}{','.join(change.pending)}" if change.pending else ""
     if change.step == "replaced" and not change.waiting:
-        return end_change(services, change, "deployed", "")
-    return end_change(services, change, _outcome(ended), f"{reason}. {became(change)}")
+        return end_change(services, change, "deployed", not_asked)
+    said = f"{reason}. {became(change)} {not_asked}".strip()
+    return end_change(services, change, _outcome(ended), said)
 
 
 def became(change: Change) -> str:
@@ -115,8 +131,23 @@ def became(change: Change) -> str:
     return f"Deployed: {done}{app}. Not deployed: {rest}."
 
 
-def _looked_after(services: Services, change: Change) -> Change:
-    """The change, with what became of the stack that it was in the middle of."""
+def looked_after(services: Services, change: Change) -> Change:
+    """The change, with what became of the stack that it was in the middle of.
+
+    Parameters
+    ----------
+    services
+        Whom to ask.
+    change
+        The change.
+
+    Raises
+    ------
+    OvertakenError
+        Where another process has it.
+    OperationError
+        Where the stack does not come to rest.
+    """
     if not change.current:
         return change
     state = services.any_stack(change.current).settled()

@@ -1,13 +1,10 @@
 """Endpoints while the platform changes: each may be released meanwhile, with the former app."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-
 from operations.errors import OperationError
 from releasing.asking import release_again
 from releasing.deploy import OUTDATED
 from releasing.pipeline import APPROVE
-from releasing.platform_change import Change
+from releasing.platform_change import Change, Pending
 from releasing.prepare import MOST_SECONDS, SECONDS
 from releasing.promotion import promotion_key
 from releasing.services import Services
@@ -74,24 +71,18 @@ def follow_up(services: Services, change: Change, endpoint: str, left: str) -> s
     return f"{left or 'it was released with the former app meanwhile'}; {said}"
 
 
-@dataclass(frozen=True)
-class Pending:
-    """A release that has not ended, or not even begun.
+def pending(services: Services, change: Change) -> dict[str, Pending]:
+    """What was promoted last and is not released yet, by the endpoints.
+
+    What a former try found is kept, as it may have updated their pipelines already.
 
     Parameters
     ----------
-    promotion
-        The version of its promotion.
-    pipeline
-        The version of the pipeline that it runs in.
+    services
+        Whom to ask.
+    change
+        The change.
     """
-
-    promotion: str
-    pipeline: int
-
-
-def pending(services: Services) -> dict[str, Pending]:
-    """What was promoted last and is not released yet, by the endpoints."""
     release, found = services.environment.release, {}
     for endpoint in release.follow if release else []:
         journal, pipeline = services.journal(endpoint), services.pipeline(endpoint)
@@ -102,11 +93,14 @@ def pending(services: Services) -> dict[str, Pending]:
         else:
             waits = bool(promotion) and not journal.knows(promotion)
         if waits:
-            found[endpoint] = Pending(promotion, pipeline.version())
-    return found
+            found[endpoint] = Pending(promotion=promotion, pipeline=pipeline.version())
+    return {
+        **found,
+        **{it: former for it, former in change.pending.items() if _last(services, it, former)},
+    }
 
 
-def ask_again_for(services: Services, change: Change, before: Mapping[str, Pending]) -> None:
+def ask_again_for_pending(services: Services, change: Change) -> Change:
     """Ask again for releases that fail because their pipeline was updated under them.
 
     What runs in it just then comes to its end first, and the execution fails after that:
@@ -118,11 +112,19 @@ def ask_again_for(services: Services, change: Change, before: Mapping[str, Pendi
         Whom to ask.
     change
         The change, whose last stack holds the pipelines.
-    before
-        The releases that were pending before that was deployed.
+
+    Returns
+    -------
+    Change
+        The change, of which no release is pending any more.
+
+    Raises
+    ------
+    OvertakenError
+        Where another process has it.
     """
-    for endpoint, it in before.items():
-        if services.store.version(promotion_key(endpoint)) != it.promotion:
+    for endpoint, it in change.pending.items():
+        if not _last(services, endpoint, it):
             continue  # what was promoted since has its own execution
         pipeline, attempt = services.pipeline(endpoint), services.journal(endpoint).of(it.promotion)
         fails = pipeline.version() != it.pipeline
@@ -132,6 +134,14 @@ def ask_again_for(services: Services, change: Change, before: Mapping[str, Pendi
             fails = fails and not decided and attempt.outcome != "served"
         if fails:
             services.say(f"{endpoint}: {_ask(services, change, endpoint)}")
+    return services.changes.advance(change, pending={}) if change.pending else change
+
+
+def _last(services: Services, endpoint: str, pending: Pending) -> bool:
+    """Whether nothing was promoted for an endpoint since; it has to be one that is followed."""
+    release = services.environment.release
+    followed = release is not None and endpoint in release.follow
+    return followed and services.store.version(promotion_key(endpoint)) == pending.promotion
 
 
 def _ask_again(services: Services, change: Change, endpoint: str) -> str:

@@ -117,7 +117,7 @@ def _make_way(services: Services, mine: Change) -> None:
                 _end_other(services, other, mine)
         if under_way:
             services.say("The change before this one is being deployed: waiting")
-            services.sleep(SECONDS)
+        services.sleep(SECONDS)
     raise OperationError(
         f"Another change is still under way after {MOST_SECONDS // 3600} hours.",
         f"See its pipeline; then run 'make platform ENV={services.environment.name}' again.",
@@ -132,7 +132,8 @@ def _end_other(services: Services, other: Change, mine: Change) -> None:
             # From here on its own steps have nothing to do, whatever the pipeline does.
             end_change(services, other, "superseded", by)
         elif other.outcome == "running":
-            close_change(services, other, Ended())
+            # This is code that nobody approved yet, which may ask for no release.
+            close_change(services, other, Ended(), may_ask=False)
         else:
             settle_change(services, other)
     except OvertakenError as error:
@@ -186,7 +187,6 @@ def _prepared(services: Services, mine: Change) -> None:
         stacks=stacks,
         looked={it: at for it, at in looked.items() if it in stacks},
         records=records,
-        images=images,
     )
     export_headline(services, headline)
 

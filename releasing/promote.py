@@ -8,7 +8,7 @@ import boto3
 from botocore.exceptions import ClientError
 from mlflow.exceptions import MlflowException
 
-from operations.errors import OperationError
+from operations.errors import EXPIRED, OperationError
 from operations.release import named_endpoint, place, prefix_digest
 from releasing.asking import move_aliases, promoted_models
 from releasing.image_copy import Repository, copy_image
@@ -76,6 +76,8 @@ def session_of(environment: Environment, target: Environment) -> Any:
             RoleArn=role, RoleSessionName=f"promote-to-{target.name}", ExternalId=named
         )["Credentials"]
     except ClientError as error:
+        if error.response["Error"]["Code"] in EXPIRED:
+            raise  # it says nothing of the role
         raise OperationError(
             f"The role {role} cannot be taken: {error}",
             f"It is taken by {' or '.join(readers)}, as {file} says under release.promote_to, once"
@@ -222,21 +224,34 @@ def _logged_model(mlflow: Any, name: str, tags: dict[str, str]) -> Any:
     experiment = f"promoted/{name}"
     known = mlflow.get_experiment_by_name(experiment)
     number = known.experiment_id if known else mlflow.create_experiment(experiment)
-    for model in mlflow.search_logged_models([number]) if known else ():
+    for model in _logged_models(mlflow, number) if known else ():
         if tags.items() <= model.tags.items():
             return model
     return mlflow.create_logged_model(number, name=name, tags=tags)
 
 
+def _logged_models(mlflow: Any, experiment: str) -> Iterator[Any]:
+    """The logged models of an experiment, of which the server gives a page at a time."""
+    page = mlflow.search_logged_models([experiment])
+    yield from page
+    while page.token:
+        page = mlflow.search_logged_models([experiment], page_token=page.token)
+        yield from page
+
+
 def _copy(there: Any, released: Released, here: Any, bucket: str, prefix: str) -> None:
     """Copy files from bucket to bucket, where S3 may; else through this process.
 
-    The target's bucket encrypts them with its own key.
+    The target's bucket encrypts them with its own key. What a former try has copied is there: an
+    object comes as a whole or not at all.
     """
     origin = str(released.source).removeprefix("s3://").partition("/")[0]
     through = False
-    for key in _keys(there, origin, released.key):
+    arrived = dict(_sizes(here, bucket, prefix))
+    for key, size in _sizes(there, origin, released.key):
         target = prefix + key.removeprefix(released.key)
+        if arrived.get(target) == size:
+            continue
         if not through:
             try:
                 here.copy({"Bucket": origin, "Key": key}, bucket, target)
@@ -248,9 +263,11 @@ def _copy(there: Any, released: Released, here: Any, bucket: str, prefix: str) -
         here.upload_fileobj(there.get_object(Bucket=origin, Key=key)["Body"], bucket, target)
 
 
-def _keys(s3: Any, bucket: str, prefix: str) -> Iterator[str]:
+def _sizes(s3: Any, bucket: str, prefix: str) -> Iterator[tuple[str, int]]:
+    """The keys of files, and how many bytes each has."""
     for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
-        yield from (it["Key"] for it in page.get("Contents", []) if not it["Key"].endswith("/"))
+        found = ((it["Key"], it["Size"]) for it in page.get("Contents", []))
+        yield from ((key, size) for key, size in found if not key.endswith("/"))
 
 
 def _verify(s3: Any, bucket: str, prefix: str, released: Released) -> None:

@@ -8,7 +8,7 @@ from diffing.naming import from_options, from_text, together
 from mlops_constructs.faults import Fault, raise_faults
 from operations.errors import OperationError
 from operations.source import PROPOSED, source_zip
-from releasing.platform_change import PROPOSAL, Proposal
+from releasing.platform_change import LONGEST_REASON, PROPOSAL, Proposal
 from stacks.config import Environment
 
 
@@ -49,8 +49,12 @@ def propose(
     OperationError
         Where it is no checkout with a commit.
     FaultsError
-        Where what is named cannot be read.
+        Where what is named cannot be read, or the reason is too long.
     """
+    if len(reason) > LONGEST_REASON:
+        allowed = f"at most {LONGEST_REASON} letters"
+        fault = Fault("reason", f"{len(reason)} letters", allowed, "Say it in a sentence.")
+        raise_faults("what is proposed", [fault])
     proposal = Proposal(
         commit=_git(root, "rev-parse", "HEAD"),
         changed=bool(_git(root, "status", "--porcelain")),

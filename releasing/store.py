@@ -24,7 +24,7 @@ class Stored:
 
     Parameters
     ----------
-    text
+    body
         What it holds.
     etag
         Digest of it, as S3 computes it: what a later write names as its condition.
@@ -34,10 +34,15 @@ class Stored:
         When it was written.
     """
 
-    text: str
+    body: bytes
     etag: str
     version: str
     at: datetime
+
+    @property
+    def text(self) -> str:
+        """What it holds, as text."""
+        return self.body.decode()
 
 
 class Store:
@@ -74,7 +79,7 @@ class Store:
         if found is None:
             return None
         return Stored(
-            found["Body"].read().decode(), found["ETag"], found["VersionId"], found["LastModified"]
+            found["Body"].read(), found["ETag"], found["VersionId"], found["LastModified"]
         )
 
     def read_bytes(self, key: str, version: str) -> bytes | None:

@@ -285,6 +285,23 @@ class TestPromotion:
         for said in ("layer 1 of", "is there, as"):
             assert len([line for line in world.said if said in line]) == 1
 
+    def test_what_a_former_try_brought_is_found_behind_others(
+        self, world: World, source: Source
+    ) -> None:
+        """And the files that it has copied are not copied again."""
+        number = world.mlflow.create_experiment("promoted/iris")
+        for version in (29, 30, 31):
+            tags = {"release.from": f"stage/iris/{version}", "release.digest": self.digest(source)}
+            former = world.mlflow.create_logged_model(number, "iris", tags)
+        place = former.artifact_location.replace("mlflow-artifacts:", "mlflow")
+        name, *others = FILES
+        world.s3.write(ARTIFACTS, f"{place}/{name}", FILES[name].encode())
+        world.boundaries = Boundaries()
+        promote(world.services(), source, "iris", "ben", "")
+        assert len(world.mlflow.logged) == 3
+        copies = [it for it in world.boundaries.places if it.startswith("before copy of ")]
+        assert copies == [f"before copy of {place}/{it}" for it in sorted(others)]
+
     def test_an_image_that_is_gone_there_moves_nothing(self, world: World, source: Source) -> None:
         source.ecr.images.clear()
         with pytest.raises(OperationError, match=r"private-mlops/stage/iris@\S+ cannot be read"):
@@ -372,6 +389,24 @@ class TestSession:
             session_of(self.DEV, self.PROD)
         assert self.ROLE in raised.value.what
         assert "It is taken by arn:aws:iam::222222222222:role/delivery" in raised.value.fix
+
+    @pytest.mark.parametrize("code", ["ExpiredToken", "ExpiredTokenException", "RequestExpired"])
+    def test_one_that_has_expired_is_to_be_taken_again(
+        self, monkeypatch: pytest.MonkeyPatch, code: str
+    ) -> None:
+        def expired(**_: str) -> None:
+            raise refused(code, "The security token included in the request is expired")
+
+        sts = SimpleNamespace(assume_role=expired)
+        monkeypatch.setattr("releasing.promote.boto3.client", lambda service, **_: sts)
+        monkeypatch.setattr(
+            commands, "_services", lambda *_: SimpleNamespace(environment=self.PROD)
+        )
+        words = ["promote", "--env", "prod", "--endpoint", "iris", "--from", "dev"]
+        result = CliRunner().invoke(commands.app, words)
+        assert result.exit_code == 1
+        assert "is expired" in result.output
+        assert "run it again. What arrived is not copied again." in result.output
 
 
 class TestDrift:

@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError
 from ruamel.yaml import YAML
 
 from mlops_constructs.faults import FaultsError
+from operations.errors import OperationError
 from releasing.answers import faults_of
 from releasing.journal import Journal
 from releasing.ledger import OvertakenError
@@ -113,6 +114,28 @@ class TestJournal:
 
         world.s3.put_object = twice  # type: ignore[method-assign, assignment]
         assert journal.advance(attempt, step="resolved").step == "resolved"
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            b"",
+            b"no journal",
+            b"\xff\xfe",
+            b"[]",
+            b"{}",
+            b'{"earlier": 1}',
+            b'{"closed": 1}',
+            b"[" * 100_000,
+        ],
+        ids=range(8),
+    )
+    def test_what_is_no_journal_is_said(self, world: World, body: bytes) -> None:
+        bucket, key = world.store.bucket, "attempts/iris.json"
+        version = world.s3.write(bucket, key, body)
+        with pytest.raises(OperationError) as caught:
+            Journal(world.store, "iris").entries()
+        assert f"s3://{bucket}/{key} of version '{version}'" in caught.value.what
+        assert "Put the version before it back" in caught.value.fix
 
     def test_it_is_the_form_that_the_promoter_reads(self, world: World) -> None:
         """`lambda/promoter` looks into it without this package."""

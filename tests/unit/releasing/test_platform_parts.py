@@ -3,6 +3,7 @@
 import io
 import json
 import subprocess
+import tracemalloc
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from operations.errors import OperationError
 from operations.source import PROPOSED
 from releasing.__main__ import DRIFT, PLATFORM_STEPS, STEPS
 from releasing.assembly import Assembly
-from releasing.platform_change import KEY, PROPOSAL, Proposal, read_proposed
+from releasing.platform_change import KEY, PROPOSAL, Proposal, name_proposed, read_proposed
 from releasing.proposing import propose
 from releasing.services import _compare
 from tests.conftest import ROOT
@@ -187,6 +188,12 @@ class TestProposing:
         with pytest.raises(FaultsError, match="what is named"):
             self.propose(checkout, request, allow)
 
+    def test_a_reason_that_is_too_long_is_not_proposed(self, checkout: Path) -> None:
+        s3 = FakeS3()
+        with pytest.raises(FaultsError, match="2001 letters"):
+            propose(ENVIRONMENT, checkout, s3, "ana", "x" * 2_001, None, [])
+        assert s3.put == {}
+
     def test_what_is_no_checkout_is_said(self, tmp_path: Path) -> None:
         with pytest.raises(OperationError, match="use a clone"):
             self.propose(tmp_path)
@@ -213,6 +220,47 @@ class TestProposed:
         world.s3.write(RELEASES, PROPOSED, packed.getvalue())
         with pytest.raises(OperationError, match="does not say what it is"):
             read_proposed(world.store)
+
+    @pytest.mark.parametrize("field", ["commit", "by", "reason"])
+    def test_one_that_says_too_much(self, tmp_path: Path, field: str) -> None:
+        said = {"commit": "a", "changed": False, "by": "ana", field: "x" * 2_001}
+        world = PlatformWorld(tmp_path)
+        world.s3.write(RELEASES, PROPOSED, self.packed(json.dumps(said).encode()))
+        with pytest.raises(OperationError, match=f"(?s)does not say what it is: .*{field}"):
+            read_proposed(world.store)
+        named = name_proposed(world.store)
+        assert (named.content.commit, len(named.content.reason) <= 2_000) == ("unknown", True)
+
+    @pytest.mark.parametrize("claimed", [None, 100])
+    def test_one_that_unpacks_to_too_much(self, tmp_path: Path, claimed: int | None) -> None:
+        """Whatever it claims of itself, and though it is small as it is packed."""
+        said = {"commit": "a", "changed": False, "by": "ana"}
+        content = bytearray(self.packed(json.dumps(said).encode() + b" " * 50_000_000))
+        if claimed is not None:
+            for header, place in ((0, 22), (content.index(b"PK\x01\x02"), 24)):
+                content[header + place : header + place + 4] = claimed.to_bytes(4, "little")
+        world = PlatformWorld(tmp_path)
+        world.s3.write(RELEASES, PROPOSED, bytes(content))
+        tracemalloc.start()
+        with pytest.raises(OperationError, match="does not say what it is"):
+            read_proposed(world.store)
+        assert tracemalloc.get_traced_memory()[1] < 10_000_000
+        tracemalloc.stop()
+
+    def test_one_whose_method_is_another(self, tmp_path: Path) -> None:
+        said = {"commit": "a", "changed": False, "by": "ana"}
+        world = PlatformWorld(tmp_path)
+        packed = self.packed(json.dumps(said).encode(), zipfile.ZIP_BZIP2)
+        world.s3.write(RELEASES, PROPOSED, packed)
+        with pytest.raises(OperationError, match="is compressed by the method 12"):
+            read_proposed(world.store)
+
+    def packed(self, content: bytes, method: int = zipfile.ZIP_DEFLATED) -> bytes:
+        """A zip of a file that says what is proposed."""
+        packed = io.BytesIO()
+        with zipfile.ZipFile(packed, "w", method) as archive:
+            archive.writestr(PROPOSAL, content)
+        return packed.getvalue()
 
     @pytest.mark.parametrize(("place", "number"), [(6, 1), (8, 97)], ids=["password", "method"])
     def test_one_that_no_program_here_opens(self, tmp_path: Path, place: int, number: int) -> None:

@@ -11,7 +11,8 @@ from operations.errors import OperationError
 from operations.source import APP, PROPOSED
 from releasing.drift import drift
 from releasing.history import platform_history
-from releasing.platform_change import PROPOSAL, read_proposed
+from releasing.ledger import OvertakenError
+from releasing.platform_change import KEY, PROPOSAL, read_proposed
 from releasing.platform_deploy import platform_deploy
 from releasing.platform_prepare import platform_prepare
 from tests.unit.releasing.platform_world import (
@@ -336,6 +337,51 @@ class TestHalfWay:
         assert world.app == "third"
 
 
+class TestWhatAnotherProposalWrites:
+    """Its first step, which nobody approved, may write the journal: while this one waits, too."""
+
+    @pytest.mark.parametrize(
+        "forged",
+        [
+            {"stacks": ()},
+            {"stacks": ("Network", "Client-databricks", "Release")},
+            {"deployed": DEPLOYED, "step": "replaced"},
+            {"left": dict.fromkeys(("Network", "Api", "Release"), "it is fine")},
+            {"current": "Network", "updated": "never"},
+            {"current": "Release", "updated": "never", "step": "deploying"},
+            {"current": "Client-databricks"},
+        ],
+    )
+    def test_what_was_approved_is_deployed_all_the_same(
+        self, world: PlatformWorld, forged: dict[str, object]
+    ) -> None:
+        proposal = world.propose("second", Network=2, Api=2, Client_databricks=2, Release=2)
+        execution = prepared(world, proposal)
+        world.services().changes.advance(world.change_of(proposal), **forged)
+        assert world.platform_step("platform-deploy", execution) == "done"
+        assert world.changed == ["Network", "Api", "Release"]
+        assert world.app == "second"
+        change = world.change_of(proposal)
+        assert (change.outcome, change.stacks) == ("deployed", DEPLOYED)
+        assert set(change.deployed) == set(DEPLOYED)
+
+    def test_its_images_are_those_that_were_prepared(self, world: PlatformWorld) -> None:
+        execution = prepared(world, world.propose("second"))
+        images = world.environment.images
+        stored = json.loads(world.s3.objects[RELEASES, KEY][0].body)
+        stored["images"] = dict.fromkeys(images, "sha256:" + "e" * 64)
+        world.s3.write(RELEASES, KEY, json.dumps(stored).encode())
+        assert world.platform_step("platform-deploy", execution) == "done"
+        assert world.services().records.images() == dict.fromkeys(images, IMAGE)
+
+    def test_another_digest_has_it_fail(self, world: PlatformWorld) -> None:
+        proposal = world.propose("second", Api=2)
+        execution = prepared(world, proposal)
+        world.services().changes.advance(world.change_of(proposal), digest="sha256:0")
+        assert world.platform_step("platform-deploy", execution) == "failed"
+        assert (world.changed, world.app) == ([], "first")
+
+
 class TestOrder:
     def test_a_newer_one_takes_the_place_of_one_that_waits_for_a_person(
         self, world: PlatformWorld
@@ -393,6 +439,21 @@ class TestOrder:
         assert world.values["Api"] == 2
         assert world.platform_step("platform-deploy", newer) == "done"
         assert world.values["Api"] == 3
+
+    def test_one_that_others_write_all_the_time_is_waited_for_as_long_as_is_said(
+        self, world: PlatformWorld, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        prepared(world, world.propose("second", Api=2))
+        newer = world.start(world.propose("third", Api=3))
+        waits: list[float] = []
+
+        def overtaken(*_: object) -> None:
+            raise OvertakenError(None)
+
+        monkeypatch.setattr("releasing.platform_prepare.end_change", overtaken)
+        with pytest.raises(OperationError, match="after 5 hours"):
+            platform_prepare(replace(world.services(newer), sleep=waits.append), "", newer)
+        assert sum(waits) == 5 * 3600
 
 
 class TestEndpoints:
@@ -566,6 +627,88 @@ class TestEndpoints:
         assert world.deploy_all(world.propose("second", Release=2)) == "deployed"
         assert (self.last_asked(world) != promotion) is updated
 
+    def broken_by_the_last_stack(self, world: PlatformWorld) -> tuple[str, str, str]:
+        """A promotion whose pipeline is updated, by a change whose step is killed right then."""
+        promotion = world.promote(8)
+        world.step("prepare", world.execution(promotion))
+        proposal = world.propose("second", Release=2)
+        execution = prepared(world, proposal)
+
+        class Gone(BaseException):
+            """The build is gone."""
+
+        def gone(stack: str) -> None:
+            world.codepipeline.version += 1
+            raise Gone
+
+        world.updated = gone
+        with pytest.raises(Gone):
+            world.platform_step("platform-deploy", execution)
+        world.updated = lambda stack: None
+        assert self.last_asked(world) == promotion
+        assert set(world.change_of(proposal).pending) == {"iris"}
+        return promotion, proposal, execution
+
+    @pytest.mark.parametrize("step", ["platform-deploy", "platform-close"])
+    def test_one_whose_pipeline_is_updated_by_a_step_that_is_killed(
+        self, world: PlatformWorld, step: str
+    ) -> None:
+        promotion, proposal, execution = self.broken_by_the_last_stack(world)
+        if step == "platform-close":
+            world.platform.status[execution] = "Failed"
+        for _ in range(2):
+            assert world.platform_step(step, execution) == "done"
+            change = world.change_of(proposal)
+            assert (change.outcome, change.pending) == ("deployed", {})
+            asked = self.last_asked(world)
+        assert len(world.s3.objects[RELEASES, "promotions/iris.json"]) == 3  # 7, 8, 8 again
+        assert asked != promotion
+        assert world.sns.messages == []
+
+    def test_the_schedule_of_drift_asks_for_it_too(self, world: PlatformWorld) -> None:
+        promotion, _, execution = self.broken_by_the_last_stack(world)
+        world.platform.status[execution] = "Failed"
+        world.drift()
+        assert self.last_asked(world) != promotion
+
+    def test_what_is_proposed_next_asks_for_none_and_says_so(self, world: PlatformWorld) -> None:
+        promotion, proposal, execution = self.broken_by_the_last_stack(world)
+        world.platform.status[execution] = "Failed"
+        prepared(world, world.propose("third", Api=3))
+        assert world.outcome_of(proposal) == "deployed"
+        assert self.last_asked(world) == promotion
+        (message,) = world.sns.messages
+        assert message["reason"].endswith("make release-again ENDPOINT=iris")
+
+    @pytest.mark.parametrize("step", ["platform-deploy", "platform-close"])
+    def test_one_that_could_not_be_asked_for_is_when_it_is_tried_again(
+        self, world: PlatformWorld, step: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        promotion = world.promote(8)
+        world.step("prepare", world.execution(promotion))
+        proposal = world.propose("second", Release=2)
+        execution = prepared(world, proposal)
+        services, version = world.services(execution), world.services().store.version
+        before = world.codepipeline.version
+        world.updated = lambda stack: setattr(world.codepipeline, "version", before + 1)
+
+        def refuses(key: str) -> str:
+            if world.codepipeline.version > before and key == "promotions/iris.json":
+                raise OperationError("The key is disabled.", "Enable it.")
+            return version(key)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(services.store, "version", refuses)
+            with pytest.raises(OperationError, match="The key is disabled"):
+                platform_deploy(services, proposal, execution)
+        assert world.outcome_of(proposal) == "failed"
+        assert self.last_asked(world) == promotion
+        if step == "platform-close":
+            world.platform.status[execution] = "Failed"
+        assert world.platform_step(step, execution) == "done"
+        assert self.last_asked(world) != promotion
+        assert world.change_of(proposal).pending == {}
+
     def test_one_that_a_person_rejects_meanwhile_is_not(self, world: PlatformWorld) -> None:
         promotion = world.promote(8)
         waiting = world.execution(promotion)
@@ -621,6 +764,20 @@ class TestLeftOver:
         assert [("third" in it, "failed" in it) for it in rows] == [(True, True), (False, False)]
         assert "deployed" in rows[1]
         assert "1 stacks change." in rows[1]
+
+    def test_a_journal_that_cannot_be_read_is_said_until_the_former_one_is_put_back(
+        self, world: PlatformWorld
+    ) -> None:
+        execution = prepared(world, world.propose("second", Api=2))
+        former = world.body(KEY)
+        world.s3.write(RELEASES, KEY, b"nonsense")
+        assert world.platform_step("platform-deploy", execution) == "failed"
+        assert f"{RELEASES}/{KEY} of version" in world.said[-1]
+        with pytest.raises(OperationError, match="cannot be read"):
+            platform_history(world.services())
+        world.s3.write(RELEASES, KEY, former)
+        assert platform_history(world.services()).row_count == 1
+        assert world.platform_step("platform-deploy", execution) == "done"
 
     def test_history_shows_what_is_in_brackets(self, world: PlatformWorld) -> None:
         said = "IAM5[Resource::*] at [/Data/Key]"

@@ -18,6 +18,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import RESOURCE_ALREADY_EXISTS, RESOURCE_DOES_NOT_EXIST
+from mlflow.store.entities import PagedList
 
 from diffing.model import Change, Naming
 from mlops_constructs.faults import FaultsError
@@ -178,7 +179,8 @@ class FakeS3:
     def get_paginator(self, operation: str) -> Any:
         def objects(Bucket: str, Prefix: str) -> Iterator[dict[str, Any]]:  # noqa: N803
             keys = sorted(k for b, k in self.objects if b == Bucket and k.startswith(Prefix))
-            yield {"Contents": [{"Key": key} for key in keys]}
+            sizes = {key: len(self.objects[Bucket, key][0].body) for key in keys}
+            yield {"Contents": [{"Key": key, "Size": size} for key, size in sizes.items()]}
 
         def versions(Bucket: str, Prefix: str) -> Iterator[dict[str, Any]]:  # noqa: N803
             for (bucket, key), known in sorted(self.objects.items()):
@@ -251,8 +253,13 @@ class FakeMlflow:
             self.experiments[name] = str(len(self.experiments) + 1)
             return self.experiments[name]
 
-    def search_logged_models(self, experiment_ids: list[str]) -> list[Any]:
-        return [it for it in self.logged if it.experiment_id in experiment_ids]
+    def search_logged_models(
+        self, experiment_ids: list[str], page_token: str | None = None
+    ) -> PagedList[Any]:
+        """One of them for each page."""
+        found = [it for it in self.logged if it.experiment_id in experiment_ids]
+        at = int(page_token or 0)
+        return PagedList(found[at : at + 1], str(at + 1) if found[at + 1 :] else None)
 
     def create_logged_model(self, experiment_id: str, name: str, tags: dict[str, str]) -> Any:
         with self._world.boundaries.effect(f"logged model {name}"):
