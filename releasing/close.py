@@ -8,8 +8,6 @@ from releasing.promotion import read_promotion
 from releasing.restore import restore
 from releasing.services import Services
 
-KILLED = "it ended without a word"
-
 
 def close(services: Services, endpoint: str, promotion: str, execution: str) -> None:
     """See to it that an execution that is over left nothing half done.
@@ -69,7 +67,7 @@ def close_attempt(services: Services, attempt: Attempt, ended: Ended | None = No
     if attempt.step == "verified":
         return finish(services, attempt)
     known = ended or services.pipeline(attempt.endpoint).ended(attempt.execution)
-    reason = known.reason or f"{KILLED} after '{attempt.step}'"
+    reason = known.why(attempt.step)
     if attempt.unclean or not attempt.untouched:
         return restore(services, attempt, attempt.reason or reason)
     latest = read_promotion(services.store, attempt.endpoint)

@@ -9,7 +9,6 @@ from mlflow.exceptions import MlflowException
 from mlops_constructs.faults import FaultsError
 from operations.errors import OperationError
 from releasing.journal import Attempt, Outcome
-from releasing.ledger import now
 from releasing.promotion import read_promotion
 from releasing.services import Services
 from releasing.telling import tell
@@ -44,8 +43,7 @@ def end(
     OperationError
         Where it ended, and MLflow could not be told: what runs next tells it.
     """
-    journal = services.journal(attempt.endpoint)
-    ended = journal.advance(attempt, outcome=outcome, reason=reason, ended=now(), **more)
+    ended = services.journal(attempt.endpoint).end(attempt, outcome, reason, **more)
     return settle(services, ended)
 
 

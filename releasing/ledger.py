@@ -234,6 +234,27 @@ class Ledger(Generic[E]):
         self._change(change)
         return changed
 
+    def end(self, entry: E, outcome: str, reason: str, **more: Any) -> E:
+        """Write that an entry ended, and why.
+
+        Parameters
+        ----------
+        entry
+            The entry, as this process knows it.
+        outcome
+            How it ended.
+        reason
+            Why, in words.
+        more
+            What else is new of it.
+
+        Raises
+        ------
+        OvertakenError
+            Where another process wrote of it meanwhile.
+        """
+        return self.advance(entry, outcome=outcome, reason=reason, ended=now(), **more)
+
     def _read(self) -> tuple[Book[E], str]:
         found = self._store.read(self._key)
         if found is None:

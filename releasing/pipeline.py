@@ -19,6 +19,8 @@ REASON = 200
 """The longest reason of a stop.
 https://docs.aws.amazon.com/codepipeline/latest/APIReference/API_StopPipelineExecution.html
 """
+KILLED = "it ended without a word"
+"""Why, where nobody says so: the process was killed."""
 STOPPED = ("DuplicatedStopRequestException", "PipelineExecutionNotStoppableException")
 """What CodePipeline says of a stop that is not needed any more."""
 
@@ -64,6 +66,10 @@ class Ended:
     promotion: str = ""
     stage: str = ""
     proposal: str = ""
+
+    def why(self, step: str) -> str:
+        """Why, of something that came to `step`, whether or not anybody said a word."""
+        return self.reason or f"{KILLED} after '{step}'"
 
 
 class Pipeline:

@@ -1,16 +1,12 @@
 """How a change of the platform ends: written into the journal, told once."""
 
 import json
-from typing import Any
 
-from releasing.ledger import now
 from releasing.pipeline import APPROVE, Ended
 from releasing.platform_change import Change, Outcome, name_proposed
 from releasing.platform_endpoints import ask_again_for_pending
 from releasing.services import Services
 from releasing.telling import tell
-
-KILLED = "it ended without a word"
 
 NOT_ASKED = (
     "Releases under way may have failed as their pipelines were updated; ask for them again where"
@@ -18,9 +14,7 @@ NOT_ASKED = (
 )
 
 
-def end_change(
-    services: Services, change: Change, outcome: Outcome, reason: str, **more: Any
-) -> Change:
+def end_change(services: Services, change: Change, outcome: Outcome, reason: str) -> Change:
     """End a change.
 
     Parameters
@@ -33,8 +27,6 @@ def end_change(
         How it ended.
     reason
         Why, in words.
-    more
-        What else is new of it.
 
     Raises
     ------
@@ -43,8 +35,7 @@ def end_change(
     OperationError
         Where it ended, and the topic could not be told: what runs next tells it.
     """
-    ended = services.changes.advance(change, outcome=outcome, reason=reason, ended=now(), **more)
-    return settle_change(services, ended)
+    return settle_change(services, services.changes.end(change, outcome, reason))
 
 
 def settle_change(services: Services, change: Change) -> Change:
@@ -106,7 +97,7 @@ def close_change(
         if may_ask:
             change = ask_again_for_pending(services, change)
         return change if change.settled else settle_change(services, change)
-    reason = ended.reason or f"{KILLED} after '{change.step}'"
+    reason = ended.why(change.step)
     if change.untouched:
         latest = name_proposed(services.store)
         if latest.version != change.version:

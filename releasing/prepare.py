@@ -8,11 +8,11 @@ from pathlib import Path
 
 from diffing.model import Naming
 from operations.errors import OperationError
-from releasing.close import KILLED
 from releasing.ending import FAILURES, end, settle
 from releasing.images import ensure_images
 from releasing.journal import Attempt
-from releasing.ledger import OvertakenError, now
+from releasing.ledger import OvertakenError
+from releasing.pipeline import KILLED
 from releasing.promotion import read_promotion
 from releasing.resolve import resolve
 from releasing.services import Services
@@ -190,9 +190,8 @@ def _overtake(services: Services, other: Attempt, mine: Attempt) -> None:
     by = mine.promotion.content.summary
     reason = f"{by} was promoted since"
     if other.outcome == "running":
-        journal = services.journal(other.endpoint)
         # From here on its own steps have nothing to do, whatever the pipeline does.
-        other = journal.advance(other, outcome="superseded", reason=reason, ended=now())
+        other = services.journal(other.endpoint).end(other, "superseded", reason)
     settle(services, other)
 
 
