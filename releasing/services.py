@@ -199,15 +199,14 @@ def services_of(
         os.environ.update(login_variables(manager, naming, settings.login or release.login))
         return MlflowClient(settings.tracking_uri or output("Tracking", "TrackingUri"))
 
-    store = Store(
-        session.client("s3"), settings.bucket or naming.release_bucket(environment.account)
-    )
+    s3 = session.client("s3")
+    store = Store(s3, settings.bucket or naming.release_bucket(environment.account))
     return Services(
         environment=environment,
         store=store,
         records=Records(store, environment.name, root / "releases"),
         mlflow=mlflow() if registry else None,
-        s3=session.client("s3"),
+        s3=s3,
         ecr=session.client("ecr"),
         sagemaker=session.client("sagemaker"),
         cloudformation=cloudformation,
@@ -220,7 +219,7 @@ def services_of(
         ),
         compare=lambda before, after, named: _compare(environment, root, before, after, named),
         caller=Api(
-            settings.invocation_url or output("Api", "InvocationUrl"),
+            lambda: settings.invocation_url or output("Api", "InvocationUrl"),
             lambda: settings.invocation_key or output("Api", "ApiKeyId"),
             session,
             signed=environment.api.authorization == "iam",

@@ -53,7 +53,7 @@ class Api:
     Parameters
     ----------
     url
-        Its address, with ``{endpoint}`` in it.
+        Gives its address, with ``{endpoint}`` in it.
     key_id
         Gives the id of the API's key.
     session
@@ -62,8 +62,10 @@ class Api:
         Whether a request is signed, too.
     """
 
-    def __init__(self, url: str, key_id: Callable[[], str], session: Any, *, signed: bool) -> None:
-        self._url = unquote(url)
+    def __init__(
+        self, url: Callable[[], str], key_id: Callable[[], str], session: Any, *, signed: bool
+    ) -> None:
+        self._url = url
         self._key_id = key_id
         self._session = session
         self._signed = signed
@@ -73,9 +75,8 @@ class Api:
         gateway = self._session.client("apigateway")
         key = gateway.get_api_key(apiKey=self._key_id(), includeValue=True)["value"]
         headers = {"Content-Type": JSON, "Accept": JSON, "x-api-key": key}
-        request = AWSRequest(
-            "POST", self._url.replace("{endpoint}", endpoint), headers, question.encode()
-        )
+        url = unquote(self._url()).replace("{endpoint}", endpoint)
+        request = AWSRequest("POST", url, headers, question.encode())
         try:
             if self._signed:
                 credentials = self._session.get_credentials()

@@ -315,7 +315,7 @@ class TestApi:
     def test_a_question_has_its_key_and_its_signature(
         self, asked: dict[str, Any], signed: bool
     ) -> None:
-        api = Api(asked["url"], lambda: "key", self.session(), signed=signed)
+        api = Api(lambda: asked["url"], lambda: "key", self.session(), signed=signed)
         assert api.ask("iris", '{"inputs": [1]}') == Answer(200, "[1]")
         assert asked["path"] == "/v1/endpoints/iris/x"
         assert asked["body"] == '{"inputs": [1]}'
@@ -324,7 +324,8 @@ class TestApi:
         assert ("/ap-northeast-1/execute-api/aws4_request" in signature) == signed
 
     def test_an_api_that_does_not_answer(self) -> None:
-        api = Api("http://127.0.0.1:1/{endpoint}", lambda: "key", self.session(), signed=False)
+        url = "http://127.0.0.1:1/{endpoint}"
+        api = Api(lambda: url, lambda: "key", self.session(), signed=False)
         answer = api.ask("iris", "{}")
         assert answer.status == 0
         assert "127.0.0.1:1" in answer.text
