@@ -8,12 +8,13 @@ import base64
 import hashlib
 import json
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from local.extensions import hooks
-from local.extensions.json_service import Answer, Record, RefusedError, as_json, refused
+from local.extensions.json_service import JsonService, Operation, Record, RefusedError
 
+PREFIX = "AmazonEC2ContainerRegistry_V20150921."
 PART_SIZE = 10 * 2**20
 """Bytes of a part that are asked for, as ECR does."""
 LEAST = 5 * 2**20
@@ -22,19 +23,22 @@ https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_CompleteLayerUploa
 """
 
 
-class ImageLayers:
+class ImageLayers(JsonService):
     """Uploads of layers, and manifests that name them.
 
     Parameters
     ----------
     url
         Address of the emulator, which hands layers out.
+
+    Attributes
+    ----------
+    operations : tuple of str
+        What is answered.
     """
 
     def __init__(self, url: str) -> None:
-        self._url = url
-        self._uploads: dict[str, list[bytes]] = {}
-        self._operations: dict[str, Callable[[Record], Record]] = {
+        operations: Mapping[str, Operation] = {
             "BatchCheckLayerAvailability": self._available,
             "InitiateLayerUpload": self._begin,
             "UploadLayerPart": self._add,
@@ -42,28 +46,12 @@ class ImageLayers:
             "GetDownloadUrlForLayer": self._link,
             "PutImage": self._put,
         }
+        super().__init__("ecr", PREFIX, operations)
+        self.operations = tuple(operations)
+        self._url = url
+        self._uploads: dict[str, list[bytes]] = {}
 
-    @property
-    def operations(self) -> tuple[str, ...]:
-        """What is answered."""
-        return tuple(self._operations)
-
-    async def answer(
-        self,
-        method: str,
-        path: str,
-        headers: Mapping[str, str],
-        body: bytes,
-        query: Mapping[str, Any],
-    ) -> Answer:
-        """Answer a request of ECR."""
-        operation = self._operations[headers["x-amz-target"].rpartition(".")[2]]
-        try:
-            return as_json(200, operation(json.loads(body)))
-        except RefusedError as error:
-            return refused(error)
-
-    def _available(self, request: Record) -> Record:
+    def _available(self, request: Mapping[str, Any]) -> Record:
         kept = _layers(request)
         return {
             "layers": [
@@ -77,13 +65,13 @@ class ImageLayers:
             "failures": [],
         }
 
-    def _begin(self, request: Record) -> Record:
+    def _begin(self, request: Mapping[str, Any]) -> Record:
         _layers(request)
         upload = str(uuid.uuid4())
         self._uploads[upload] = []
         return {"uploadId": upload, "partSize": PART_SIZE}
 
-    def _add(self, request: Record) -> Record:
+    def _add(self, request: Mapping[str, Any]) -> Record:
         parts = self._parts(request)
         part, first = base64.b64decode(request["layerPartBlob"]), sum(map(len, parts))
         last = first + len(part) - 1
@@ -92,7 +80,7 @@ class ImageLayers:
         parts.append(part)
         return {"lastByteReceived": last}
 
-    def _end(self, request: Record) -> Record:
+    def _end(self, request: Mapping[str, Any]) -> Record:
         parts, kept = self._parts(request), _layers(request)
         if any(len(part) < LEAST for part in parts[:-1]):
             raise RefusedError("LayerPartTooSmallException", "Parts are of 5 MiB at least.")
@@ -106,7 +94,7 @@ class ImageLayers:
         del self._uploads[request["uploadId"]]
         return {"layerDigest": digest}
 
-    def _link(self, request: Record) -> Record:
+    def _link(self, request: Mapping[str, Any]) -> Record:
         digest, repository = request["layerDigest"], request["repositoryName"]
         if digest not in _layers(request):
             raise RefusedError("LayersNotFoundException", f"{digest} is not there.")
@@ -115,7 +103,7 @@ class ImageLayers:
         link = f"{self._url}/v2/{repository}/blobs/{digest}?ns={registry}"
         return {"downloadUrl": link, "layerDigest": digest}
 
-    def _put(self, request: Record) -> Record:
+    def _put(self, request: Mapping[str, Any]) -> Record:
         manifest, repository = request["imageManifest"], request["repositoryName"]
         kept, content = _layers(request), json.loads(manifest)
         digest = _digest(manifest.encode())
@@ -133,14 +121,14 @@ class ImageLayers:
             raise RefusedError("ImageAlreadyExistsException", f"{digest} is there.")
         return hooks.put_image(request)
 
-    def _parts(self, request: Record) -> list[bytes]:
+    def _parts(self, request: Mapping[str, Any]) -> list[bytes]:
         parts = self._uploads.get(request["uploadId"])
         if parts is None:
             raise RefusedError("UploadNotFoundException", "There is no such upload.")
         return parts
 
 
-def _layers(request: Record) -> dict[str, bytes]:
+def _layers(request: Mapping[str, Any]) -> dict[str, bytes]:
     repository = request["repositoryName"]
     kept = hooks.image_layers(repository)
     if kept is None:
