@@ -10,9 +10,8 @@ from mlops_constructs.naming import Naming
 from mlops_constructs.platform_pipeline import PlatformPipeline
 from mlops_constructs.release_rights import INSPECTED, PREPARED, PROPOSAL, TAKEN
 from tests.unit.constructs.conftest import ACCOUNT, Bench, listed
+from tests.unit.constructs.pipelines import BUCKET, PIPELINE, RULE, filled, rule, stages
 
-PIPELINE, RULE = "AWS::CodePipeline::Pipeline", "AWS::Events::Rule"
-BUCKET = "arn:aws:s3:::mlops-blue-releases-123456789012"
 NAME = "mlops-blue-platform"
 Statements = Callable[[Template], list[dict[str, Any]]]
 
@@ -27,28 +26,6 @@ def platform(bench: Bench, **changes: Any) -> PlatformPipeline:
         "undelivered": bench.undelivered(),
     }
     return PlatformPipeline(bench.stack, "Platform", **{**arguments, **changes})
-
-
-def stages(template: Template) -> dict[str, dict[str, Any]]:
-    """The one action of each stage."""
-    (pipeline,) = template.find_resources(PIPELINE).values()
-    return {it["Name"]: it["Actions"][0] for it in pipeline["Properties"]["Stages"]}
-
-
-def rule(template: Template, says: str) -> dict[str, Any]:
-    (found,) = [
-        it["Properties"]
-        for it in template.find_resources(RULE).values()
-        if says in it["Properties"]["Description"]
-    ]
-    return dict(found)
-
-
-def filled(template: str, **values: str) -> Any:
-    """What EventBridge makes of an input template."""
-    for name, value in values.items():
-        template = template.replace(f"<{name}>", json.dumps(value))
-    return json.loads(template)
 
 
 def of_its_role(template: Template) -> list[dict[str, Any]]:
@@ -93,7 +70,7 @@ class TestDefault:
     def test_its_stages_and_the_rights_that_each_has(self, template: Template) -> None:
         projects = {
             name: action["Configuration"].get("ProjectName")
-            for name, action in stages(template).items()
+            for name, action in stages(template, NAME).items()
         }
         assert projects == {
             "Source": None,
@@ -103,13 +80,13 @@ class TestDefault:
         }
 
     def test_it_takes_what_is_proposed_when_it_is_told_to(self, template: Template) -> None:
-        source = stages(template)["Source"]
+        source = stages(template, NAME)["Source"]
         assert source["Namespace"] == "Source"
         assert source["Configuration"]["S3ObjectKey"] == "source/proposed.zip"
         assert source["Configuration"]["PollForSourceChanges"] == "false"
 
     def test_each_step_is_told_which_proposal_it_works_on(self, template: Template) -> None:
-        found = stages(template)
+        found = stages(template, NAME)
         for stage, step in (("Prepare", "platform-prepare"), ("Deploy", "platform-deploy")):
             told = json.loads(found[stage]["Configuration"]["EnvironmentVariables"])
             assert {it["name"]: it["value"] for it in told} == {
@@ -119,12 +96,12 @@ class TestDefault:
             }
 
     def test_what_was_looked_at_is_what_is_deployed(self, template: Template) -> None:
-        found = stages(template)
+        found = stages(template, NAME)
         assert found["Source"]["OutputArtifacts"] == found["Prepare"]["InputArtifacts"]
         assert found["Prepare"]["OutputArtifacts"] == found["Deploy"]["InputArtifacts"]
 
     def test_a_person_is_told_what_changes(self, template: Template) -> None:
-        found = stages(template)
+        found = stages(template, NAME)
         assert found["Approve"]["ActionTypeId"]["Category"] == "Approval"
         assert found["Approve"]["Configuration"]["CustomData"] == "#{Prepare.HEADLINE}"
         assert found["Approve"]["Configuration"]["NotificationArn"]
@@ -144,7 +121,7 @@ class TestDefault:
             "variables": [{"name": "PROPOSAL", "value": "v-1"}],
             "sourceRevisions": [
                 {
-                    "actionName": stages(template)["Source"]["Name"],
+                    "actionName": stages(template, NAME)["Source"]["Name"],
                     "revisionType": "S3_OBJECT_VERSION_ID",
                     "revisionValue": "v-1",
                 }
@@ -211,7 +188,7 @@ class TestDefault:
 class TestCustom:
     def test_nobody_has_to_approve(self, bench: Bench) -> None:
         platform(bench, approve=False)
-        assert list(stages(bench.template())) == ["Source", "Prepare", "Deploy"]
+        assert list(stages(bench.template(), NAME)) == ["Source", "Prepare", "Deploy"]
 
 
 @pytest.mark.parametrize("letters", range(8, 39))

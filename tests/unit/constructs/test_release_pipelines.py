@@ -8,9 +8,7 @@ from aws_cdk.assertions import Match, Template
 from mlops_constructs.faults import FaultsError
 from mlops_constructs.release_pipelines import ReleasePipelines
 from tests.unit.constructs.conftest import ACCOUNT, Bench, listed
-
-PIPELINE, RULE = "AWS::CodePipeline::Pipeline", "AWS::Events::Rule"
-BUCKET = "arn:aws:s3:::mlops-blue-releases-123456789012"
+from tests.unit.constructs.pipelines import BUCKET, PIPELINE, RULE, filled, rule, stages
 
 
 def pipelines(bench: Bench, **changes: Any) -> ReleasePipelines:
@@ -24,30 +22,6 @@ def pipelines(bench: Bench, **changes: Any) -> ReleasePipelines:
         "undelivered": bench.undelivered(),
     }
     return ReleasePipelines(bench.stack, "Pipelines", **{**arguments, **changes})
-
-
-def stages(template: Template, name: str) -> dict[str, dict[str, Any]]:
-    """The one action of each stage of a pipeline."""
-    for pipeline in template.find_resources(PIPELINE).values():
-        if pipeline["Properties"]["Name"] == name:
-            return {it["Name"]: it["Actions"][0] for it in pipeline["Properties"]["Stages"]}
-    raise AssertionError(name)
-
-
-def rule(template: Template, says: str) -> dict[str, Any]:
-    (found,) = [
-        it["Properties"]
-        for it in template.find_resources(RULE).values()
-        if says in it["Properties"]["Description"]
-    ]
-    return dict(found)
-
-
-def filled(template: str, **values: str) -> Any:
-    """What EventBridge makes of an input template."""
-    for name, value in values.items():
-        template = template.replace(f"<{name}>", json.dumps(value))
-    return json.loads(template)
 
 
 class TestDefault:
