@@ -6,35 +6,20 @@ from random import Random
 
 import pytest
 
+from tests.unit.releasing.crowd import Executions
 from tests.unit.releasing.world import Boundaries, World
 
 SEEDS = 150
 NEXT = {"prepare": "deploy", "deploy": "verify"}
 
 
-class Crowd:
-    """A pipeline whose executions go on in an order that a seed decides.
-
-    As in CodePipeline, one execution is in a stage at a time, and what ends otherwise than well is
-    closed: at some time, and not always at once.
-
-    Parameters
-    ----------
-    world
-        The world.
-    random
-        Decides.
-    """
+class Crowd(Executions):
+    """The executions of an endpoint's pipeline."""
 
     def __init__(self, world: World, random: Random) -> None:
+        super().__init__(world, random)
         self.world = world
-        self.random = random
         self.promotions: list[tuple[str, int]] = []
-        self.next: dict[str, str] = {}
-        self.busy: set[str] = set()
-        self.told_twice: Counter[str] = Counter()
-        self.kills = 0
-        world.meanwhile = self.meanwhile
 
     def promote(self) -> None:
         version = self.random.choice((6, 7, 8, 9))
@@ -43,27 +28,15 @@ class Crowd:
         for _ in range(self.random.choice((1, 1, 1, 2))):
             self.next[self.world.execution(promotion)] = "prepare"
 
-    def meanwhile(self) -> None:
-        """A process waits: others go on."""
-        boundaries, self.world.boundaries = self.world.boundaries, Boundaries()
-        self.step()
-        self.world.boundaries = boundaries
-
     def step(self) -> bool:
         """Have one execution do its next step; whether there was one."""
         ready = [(e, step) for e, step in self.next.items() if step not in self.busy]
         if not ready:
             return False
         execution, step = self.random.choice(ready)
-        self.busy.add(step)
         kill = step != "close" and self.random.random() < 0.15
-        self.world.boundaries = Boundaries(self.random.randrange(20) if kill else -1)
-        ended = self.world.step(step, execution)
-        if ended == "killed" and self.world.boundaries.told_and_not_written:
-            self.told_twice[self.world.sns.messages[-1]["promotion"]] += 1
-        self.kills += ended == "killed"
-        self.world.boundaries = Boundaries()
-        self.busy.remove(step)
+        boundaries = Boundaries(self.random.randrange(20) if kill else -1)
+        ended = self.run(step, execution, self.world.step, boundaries)
         del self.next[execution]
         if step == "close":
             assert ended != "killed"

@@ -6,6 +6,7 @@ from random import Random
 
 import pytest
 
+from tests.unit.releasing.crowd import Executions
 from tests.unit.releasing.platform_world import IRIS, PLATFORM_STEPS, PlatformWorld
 from tests.unit.releasing.world import Boundaries
 
@@ -18,31 +19,15 @@ NEXT = {
 CLOSES = ("close", "platform-close")
 
 
-class Crowd:
-    """Two pipelines whose executions go on in an order that a seed decides.
-
-    As in CodePipeline, one execution is in a stage at a time, and what ends otherwise than well is
-    closed: at some time, and not always at once.
-
-    Parameters
-    ----------
-    world
-        The world.
-    random
-        Decides.
-    """
+class Crowd(Executions):
+    """The executions of the platform's pipeline and of an endpoint's."""
 
     def __init__(self, world: PlatformWorld, random: Random) -> None:
+        super().__init__(world, random)
         self.world = world
-        self.random = random
         self.proposals: list[str] = []
         self.known = {world.services().store.version("promotions/iris.json")}
-        self.next: dict[str, str] = {}
-        self.busy: set[str] = set()
-        self.told_twice: Counter[str] = Counter()
-        self.kills = 0
         self.mortal = random.random() < 0.5
-        world.meanwhile = self.meanwhile
         world.updated = self.while_updating
 
     def propose(self) -> None:
@@ -59,12 +44,6 @@ class Crowd:
     def promote(self) -> None:
         boundaries, self.world.boundaries = self.world.boundaries, Boundaries()
         self.world.promote(self.random.choice((6, 7, 8)))
-        self.world.boundaries = boundaries
-
-    def meanwhile(self) -> None:
-        """A process waits: others go on."""
-        boundaries, self.world.boundaries = self.world.boundaries, Boundaries()
-        self.step()
         self.world.boundaries = boundaries
 
     def while_updating(self, stack: str) -> None:
@@ -84,18 +63,11 @@ class Crowd:
             return False
         execution, step = self.random.choice(ready)
         del self.next[execution]
-        self.busy.add(step)
         kill = self.mortal and step not in CLOSES and self.random.random() < 0.3
-        self.world.boundaries = Boundaries(self.random.randrange(30) if kill else -1)
+        boundaries = Boundaries(self.random.randrange(30) if kill else -1)
         of_platform = step.startswith("platform-")
-        run = self.world.platform_step if of_platform else self.world.step
-        ended = run(step, execution)
-        if ended == "killed" and self.world.boundaries.told_and_not_written:
-            last = self.world.sns.messages[-1]
-            self.told_twice[last.get("proposal") or last["promotion"]] += 1
-        self.kills += ended == "killed"
-        self.world.boundaries = Boundaries()
-        self.busy.remove(step)
+        tried = self.world.platform_step if of_platform else self.world.step
+        ended = self.run(step, execution, tried, boundaries)
         pipeline = self.world.platform if of_platform else self.world.codepipeline
         if step in CLOSES:
             assert ended in ("done", "overtaken"), self.world.said[-1]
