@@ -256,3 +256,19 @@ def name_proposed(store: Store, version: str = "") -> Proposed:
             commit=UNKNOWN, changed=False, by=UNKNOWN, reason=error.what[:LONGEST_REASON]
         )
         return Proposed(version=version, content=content)
+
+
+def proposed_since(store: Store, version: str) -> str:
+    """What was proposed after a proposal, in words; empty where nothing was.
+
+    Parameters
+    ----------
+    store
+        The bucket of releases.
+    version
+        The proposal.
+    """
+    latest = store.version(PROPOSED)
+    if latest == version:
+        return ""  # what it holds is not asked for: it is the whole app
+    return f"{name_proposed(store, latest).content.summary} was proposed since"

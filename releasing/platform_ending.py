@@ -3,7 +3,7 @@
 import json
 
 from releasing.pipeline import APPROVE, Ended
-from releasing.platform_change import Change, Outcome, name_proposed
+from releasing.platform_change import Change, Outcome, proposed_since
 from releasing.platform_endpoints import ask_again_for_pending
 from releasing.services import Services
 from releasing.telling import tell
@@ -99,9 +99,8 @@ def close_change(
         return change if change.settled else settle_change(services, change)
     reason = ended.why(change.step)
     if change.untouched:
-        latest = name_proposed(services.store)
-        if latest.version != change.version:
-            by = f"{latest.content.summary} was proposed since"
+        by = proposed_since(services.store, change.version)
+        if by:
             return end_change(services, change, "superseded", by)
         return end_change(services, change, _outcome(ended), reason)
     change = looked_after(services, change)

@@ -1,6 +1,7 @@
 """The step `platform-prepare`: from a proposed app to an assembly, and what it would change."""
 
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 from diffing.deployed import fetch
@@ -14,7 +15,7 @@ from releasing.ending import FAILURES
 from releasing.images import ensure_images
 from releasing.ledger import OvertakenError
 from releasing.pipeline import Ended
-from releasing.platform_change import PROPOSAL, Change, Proposal, name_proposed, read_proposed
+from releasing.platform_change import PROPOSAL, Change, Proposal, proposed_since, read_proposed
 from releasing.platform_ending import close_change, end_change, settle_change
 from releasing.prepare import (
     ASSEMBLY,
@@ -24,6 +25,7 @@ from releasing.prepare import (
     SECONDS,
     export_headline,
 )
+from releasing.records import Served
 from releasing.services import Services
 
 
@@ -54,9 +56,8 @@ def platform_prepare(services: Services, proposal: str, execution: str) -> None:
         return
     if newest:
         _make_way(services, mine)
-    latest = name_proposed(services.store)
-    if latest.version != mine.version:
-        by = f"{latest.content.summary} was proposed since"
+    by = proposed_since(services.store, mine.version)
+    if by:
         export_headline(services, f"Nothing to do: superseded, because {by}.")
         end_change(services, mine, "superseded", by)
         return
@@ -149,11 +150,11 @@ def _prepared(services: Services, mine: Change) -> None:
     )
     _check_workspace(services, content)
     naming = from_text(content.request)
-    records, images = _collected(services)
+    served, images = _collected(services)
     folder = workspace / ASSEMBLY
     services.cdk.synth(workspace / RELEASES, folder)
     assembly = Assembly(folder)
-    _check_images(services, assembly, images)
+    _check_images(services, assembly, served, images)
     faults = services.check(folder, assembly.templates(assembly.stacks))
     if faults:
         raise OperationError(f"The checks found: {'; '.join(faults)}", "Mend it, then propose it.")
@@ -186,7 +187,7 @@ def _prepared(services: Services, mine: Change) -> None:
         digest=assembly.digest,
         stacks=stacks,
         looked={it: at for it, at in looked.items() if it in stacks},
-        records=records,
+        records={endpoint: it.version for endpoint, it in served.items()},
     )
     export_headline(services, headline)
 
@@ -209,25 +210,27 @@ def _check_workspace(services: Services, content: Proposal) -> None:
         )
 
 
-def _collected(services: Services) -> tuple[dict[str, str], dict[str, str]]:
-    """Write what serves for synth, with the images of the app; versions of records, and digests.
+def _collected(services: Services) -> tuple[dict[str, Served], dict[str, str]]:
+    """Write what serves for synth, with the images of the app; what serves, and their digests.
 
     The versions are read first: a record that is written meanwhile is another one, and its endpoint
     is left as it is.
     """
     environment, releases = services.environment, services.workspace / RELEASES
-    records = {
-        endpoint: served.version
+    served = {
+        endpoint: found
         for endpoint in sorted(environment.endpoints)
-        if (served := services.records.current(endpoint))
+        if (found := services.records.current(endpoint))
     }
     images = services.records.proposed_images()
     services.records.collect(releases)
     write_images(releases, environment.name, images)
-    return records, images
+    return served, images
 
 
-def _check_images(services: Services, assembly: Assembly, images: dict[str, str]) -> None:
+def _check_images(
+    services: Services, assembly: Assembly, served: Mapping[str, Served], images: dict[str, str]
+) -> None:
     """Make sure that every image that a template names is there."""
     environment = services.environment
     missing = missing_images(environment, images, services.ecr)
@@ -237,9 +240,9 @@ def _check_images(services: Services, assembly: Assembly, images: dict[str, str]
             f"Build and push them: make images ENV={environment.name}. Then propose it again.",
         )
     for stack in assembly.stacks.values():
-        served = services.records.current(stack.endpoint) if stack.endpoint else None
-        if served:
-            ensure_images(environment, stack.endpoint, served.release, services.ecr)
+        if stack.endpoint in served:
+            release = served[stack.endpoint].release
+            ensure_images(environment, stack.endpoint, release, services.ecr)
 
 
 def _empty(folder: Path) -> Path:
