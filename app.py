@@ -1,8 +1,8 @@
 """The CDK app: load one environment, build its stacks, attach the checks.
 
 Run by `cdk -c env=<name>`. Two more keys, `-c environments=<folder>` and `-c releases=<folder>`,
-say where the configuration and the releases stand, if not here. `-c only=<endpoint>` has one
-endpoint synthesized, with what it stands on and nothing else.
+say where the configuration and the releases stand, if not here. `-c only=<endpoint>` has the stack
+of one endpoint synthesized and no other: what it stands on is deployed.
 """
 
 import gc
@@ -40,7 +40,6 @@ def main() -> int:
 
     from stacks.config import load_environment
     from stacks.packs import attach_packs
-    from stacks.platform import build_endpoint, build_platform
 
     app = App()
     name = app.node.try_get_context("env") or ""
@@ -49,12 +48,15 @@ def main() -> int:
     try:
         environment = load_environment(name, environments)
         only = app.node.try_get_context("only")
-        made = (
-            build_endpoint(app, environment, releases, only)
-            if only
-            else build_platform(app, environment, releases)
-        )
-        for note in made:
+        if only:
+            from stacks.one_endpoint import build_endpoint
+
+            left_out = build_endpoint(app, environment, releases, only)
+        else:
+            from stacks.platform import build_platform
+
+            left_out = build_platform(app, environment, releases)
+        for note in left_out:
             print(note, file=sys.stderr)
     except FaultsError as error:
         print(error, file=sys.stderr)

@@ -1,4 +1,4 @@
-"""What speaks against an assembly before anybody is asked: the proof, and cfn-lint.
+"""What speaks against templates before anybody is asked: the proof, and cfn-lint.
 
 The rule packs have spoken by then: a finding of theirs ends the synth.
 """
@@ -17,23 +17,23 @@ EXPECTED: Mapping[str, str] = {
 """What cfn-lint finds although it is right here, with the reason."""
 
 
-def check_assembly(
-    environment: Environment, assembly: Path, templates: Iterable[Path], environments: Path
+def check_templates(
+    environment: Environment, folder: Path, templates: Iterable[Path], environments: Path
 ) -> list[str]:
-    """What speaks against an assembly.
+    """What speaks against templates.
 
     Parameters
     ----------
     environment
         The environment.
-    assembly
-        The assembly, which is proved as a whole.
+    folder
+        The folder of all that is proved together: an assembly, or templates alone.
     templates
-        Those of its templates that cfn-lint looks at.
+        The templates that cfn-lint looks at.
     environments
         Folder of the environments.
     """
-    proof = prove_environment(environment.name, assembly, environments)
+    proof = prove_environment(environment.name, folder, environments)
     against = (*proof.violations, *proof.undecided)
     found = [f"proof: {it.rule} at {it.logical_id}: {it.says} {it.mend}" for it in against]
     return found + [it for each in templates for it in _lint(each, environment.region)]

@@ -1,14 +1,12 @@
 """The step `prepare`: from a promotion to an assembly that was checked, and what it changes."""
 
 import hashlib
-import json
 import shlex
-import shutil
 from pathlib import Path
 
-from diffing.model import Naming
 from operations.errors import OperationError
 from releasing.ending import FAILURES, end, settle
+from releasing.examine import difference, speaks_against
 from releasing.images import ensure_images
 from releasing.journal import Attempt
 from releasing.ledger import OvertakenError
@@ -246,29 +244,21 @@ def _prepared(services: Services, attempt: Attempt) -> None:
     services.records.collect(releases, endpoint, attempt.release)
     services.cdk.synth(releases, assembly, only=endpoint)
     made = template_of(assembly, endpoint)
-    faults = services.check(assembly, [made])
+    faults = speaks_against(services, made)
     if faults:
         raise OperationError(f"The checks found: {'; '.join(faults)}", "Mend it, then ask again.")
     stack = services.stack(endpoint)
     state = stack.settled()
-    before, after = (workspace / "build" / side for side in ("before", "after"))
-    for folder in (before, after):
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-    shutil.copy(made, after)
-    deployed = stack.template() if state.there else None
-    if deployed:
-        (before / made.name).write_text(json.dumps(deployed), encoding="utf-8")
-    difference = services.compare(before, after, Naming())
-    text = difference.markdown()
+    changes = difference(services, stack, state, made)
+    text = changes.markdown()
     services.say(text)
     release = services.environment.release
-    if difference.destructive and not (release and release.destructive):
+    if changes.destructive and not (release and release.destructive):
         raise OperationError(
-            f"It would destroy something: {difference.headline}.",
+            f"It would destroy something: {changes.headline}.",
             "Where that is meant, set release.destructive: true, and ask again.",
         )
-    headline = _headline(attempt, difference.headline)
+    headline = _headline(attempt, changes.headline)
     services.journal(endpoint).advance(
         attempt,
         step="prepared",

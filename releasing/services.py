@@ -18,7 +18,7 @@ from operations.deployment import Say, check_account
 from operations.login import login_variables
 from proof.environment import expectations_of
 from releasing.cdk import Cdk, CdkCli
-from releasing.checks import check_assembly
+from releasing.checks import check_templates
 from releasing.journal import Journal
 from releasing.pipeline import Pipeline
 from releasing.platform_change import Changes
@@ -214,7 +214,7 @@ def services_of(
         sns=session.client("sns"),
         topic=settings.topic or output("Data", "AlarmTopic"),
         cdk=CdkCli(environment.name, root),
-        check=lambda assembly, templates: check_assembly(
+        check=lambda assembly, templates: check_templates(
             environment, assembly, templates, root / "environments"
         ),
         compare=lambda before, after, named: _compare(environment, root, before, after, named),

@@ -1,6 +1,7 @@
 """The configuration of one environment: parsed once, every fault reported together."""
 
 import difflib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -109,7 +110,17 @@ class Environment(Section):
     @property
     def served_images(self) -> list[str]:
         """The images of its own that endpoints serve with."""
-        served = {part.image for it in self.endpoints.values() for part in it.parts.values()}
+        return self.images_of(self.endpoints)
+
+    def images_of(self, endpoints: Iterable[str]) -> list[str]:
+        """The images of its own that some endpoints serve with.
+
+        Parameters
+        ----------
+        endpoints
+            Names of the endpoints.
+        """
+        served = {part.image for it in endpoints for part in self.endpoints[it].parts.values()}
         return [image for image in self.images if image in served]
 
     @property

@@ -102,7 +102,7 @@ class DataStack(PlatformStack):
         self.images = {
             image: ImageRepository(
                 self,
-                f"{image.title().replace('-', '')}Image",
+                ImageRepository.id_of(image),
                 naming=environment.naming,
                 image=image,
                 key=self.key,
@@ -120,7 +120,7 @@ class DataStack(PlatformStack):
         self.opt_out("data.removal", self)
         self.share(
             self.key.key_arn,
-            self.artifacts.bucket.bucket_name,
+            self.artifacts.bucket_name,
             self.artifacts.access_logs.bucket_name,
             *(image.repository.repository_arn for image in self.images.values()),
             *(image.repository.repository_name for image in self.images.values()),
@@ -130,7 +130,7 @@ class DataStack(PlatformStack):
             *(alarm.alarm_arn for alarm in self.all_alarms),
         )
         CfnOutput(self, "AlarmTopic", value=self.alarms.topic.topic_arn)
-        CfnOutput(self, "ArtifactBucket", value=self.artifacts.bucket.bucket_name)
+        CfnOutput(self, "ArtifactBucket", value=self.artifacts.bucket_name)
 
     def _keep_releases(self, environment: Environment) -> ReleaseStore | None:
         """The bucket of releases, where aliases are followed, and who pulls their image."""

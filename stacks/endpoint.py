@@ -14,9 +14,8 @@ from mlops_constructs.endpoint_dashboard import EndpointDashboard
 from mlops_constructs.model_endpoint import ModelEndpoint
 from mlops_constructs.monitoring_schedule import MonitoringSchedule
 from stacks.config import Environment
-from stacks.data import DataStack
 from stacks.endpoint_parts import components, containers, qualities, queue, variants
-from stacks.network import NetworkStack
+from stacks.foundation import Foundation
 from stacks.platform_stack import PlatformStack
 from stacks.releases import Release
 from stacks.serving_checks import INSTANCES, LEAST_INSTANCES, SERVERLESS
@@ -35,10 +34,8 @@ class EndpointStack(PlatformStack):
         Name of the endpoint in the configuration.
     release
         What it serves.
-    network
-        Where the model runs.
-    data
-        Where the model and its image are kept.
+    foundation
+        What it stands on.
     """
 
     def __init__(
@@ -49,8 +46,7 @@ class EndpointStack(PlatformStack):
         environment: Environment,
         name: str,
         release: Release,
-        network: NetworkStack,
-        data: DataStack,
+        foundation: Foundation,
     ) -> None:
         super().__init__(
             scope,
@@ -59,14 +55,15 @@ class EndpointStack(PlatformStack):
             holds=f"Endpoint {name}: model {release.summary}",
         )
         settings = environment.endpoints[name]
-        repositories = {image: it.repository for image, it in data.images.items()}
+        network, artifacts, alarms = foundation.network, foundation.artifacts, foundation.alarms
+        repositories = foundation.repositories
         common: dict[str, Any] = {
             "naming": environment.naming,
             "name": name,
-            "network": network.network,
-            "artifacts": data.artifacts,
-            "log_settings": network.log_settings,
-            "alarms": data.alarms,
+            "network": network,
+            "artifacts": artifacts,
+            "log_settings": foundation.log_settings,
+            "alarms": alarms,
         }
         if settings.batch:
             model = BatchModel(
@@ -78,9 +75,9 @@ class EndpointStack(PlatformStack):
             )
             CfnOutput(self, "StateMachineArn", value=model.batch.machine.state_machine_arn)
             return
-        capture = DataCapture(data.artifacts, settings.capture.plan) if settings.capture else None
+        capture = DataCapture(artifacts, settings.capture.plan) if settings.capture else None
         common |= {
-            "key": data.key,
+            "key": foundation.key,
             "limits": settings.limits.plan(settings.kind),
             "deployment": settings.deployment.plan,
             "rollback_alarms": [arn.split(":", 6)[6] for arn in settings.deployment.alarms],
@@ -127,10 +124,10 @@ class EndpointStack(PlatformStack):
                 name=name,
                 endpoint=endpoint.endpoint,
                 capture=capture,
-                network=network.network,
-                artifacts=data.artifacts,
+                network=network,
+                artifacts=artifacts,
                 quality=quality,
-                alarms=data.alarms,
+                alarms=alarms,
             )
             for title, quality in qualities(settings, release).items()
             if capture  # a check asks for it
@@ -148,8 +145,8 @@ class EndpointStack(PlatformStack):
             self.opt_out(SERVERLESS, endpoint)
         if settings.kind == "async":
             places = AsyncPlaces(name)
-            CfnOutput(self, "Requests", value=data.artifacts.uri(places.requests))
-            CfnOutput(self, "Answers", value=data.artifacts.uri(places.answers))
+            CfnOutput(self, "Requests", value=artifacts.uri(places.requests))
+            CfnOutput(self, "Answers", value=artifacts.uri(places.answers))
             for kind, topic in endpoint.topics.items():
                 CfnOutput(self, f"{kind}Topic", value=topic.topic_arn)
         CfnOutput(self, "EndpointName", value=endpoint.endpoint_name)

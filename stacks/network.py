@@ -2,55 +2,21 @@
 
 from aws_cdk import Token
 from aws_cdk import aws_ec2 as ec2
-from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from mlops_constructs.batch_transform import BatchTransform
-from mlops_constructs.data_capture import DataCapture
 from mlops_constructs.data_perimeter import DataPerimeter
 from mlops_constructs.dns_firewall import DnsFirewall
 from mlops_constructs.encryption_key import EncryptionKey
 from mlops_constructs.endpoint_policies import Principals
-from mlops_constructs.inference_api import InferenceApi
 from mlops_constructs.isolated_vpc import IsolatedVpc
 from mlops_constructs.log_settings import LogSettings
-from mlops_constructs.managed_tracking import ManagedTracking
-from mlops_constructs.model_endpoint import ModelEndpoint
-from mlops_constructs.model_invoker import ModelInvoker
-from mlops_constructs.monitoring_schedule import MonitoringSchedule
 from mlops_constructs.private_network import PrivateNetwork
-from mlops_constructs.promotion_receiver import PromotionReceiver
-from mlops_constructs.release_builds import ReleaseBuilds
-from mlops_constructs.secret_rotation import SecretRotation
 from mlops_constructs.shared_endpoints import HubConnection, SharedEndpoints
-from mlops_constructs.tracking_server import TrackingServer
-from stacks.checks import LOG_RETENTION
 from stacks.config import Environment
+from stacks.network_calls import network_calls
 from stacks.network_config import ExistingVpc, Shared
+from stacks.network_parts import existing_vpc, log_retention
 from stacks.platform_stack import PlatformStack
-from stacks.workloads import workload_calls
-
-# Nothing here follows from what is released: a stack that comes later changes nothing of this one.
-TRACKING_CALLS = {
-    "fargate": (*TrackingServer.CALLS, *SecretRotation.CALLS),
-    "sagemaker_app": ManagedTracking.CALLS,
-}
-"""What each kind of MLflow calls, or is called by."""
-OTHER_CALLS = (
-    *ModelEndpoint.CALLS,
-    *DataCapture.CALLS,
-    *BatchTransform.CALLS,
-    *MonitoringSchedule.CALLS,
-    *ModelInvoker.CALLS,
-    *InferenceApi.CALLS,
-)
-"""What the rest of the platform calls."""
-RELEASE_CALLS = (
-    *TrackingServer.WEBHOOK_CALLS,
-    *PromotionReceiver.CALLS,
-    *ReleaseBuilds.CALLS,
-)
-"""What releases that follow aliases call."""
 
 
 class NetworkStack(PlatformStack):
@@ -85,19 +51,15 @@ class NetworkStack(PlatformStack):
             self, "LogKey", description="Log groups", removal_policy=self.removal_policy
         )
         log_key.allow_log_groups()
-        retention = logs.RetentionDays[LOG_RETENTION[environment.log_retention]]
-        self.log_settings = LogSettings(log_key.key, retention)
+        self.log_settings = LogSettings(log_key.key, log_retention(environment))
         settings = environment.network
         shared = _shared(settings.shared_endpoints)
         vpc = (
-            _existing(self, settings.existing) if settings.existing else self._new_vpc(environment)
+            existing_vpc(self, settings.existing)
+            if settings.existing
+            else self._new_vpc(environment)
         )
-        calls = [
-            *TRACKING_CALLS[environment.tracking.kind],
-            *OTHER_CALLS,
-            *(RELEASE_CALLS if environment.release else ()),
-            *workload_calls(settings.workloads),
-        ]
+        calls = network_calls(environment)
         self.network = PrivateNetwork(
             self,
             "Network",
@@ -171,17 +133,6 @@ def _tracking_names(environment: Environment) -> list[str]:
     """The name that the tracking server answers to here, which is no other zone's."""
     tls = environment.tracking.tls
     return [tls.name] if tls else []
-
-
-def _existing(scope: Construct, settings: ExistingVpc) -> ec2.IVpc:
-    return ec2.Vpc.from_vpc_attributes(
-        scope,
-        "Vpc",
-        vpc_id=settings.vpc,
-        availability_zones=list(settings.subnets),
-        isolated_subnet_ids=list(settings.subnets.values()),
-        isolated_subnet_route_table_ids=[settings.route_tables[zone] for zone in settings.subnets],
-    )
 
 
 def _callers(scope: Construct, settings: ExistingVpc | None) -> list[ec2.ISecurityGroup]:

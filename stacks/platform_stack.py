@@ -11,6 +11,9 @@ from constructs import Construct, IConstruct
 from mlops_constructs.acknowledgment import acknowledge
 from stacks.config import Environment
 
+NETWORK, DATA = "Network", "Data"
+"""What the stacks that others stand on are called in the app."""
+
 
 class PlatformStack(Stack):
     """A stack of one environment.

@@ -1,6 +1,6 @@
 """The bucket that holds runs' files and models, and the bucket that holds its access logs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from aws_cdk import Duration, RemovalPolicy
 from aws_cdk import aws_iam as iam
@@ -9,14 +9,13 @@ from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
 from mlops_constructs.acknowledgment import acknowledge
+from mlops_constructs.artifacts import Artifacts
 from mlops_constructs.closed_bucket import closed_bucket
 from mlops_constructs.naming import Naming
-from mlops_constructs.object_grants import DECRYPT, ENCRYPT, ObjectGrants
-from mlops_constructs.platform_role import grant
 from mlops_constructs.sites import site_of
 
 
-class ArtifactStore(Construct):
+class ArtifactStore(Construct, Artifacts):
     """A versioned, encrypted bucket for artifacts, and one for the access logs of all buckets.
 
     Parameters
@@ -48,19 +47,6 @@ class ArtifactStore(Construct):
     >>> store = ArtifactStore(stack, "Artifacts", naming=naming, key=key)  # doctest: +SKIP
     >>> store.grant_read(role, "mlflow/1/models/m-1/artifacts/")  # doctest: +SKIP
     """
-
-    READ = ("s3:GetObject", "s3:ListBucket")
-    """What reading calls."""
-    WRITE = ("s3:AbortMultipartUpload", "s3:PutObject")
-    """What writing alone calls, beside listing."""
-    READ_WRITE = (
-        *READ,
-        "s3:AbortMultipartUpload",
-        "s3:DeleteObject",
-        "s3:ListMultipartUploadParts",
-        "s3:PutObject",
-    )
-    """What reading and writing call."""
 
     def __init__(
         self,
@@ -94,18 +80,10 @@ class ArtifactStore(Construct):
             "S3 delivers access logs to buckets with its own keys alone.",
             "S3DefaultEncryptionKMS",
         )
-        name = naming.artifact_bucket(site.account)
-        self._arn = site.bucket_arn(name)
-        self._grants = ObjectGrants(
-            self._arn,
-            key,
-            "What a run or a model consists of is not known before: the prefix is its own.",
-        )
-        self.key = key
         self.bucket = closed_bucket(
             self,
             "Bucket",
-            name=name,
+            name=naming.artifact_bucket(site.account),
             holds="artifacts",
             key=key,
             logs=self.access_logs,
@@ -123,6 +101,7 @@ class ArtifactStore(Construct):
             ],
             removal_policy=removal_policy,
         )
+        Artifacts.__init__(self, self.bucket.bucket_name, key, naming, site)
         self._allow_delivery_of_logs()
 
     def _allow_delivery_of_logs(self) -> None:
@@ -149,60 +128,3 @@ class ArtifactStore(Construct):
                 conditions=source,
             )
         )
-
-    def uri(self, prefix: str) -> str:
-        """The S3 address of a prefix of the bucket."""
-        return self.bucket.s3_url_for_object(prefix)
-
-    def grant_read(self, grantee: iam.IGrantable, prefix: str) -> iam.Grant:
-        """Let `grantee` list and read what stands under `prefix`, and have S3 decrypt it.
-
-        Parameters
-        ----------
-        grantee
-            Who reads.
-        prefix
-            Start of the keys, with its slash at the end.
-        """
-        return self._grant(grantee, prefix, ["s3:GetObject"], DECRYPT)
-
-    def grant_write(self, grantee: iam.IGrantable, prefix: str) -> iam.Grant:
-        """Let `grantee` write below `prefix`, and neither read nor delete what stands there.
-
-        Parameters
-        ----------
-        grantee
-            Who writes.
-        prefix
-            Start of the keys, with its slash at the end.
-        """
-        return self._grant(grantee, prefix, ["s3:PutObject", "s3:AbortMultipartUpload"], ENCRYPT)
-
-    def grant_read_write(self, grantee: iam.IGrantable, prefix: str) -> iam.Grant:
-        """Let `grantee` list, read, write and delete what stands under `prefix`.
-
-        Parameters
-        ----------
-        grantee
-            Who reads and writes.
-        prefix
-            Start of the keys, with its slash at the end.
-        """
-        objects = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject"]
-        uploads = ["s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"]
-        return self._grant(grantee, prefix, objects + uploads, ENCRYPT)
-
-    def _grant(
-        self,
-        grantee: iam.IGrantable,
-        prefix: str,
-        actions: Sequence[str],
-        key_actions: Sequence[str],
-    ) -> iam.Grant:
-        list_objects = grant(
-            grantee=grantee,
-            actions=["s3:ListBucket"],
-            resource_arns=[self._arn],
-            conditions={"StringLike": {"s3:prefix": [prefix, f"{prefix}*"]}},
-        )
-        return list_objects.combine(self._grants.allow(grantee, prefix, actions, key_actions))

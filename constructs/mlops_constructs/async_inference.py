@@ -10,7 +10,7 @@ from aws_cdk import aws_sns as sns
 from constructs import Construct
 
 from mlops_constructs.alarms import Alarms
-from mlops_constructs.artifact_store import ArtifactStore
+from mlops_constructs.artifacts import Artifacts
 from mlops_constructs.async_plan import AsyncPlaces, AsyncPlan
 from mlops_constructs.encryption_key import grant_through
 from mlops_constructs.endpoint_rights import grant_on_any
@@ -68,7 +68,7 @@ class AsyncChannel(Construct):
         *,
         name: str,
         plan: AsyncPlan,
-        artifacts: ArtifactStore,
+        artifacts: Artifacts,
         key: kms.IKey,
         role: iam.IRole,
     ) -> None:
@@ -104,7 +104,7 @@ class AsyncChannel(Construct):
         )
 
     @staticmethod
-    def grant_ask_any(grantee: iam.IRole, naming: Naming, artifacts: ArtifactStore) -> iam.Grant:
+    def grant_ask_any(grantee: iam.IRole, naming: Naming, artifacts: Artifacts) -> iam.Grant:
         """Let `grantee` ask every asynchronous endpoint, and read what came of it.
 
         Parameters

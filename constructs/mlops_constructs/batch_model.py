@@ -5,15 +5,15 @@ from collections.abc import Iterator, Sequence
 from constructs import Construct
 
 from mlops_constructs.alarms import Alarms
-from mlops_constructs.artifact_store import ArtifactStore
+from mlops_constructs.artifacts import Artifacts
 from mlops_constructs.batch_transform import BatchTransform
+from mlops_constructs.closed_network import ClosedNetwork
 from mlops_constructs.container_settings import container_faults
 from mlops_constructs.endpoint_rights import execution_role
 from mlops_constructs.faults import Fault, raise_faults
 from mlops_constructs.log_settings import LogSettings
 from mlops_constructs.model_container import ModelContainer, grant_what_is_read
 from mlops_constructs.naming import Naming
-from mlops_constructs.private_network import PrivateNetwork
 from mlops_constructs.sagemaker_model import SageMakerModel, place_models
 from mlops_constructs.serving_exclusions import Shape, exclusion_faults
 from mlops_constructs.transform_job import TransformJob
@@ -70,8 +70,8 @@ class BatchModel(Construct):
         *,
         naming: Naming,
         name: str,
-        network: PrivateNetwork,
-        artifacts: ArtifactStore,
+        network: ClosedNetwork,
+        artifacts: Artifacts,
         containers: Sequence[ModelContainer],
         job: TransformJob,
         log_settings: LogSettings,

@@ -8,14 +8,14 @@ from constructs import Construct
 
 from mlops_constructs.acknowledgment import acknowledge, acknowledge_grant
 from mlops_constructs.alarms import Alarms
-from mlops_constructs.artifact_store import ArtifactStore
+from mlops_constructs.artifacts import Artifacts
+from mlops_constructs.closed_network import ClosedNetwork
 from mlops_constructs.faults import raise_faults
 from mlops_constructs.fitted_name import fitted
 from mlops_constructs.job_rights import grant_job_key, grant_job_logs
 from mlops_constructs.log_settings import LogSettings
 from mlops_constructs.naming import Naming
 from mlops_constructs.platform_role import PlatformRole, grant
-from mlops_constructs.private_network import PrivateNetwork
 from mlops_constructs.service_call import S3, ServiceCall
 from mlops_constructs.sites import site_of
 from mlops_constructs.transform_job import TransformJob
@@ -85,7 +85,7 @@ class BatchTransform(Construct):
             S3,
             "batch transform",
             "reads its input and writes its output",
-            (*ArtifactStore.READ, *ArtifactStore.WRITE),
+            (*Artifacts.READ, *Artifacts.WRITE),
         ),
     )
 
@@ -96,10 +96,10 @@ class BatchTransform(Construct):
         *,
         naming: Naming,
         name: str,
-        network: PrivateNetwork,
+        network: ClosedNetwork,
         model: sagemaker.CfnModel,
         role: iam.IRole,
-        artifacts: ArtifactStore,
+        artifacts: Artifacts,
         job: TransformJob,
         alarms: Alarms,
         log_settings: LogSettings,
@@ -132,7 +132,7 @@ class BatchTransform(Construct):
                         job,
                         name=prefix,
                         model=model.attr_model_name,
-                        bucket=artifacts.bucket.bucket_name,
+                        bucket=artifacts.bucket_name,
                         key=key,
                         tags={"endpoint": naming.endpoint(name)},
                     )

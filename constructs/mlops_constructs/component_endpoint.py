@@ -13,7 +13,8 @@ from constructs import Construct
 
 from mlops_constructs.alarm_limits import LIMITS, Limits
 from mlops_constructs.alarms import Alarms
-from mlops_constructs.artifact_store import ArtifactStore
+from mlops_constructs.artifacts import Artifacts
+from mlops_constructs.closed_network import ClosedNetwork
 from mlops_constructs.component_plan import Fleet, Share
 from mlops_constructs.container_settings import container_faults
 from mlops_constructs.content_name import content_name
@@ -32,7 +33,6 @@ from mlops_constructs.log_settings import LogSettings
 from mlops_constructs.model_container import ModelContainer, grant_what_is_read
 from mlops_constructs.naming import Naming
 from mlops_constructs.platform_role import grant
-from mlops_constructs.private_network import PrivateNetwork
 from mlops_constructs.sagemaker_model import SageMakerModel, place_models
 from mlops_constructs.scaling_from_none import ScalingFromNone
 from mlops_constructs.serving_exclusions import MAIN, Shape, exclusion_faults
@@ -131,8 +131,8 @@ class ComponentEndpoint(Construct):
         *,
         naming: Naming,
         name: str,
-        network: PrivateNetwork,
-        artifacts: ArtifactStore,
+        network: ClosedNetwork,
+        artifacts: Artifacts,
         fleet: Fleet,
         components: Mapping[str, Component],
         key: kms.IKey,

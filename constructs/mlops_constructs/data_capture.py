@@ -6,7 +6,7 @@ from typing import ClassVar
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_sagemaker as sagemaker
 
-from mlops_constructs.artifact_store import ArtifactStore
+from mlops_constructs.artifacts import Artifacts
 from mlops_constructs.capture_plan import DEFAULT, CapturePlan
 from mlops_constructs.service_call import S3, ServiceCall
 
@@ -37,10 +37,10 @@ class DataCapture:
 
     # SageMaker writes what it captures through the network that the model stands in.
     CALLS: ClassVar[tuple[ServiceCall, ...]] = (
-        ServiceCall(S3, "data capture", "keeps requests and answers", ArtifactStore.WRITE),
+        ServiceCall(S3, "data capture", "keeps requests and answers", Artifacts.WRITE),
     )
 
-    artifacts: ArtifactStore
+    artifacts: Artifacts
     plan: CapturePlan = DEFAULT
 
     def property(self) -> sagemaker.CfnEndpointConfig.DataCaptureConfigProperty:

@@ -6,9 +6,9 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct, IConstruct
 
 from mlops_constructs.acknowledgment import acknowledge_grant
+from mlops_constructs.closed_network import ClosedNetwork
 from mlops_constructs.naming import Naming
 from mlops_constructs.platform_role import PlatformRole, grant
-from mlops_constructs.private_network import PrivateNetwork
 from mlops_constructs.sagemaker_in_vpc import CREATE_MODEL, deny_elsewhere, only_in
 from mlops_constructs.sites import site_of
 
@@ -123,7 +123,7 @@ def grant_manage(
     grantee: iam.IRole,
     naming: Naming,
     *,
-    network: PrivateNetwork,
+    network: ClosedNetwork,
     group: ec2.ISecurityGroup,
     role: iam.IRole,
 ) -> iam.Grant:

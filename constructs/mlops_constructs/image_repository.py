@@ -86,6 +86,22 @@ class ImageRepository(Construct):
             removal_policy=removal_policy,
         )
 
+    @staticmethod
+    def id_of(image: str) -> str:
+        """What the construct of an image is called in its stack.
+
+        Parameters
+        ----------
+        image
+            Name of the image.
+
+        Examples
+        --------
+        >>> ImageRepository.id_of("model-server")
+        'ModelServerImage'
+        """
+        return f"{image.title().replace('-', '')}Image"
+
     def grant_pull(self, grantee: iam.IGrantable) -> iam.Grant:
         """Let `grantee` pull the images, and ask for their digests."""
         return self._grant(grantee, PULL)

@@ -10,7 +10,7 @@ from aws_cdk import aws_sagemaker as sagemaker
 from constructs import IConstruct
 
 from mlops_constructs.acknowledgment import acknowledge_grant
-from mlops_constructs.artifact_store import ArtifactStore
+from mlops_constructs.artifacts import Artifacts
 from mlops_constructs.aws_images import FRAMEWORKS, AwsImage
 from mlops_constructs.container_settings import ARCHIVE, DIGEST_VARIABLE, ContainerSettings
 from mlops_constructs.faults import Fault
@@ -111,7 +111,7 @@ class ModelContainer(ContainerSettings):
         return token.combine(layers)
 
     def definition(
-        self, scope: IConstruct, artifacts: ArtifactStore, instance_type: str
+        self, scope: IConstruct, artifacts: Artifacts, instance_type: str
     ) -> sagemaker.CfnModel.ContainerDefinitionProperty:
         """The container as SageMaker takes it.
 
@@ -175,7 +175,7 @@ def grant_what_is_read(
     scope: IConstruct,
     role: iam.IRole,
     containers: Sequence[ModelContainer],
-    artifacts: ArtifactStore,
+    artifacts: Artifacts,
 ) -> None:
     """Let `role` read the images and the files of containers, each once, and nothing else.
 
@@ -203,7 +203,7 @@ def _image_key(container: ModelContainer) -> tuple[str, str]:
     return "own", image.repository.repository_arn
 
 
-def _location(files: ModelFiles | None, artifacts: ArtifactStore) -> dict[str, Any]:
+def _location(files: ModelFiles | None, artifacts: Artifacts) -> dict[str, Any]:
     if files is None:
         return {}
     if files.packed:

@@ -11,9 +11,10 @@ from constructs import Construct
 
 from mlops_constructs.alarm_limits import LIMITS, Limits
 from mlops_constructs.alarms import Alarms
-from mlops_constructs.artifact_store import ArtifactStore
+from mlops_constructs.artifacts import Artifacts
 from mlops_constructs.async_inference import AsyncChannel, AsyncScaling
 from mlops_constructs.async_plan import AsyncPlan
+from mlops_constructs.closed_network import ClosedNetwork
 from mlops_constructs.content_name import content_name
 from mlops_constructs.data_capture import DataCapture
 from mlops_constructs.deployment import GUARDED, Deployment
@@ -31,7 +32,6 @@ from mlops_constructs.faults import Fault, raise_faults
 from mlops_constructs.log_settings import LogSettings
 from mlops_constructs.model_container import grant_what_is_read
 from mlops_constructs.naming import Naming
-from mlops_constructs.private_network import PrivateNetwork
 from mlops_constructs.sagemaker_model import SageMakerModel, place_models
 from mlops_constructs.scaling_plan import Scaling
 from mlops_constructs.service_call import S3, ServiceCall
@@ -114,7 +114,7 @@ class ModelEndpoint(Construct):
     """
 
     # SageMaker pulls images and writes logs over a network of its own; models come through ours.
-    CALLS = (ServiceCall(S3, "model", "is fetched by SageMaker", ArtifactStore.READ),)
+    CALLS = (ServiceCall(S3, "model", "is fetched by SageMaker", Artifacts.READ),)
 
     def __init__(
         self,
@@ -123,8 +123,8 @@ class ModelEndpoint(Construct):
         *,
         naming: Naming,
         name: str,
-        network: PrivateNetwork,
-        artifacts: ArtifactStore,
+        network: ClosedNetwork,
+        artifacts: Artifacts,
         variants: Sequence[Variant],
         key: kms.IKey,
         log_settings: LogSettings,

@@ -103,7 +103,7 @@ class ModelInvoker(Construct):
             code=lambda_.Code.from_asset(str(source), exclude=["**/__pycache__", "**/*.pyc"]),
             handler="invoker.handler.handler",
             environment={
-                "BUCKET": artifacts.bucket.bucket_name,
+                "BUCKET": artifacts.bucket_name,
                 "ENDPOINT_PREFIX": naming.endpoint(""),
                 "READ_SECONDS": str(int(TIMEOUT.to_seconds()) - 2),
             },

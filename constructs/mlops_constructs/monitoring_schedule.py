@@ -11,7 +11,8 @@ from constructs import Construct
 
 from mlops_constructs.acknowledgment import acknowledge, acknowledge_grant
 from mlops_constructs.alarms import Alarms
-from mlops_constructs.artifact_store import ArtifactStore
+from mlops_constructs.artifacts import Artifacts
+from mlops_constructs.closed_network import ClosedNetwork
 from mlops_constructs.content_name import HASH_LENGTH, content_name
 from mlops_constructs.data_capture import DataCapture
 from mlops_constructs.endpoint_rights import execution_role
@@ -29,7 +30,6 @@ from mlops_constructs.monitoring_job import (
 )
 from mlops_constructs.naming import Naming
 from mlops_constructs.platform_role import grant
-from mlops_constructs.private_network import PrivateNetwork
 from mlops_constructs.service_call import S3, ServiceCall
 from mlops_constructs.sites import site_of
 from mlops_constructs.volume_key import volume_key
@@ -106,7 +106,7 @@ class MonitoringSchedule(Construct):
             S3,
             "monitoring job",
             "reads what was captured and writes its report",
-            (*ArtifactStore.READ, *ArtifactStore.WRITE),
+            (*Artifacts.READ, *Artifacts.WRITE),
         ),
     )
 
@@ -119,8 +119,8 @@ class MonitoringSchedule(Construct):
         name: str,
         endpoint: sagemaker.CfnEndpoint,
         capture: DataCapture,
-        network: PrivateNetwork,
-        artifacts: ArtifactStore,
+        network: ClosedNetwork,
+        artifacts: Artifacts,
         quality: DataQuality | ModelQuality,
         alarms: Alarms,
         kind: str = "realtime",
@@ -248,7 +248,7 @@ class MonitoringSchedule(Construct):
     def _baseline(self, file: str) -> dict[str, str]:
         return {"s3Uri": self._artifacts.uri(f"{self._quality.baseline}{file}")}
 
-    def _grant(self, network: PrivateNetwork, captured: str) -> None:
+    def _grant(self, network: ClosedNetwork, captured: str) -> None:
         """What the jobs may: read what they compare, write reports, and be run.
 
         https://docs.aws.amazon.com/sagemaker/latest/dg/sagemaker-roles.html

@@ -5,26 +5,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from aws_cdk import aws_ec2 as ec2
-from aws_cdk import aws_iam as iam
 from constructs import Construct
 
-from mlops_constructs.acknowledgment import acknowledge_grant
+from mlops_constructs.closed_network import ClosedNetwork
 from mlops_constructs.endpoint_policies import RESOURCES, EndpointPolicies, Principals
 from mlops_constructs.faults import Fault, raise_faults
 from mlops_constructs.naming import Naming
-from mlops_constructs.platform_role import grant
 from mlops_constructs.service_call import S3, ServiceCall, endpoint_prefix
 from mlops_constructs.shared_endpoints import SharedEndpoints
 from mlops_constructs.sites import site_of
-
-LENDING = ("ec2:CreateNetworkInterfacePermission", "ec2:DeleteNetworkInterfacePermission")
-"""What lending a network interface to another account takes."""
 
 CALLERS = "Callers"
 """Key of an endpoint's metadata that says who calls through it, and what for."""
 
 
-class PrivateNetwork(Construct):
+class PrivateNetwork(Construct, ClosedNetwork):
     """The endpoints of a VPC without a way out, each made of the calls that are declared.
 
     What runs inside reaches AWS through the endpoints alone. There is one for each service that
@@ -91,79 +86,30 @@ class PrivateNetwork(Construct):
         callers: Sequence[ec2.ISecurityGroup] = (),
     ) -> None:
         super().__init__(scope, construct_id)
-        self.vpc = vpc
-        self._subnets = vpc.isolated_subnets
-        self.subnet_ids = [subnet.subnet_id for subnet in self._subnets]
         self._shared = shared or SharedEndpoints()
         by_service = _by_service(calls)
         raise_faults(self.node.path, _faults(by_service, self._shared))
-        self._s3_prefix_list = ec2.Peer.prefix_list(s3_prefix_list)
+        self._subnets = vpc.isolated_subnets
+        subnet_ids = [subnet.subnet_id for subnet in self._subnets]
+        self.endpoints: dict[str, ec2.IVpcEndpoint] = {}
+        ClosedNetwork.__init__(self, vpc, subnet_ids, self.endpoints, s3_prefix_list)
         self._endpoints_group = self.security_group(self, "EndpointsGroup", "Interface endpoints")
         self.clients = self.security_group(self, "ClientsGroup", "What may call the platform")
         self.callers = [self.clients, *callers]
         for caller in self.callers:
             self.connect_to_aws(caller)
         policies = EndpointPolicies(site_of(self), naming, principals, self.subnet_ids)
-        self.endpoints = {
-            service: self._shared_endpoint(service)
-            if service in self._shared.services
-            else self._add_endpoint(service, its_calls, policies)
-            for service, its_calls in by_service.items()
-        }
+        for service, its_calls in by_service.items():
+            self.endpoints[service] = (
+                self._shared_endpoint(service)
+                if service in self._shared.services
+                else self._add_endpoint(service, its_calls, policies)
+            )
 
     @property
     def groups(self) -> list[ec2.ISecurityGroup]:
         """The groups that rules of later stacks name: of the endpoints, and of the clients."""
         return [self._endpoints_group, self.clients]
-
-    def require(self, caller: Construct, calls: Sequence[ServiceCall]) -> None:
-        """Make sure that everything `caller` calls has an endpoint.
-
-        Parameters
-        ----------
-        caller
-            What calls.
-        calls
-            Its calls.
-
-        Raises
-        ------
-        FaultsError
-            With every service that has no endpoint: `caller` would start and never answer.
-        """
-        raise_faults(
-            caller.node.path,
-            [
-                Fault(
-                    call.service,
-                    f"no endpoint, though the {call.caller} {call.reason}",
-                    ", ".join(self.endpoints) or "no service",
-                    "Pass this construct's CALLS to the network.",
-                )
-                for call in calls
-                if call.service not in self.endpoints
-            ],
-        )
-
-    def security_group(
-        self, scope: Construct, construct_id: str, description: str
-    ) -> ec2.SecurityGroup:
-        """A security group of the VPC that lets nothing in or out until a rule says so.
-
-        Parameters
-        ----------
-        scope, construct_id
-            Where the group stands: in the construct that it is for.
-        description
-            What belongs to it.
-        """
-        return ec2.SecurityGroup(
-            scope,
-            construct_id,
-            vpc=self.vpc,
-            description=description,
-            allow_all_outbound=False,
-        )
 
     def connect_to_aws(self, peer: ec2.IConnectable) -> None:
         """Let `peer` call the interface endpoints and S3.
@@ -184,58 +130,6 @@ class PrivateNetwork(Construct):
         ):
             peer.connections.allow_to(place, ec2.Port.HTTPS, "Calls AWS through shared endpoints")
         self.connect_to_s3(peer)
-
-    def connect_to_s3(self, peer: ec2.IConnectable) -> None:
-        """Let `peer` call S3 through the gateway endpoint, and nothing else."""
-        peer.connections.allow_to(
-            self._s3_prefix_list, ec2.Port.HTTPS, "Calls S3 through the gateway endpoint"
-        )
-
-    def grant_attach(self, grantee: iam.IGrantable, *, lend: bool = False) -> iam.Grant:
-        """Let a service that acts as `grantee` place network interfaces into the VPC.
-
-        EC2 takes no narrower resource for describing, and checks creation against subnet, group
-        and interface at once:
-        https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html
-        https://docs.aws.amazon.com/sagemaker/latest/dg/sagemaker-roles.html
-
-        Parameters
-        ----------
-        grantee
-            What the service acts as.
-        lend
-            Whether the service lends the interfaces to an account of its own, as SageMaker does.
-        """
-        anything_here = site_of(self).arn("ec2", "*/*")
-        create = grant(
-            grantee=grantee,
-            actions=[
-                "ec2:CreateNetworkInterface",
-                "ec2:DeleteNetworkInterface",
-                "ec2:AssignPrivateIpAddresses",
-                "ec2:UnassignPrivateIpAddresses",
-                *(LENDING if lend else ()),
-            ],
-            resource_arns=[anything_here],
-        )
-        describe = grant(
-            grantee=grantee,
-            actions=[
-                "ec2:DescribeDhcpOptions",
-                "ec2:DescribeNetworkInterfaces",
-                "ec2:DescribeSecurityGroups",
-                "ec2:DescribeSubnets",
-                "ec2:DescribeVpcs",
-            ],
-            resource_arns=["*"],
-        )
-        acknowledge_grant(
-            grantee,
-            "EC2 describes nothing narrower, and interfaces have no name before they are created.",
-            "AwsSolutions-IAM5[Resource::*]",
-            f"AwsSolutions-IAM5[Resource::{anything_here}]",
-        )
-        return create.combine(describe)
 
     def _shared_endpoint(self, service: str) -> ec2.IVpcEndpoint:
         endpoint_id, construct_id = (

@@ -241,6 +241,13 @@ class ReleaseRights:
             _STACKS,
             self._stacks("Endpoint-*"),
         )
+        self._allow(
+            role,
+            "An endpoint is proved with the stacks it stands on, which CloudFormation numbers.",
+            ["cloudformation:GetTemplate"],
+            self._stacks("Network"),
+            self._stacks("Data"),
+        )
 
     def grant_inspect(self, role: PlatformRole) -> None:
         """Compare what is proposed with what there is, and stop what waits for its approval.

@@ -8,11 +8,11 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_sagemaker as sagemaker
 from constructs import Construct
 
-from mlops_constructs.artifact_store import ArtifactStore
+from mlops_constructs.artifacts import Artifacts
+from mlops_constructs.closed_network import ClosedNetwork
 from mlops_constructs.container_settings import Invocation
 from mlops_constructs.content_name import content_name
 from mlops_constructs.model_container import ModelContainer
-from mlops_constructs.private_network import PrivateNetwork
 
 
 class SageMakerModel(sagemaker.CfnModel):
@@ -65,7 +65,7 @@ class SageMakerModel(sagemaker.CfnModel):
         containers: Sequence[ModelContainer],
         instance_type: str,
         role: iam.IRole,
-        artifacts: ArtifactStore,
+        artifacts: Artifacts,
         subnets: Sequence[str],
         group: ec2.ISecurityGroup | None,
         invocation: Invocation = "serial",
@@ -97,7 +97,7 @@ class SageMakerModel(sagemaker.CfnModel):
         self.node.add_dependency(role)
 
 
-def place_models(scope: Construct, network: PrivateNetwork, role: iam.IRole) -> ec2.ISecurityGroup:
+def place_models(scope: Construct, network: ClosedNetwork, role: iam.IRole) -> ec2.ISecurityGroup:
     """Let models stand in the network: their security group.
 
     Parameters

@@ -1,4 +1,5 @@
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -199,11 +200,13 @@ class TestDefault:
         self, template: Template, statements: Statements
     ) -> None:
         read = {
-            str(s["Resource"]).partition(":stack/")[2]
+            found
             for s in statements(template)
             if "cloudformation:GetTemplate" in s["Action"]
+            for found in re.findall(r":stack/([^']+)", str(s["Resource"]))
         }
-        assert read == {"mlops-blue-Endpoint-*/*", "mlops-blue-*/*"}
+        around = {"mlops-blue-Network/*", "mlops-blue-Data/*"}
+        assert read == {"mlops-blue-Endpoint-*/*", *around, "mlops-blue-*/*"}
         (narrow,) = [
             s for s in statements(template) if "mlops-blue-Endpoint-*/*" in str(s["Resource"])
         ]

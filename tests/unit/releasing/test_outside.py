@@ -20,7 +20,7 @@ from mlflow.tracking import MlflowClient
 from mlops_constructs.faults import FaultsError
 from operations.errors import OperationError
 from releasing.cdk import CdkCli
-from releasing.checks import _lint, check_assembly
+from releasing.checks import _lint, check_templates
 from releasing.pipeline import Pipeline
 from releasing.services import services_of
 from releasing.settings import Settings
@@ -216,7 +216,7 @@ class TestProof:
         template = json.dumps({"Resources": {"WayOut": gateway}})
         path = tmp_path / "Endpoint-iris.template.json"
         path.write_text(template)
-        found = check_assembly(ENVIRONMENT, tmp_path, [path], ROOT / "environments")
+        found = check_templates(ENVIRONMENT, tmp_path, [path], ROOT / "environments")
         assert [it for it in found if it.startswith("proof: ") and " at WayOut: " in it]
 
 

@@ -8,7 +8,8 @@ import pytest
 from diffing.model import Change, Section
 from tests.unit.releasing.world import QUESTION, RELEASES, World
 
-LOST = Change(Section.DELETED, "Endpoint-iris", "Bucket", "AWS::S3::Bucket", "is deleted", True)
+IRIS = "Endpoint-iris"
+LOST = Change(Section.DELETED, IRIS, "Bucket", "AWS::S3::Bucket", "is deleted", True)
 
 
 @pytest.fixture
@@ -117,6 +118,18 @@ class TestNotServed:
         world.faults = ["proof: a way out"]
         assert world.release(world.promote(8)) == "failed"
         self.ends(world, "failed", "proof: a way out")
+        assert world.updates == []
+
+    def test_it_is_proved_with_the_deployed_stacks_that_it_stands_on(self, world: World) -> None:
+        assert world.release(world.promote(8)) == "served"
+        assert set(world.proved) == {f"{it}.template.json" for it in ("Network", "Data", IRIS)}
+        assert world.proved[f"{IRIS}.template.json"] == world.stack.template
+        assert world.proved["Data.template.json"] == {"Description": "private-mlops-dev-Data"}
+
+    def test_a_stack_that_it_stands_on_is_not_deployed(self, world: World) -> None:
+        world.around.remove("private-mlops-dev-Data")
+        assert world.release(world.promote(8)) == "failed"
+        self.ends(world, "failed", "The stack Data, which every endpoint stands on")
         assert world.updates == []
 
     def test_a_destructive_change(self, world: World) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aws_cdk import App
 
 from mlops_constructs.faults import FaultsError
 from mlops_constructs.service_call import SERVICES
@@ -13,10 +14,11 @@ from proof.model import Proof
 from proof.prove import prove
 from proof.rights.role_policies import examine_rights
 from stacks.config import load_environment
+from stacks.one_endpoint import build_endpoint
 from stacks.workloads import ACTIONS
 from tests.conftest import RELEASES
 from tests.unit.stacks.test_config import GOOD, faults
-from tests.unit.stacks.test_platform import Synthesized
+from tests.unit.stacks.test_platform import Synthesized, flags
 
 HEAD = GOOD.partition("network")[0]
 EXISTING = f"""{HEAD}network:
@@ -162,6 +164,19 @@ class TestStacks:
         assert "AWS::EC2::VPCEndpoint" in types(network)
         assert "vpc-0a1b2c3d4e5f60718" in json.dumps(network)
         assert "subnet-0a1b2c3d" in json.dumps(made.templates["Data"])
+
+    @pytest.mark.parametrize("text", [EXISTING, GOOD + HUB])
+    def test_an_endpoint_by_itself_is_what_it_is_among_the_others(
+        self, text: str, tmp_path: Path
+    ) -> None:
+        text += "endpoints:\n  iris: {image: iris, model: models:/iris@champion}\n"
+        synthesized(text, tmp_path)
+        app = App(context=flags(), outdir=str(tmp_path / "one"))
+        assert build_endpoint(app, load_environment("dev", tmp_path), RELEASES, "iris") == []
+        app.synth()
+        name = "Endpoint-iris.template.json"
+        made, whole = (tmp_path / it / name for it in ("one", "out"))
+        assert made.read_bytes() == whole.read_bytes()
 
     def test_groups_of_an_existing_vpc_may_call_and_stay_as_they_are(self, tmp_path: Path) -> None:
         made = synthesized(EXISTING, tmp_path)

@@ -1,6 +1,7 @@
 """The stacks of an environment: which there are, and what each of them holds."""
 
 import json
+import re
 import shutil
 from functools import cache
 from pathlib import Path
@@ -18,7 +19,8 @@ from operations.records import write_release
 from stacks.capacity_config import AsyncSettings, ScalingSettings
 from stacks.config import Environment, load_environment
 from stacks.endpoint_config import Endpoint
-from stacks.platform import build_endpoint, build_platform
+from stacks.one_endpoint import build_endpoint
+from stacks.platform import build_platform
 from stacks.releases import Release, Released
 from stacks.update_config import DeploymentSettings, LimitSettings
 from tests.conftest import ENVIRONMENTS, RELEASES, ROOT, VARIANTS, folder_of
@@ -159,23 +161,52 @@ def test_a_release_and_a_change_of_the_platform_are_approved_each_by_itself(
     assert len(pipelines) == 3
 
 
+@pytest.mark.parametrize("name", [*ENVIRONMENTS, *VARIANTS])
+def test_what_a_stack_imports_is_exported(name: str, synthesized: dict[str, Synthesized]) -> None:
+    templates = synthesized[name].templates
+    exported = {
+        output["Export"]["Name"]
+        for template in templates.values()
+        for output in template.get("Outputs", {}).values()
+        if "Export" in output
+    }
+    for stack, template in templates.items():
+        imported = set(re.findall(r'"Fn::ImportValue": "([^"]+)"', json.dumps(template)))
+        assert bool(imported) == (stack != "Network")
+        assert imported <= exported, stack
+
+
+def test_endpoints_are_deployed_after_what_they_stand_on(
+    synthesized: dict[str, Synthesized],
+) -> None:
+    manifest = json.loads((synthesized["serving"].folder / "manifest.json").read_text())
+    for endpoint in SERVING:
+        assert {"Network", "Data"} <= set(
+            manifest["artifacts"][f"Endpoint-{endpoint}"]["dependencies"]
+        )
+
+
 class TestOneEndpoint:
     """By itself it is what it is among the others."""
 
     @pytest.mark.parametrize(
-        ("name", "endpoint"), [("dev", "abalone-two"), ("prod", "iris"), ("serving", "nightly")]
+        ("name", "endpoint"),
+        [
+            ("dev", "abalone-two"),
+            ("prod", "iris"),
+            ("managed", "iris"),
+            *(("serving", endpoint) for endpoint in SERVING),
+        ],
     )
-    def test_its_templates_are_those_of_the_whole(
+    def test_its_template_is_that_of_the_whole(
         self, name: str, endpoint: str, synthesized: dict[str, Synthesized], tmp_path: Path
     ) -> None:
         environment = load_environment(name, folder_of(name))
         app = App(context=flags(), outdir=str(tmp_path / "one"))
         assert build_endpoint(app, environment, RELEASES, endpoint) == []
-        made = {stack.id: Path(stack.template_full_path) for stack in app.synth().stacks}
-        assert set(made) == {"Network", "Data", f"Endpoint-{endpoint}"}
-        for stack, template in made.items():
-            whole = synthesized[name].folder / template.name
-            assert template.read_bytes() == whole.read_bytes(), stack
+        (made,) = (Path(stack.template_full_path) for stack in app.synth().stacks)
+        assert made.name == f"Endpoint-{endpoint}.template.json"
+        assert made.read_bytes() == (synthesized[name].folder / made.name).read_bytes()
 
     def test_what_is_not_released_is_said(self, tmp_path: Path) -> None:
         environment = load_environment("dev", ROOT / "environments")
