@@ -12,7 +12,7 @@ class Cdk(Protocol):
     """What makes assemblies and deploys them."""
 
     def synth(self, releases: Path, assembly: Path, *, only: str = "") -> None:
-        """Write the assembly of the environment, or of one endpoint and what it stands on."""
+        """Write the assembly of the environment, or of one endpoint alone."""
         ...
 
     def deploy(self, stack: str, assembly: Path) -> None:
@@ -40,7 +40,7 @@ class CdkCli:
         self._root = root
 
     def synth(self, releases: Path, assembly: Path, *, only: str = "") -> None:
-        """Write the assembly of the environment, or of one endpoint and what it stands on."""
+        """Write the assembly of the environment, or of one endpoint alone."""
         context = [f"env={self._environment}", f"releases={releases}"]
         context += [f"only={only}"] if only else []
         options = [word for text in context for word in ("-c", text)]
