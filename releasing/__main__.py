@@ -48,10 +48,16 @@ STEPS: Mapping[str, Callable[[Services, str, str, str], None]] = {
     "verify": verify_step,
     "close": close_step,
 }
-PLATFORM_STEPS: Mapping[str, Callable[[Services, str, str], None]] = {
-    "platform-prepare": platform_prepare_step,
-    "platform-deploy": platform_deploy_step,
-    "platform-close": platform_close_step,
+PLATFORM_STEPS: Mapping[str, Callable[[Services, Settings], None]] = {
+    "platform-prepare": lambda services, told: platform_prepare_step(
+        services, told.proposal, told.execution
+    ),
+    "platform-deploy": lambda services, told: platform_deploy_step(
+        services, told.proposal, told.execution, told.digest
+    ),
+    "platform-close": lambda services, told: platform_close_step(
+        services, told.proposal, told.execution
+    ),
 }
 DRIFT = "drift"
 BAD = ("failed", "rolled back", "rejected", "stopped")
@@ -149,10 +155,13 @@ def platform_prepare(
 
 @app.command()
 def platform_deploy(
-    env: Env, proposal: ProposalVersion = "", execution: Execution = BY_HAND
+    env: Env,
+    digest: Annotated[str, typer.Option(help="What platform-prepare said that it handed on.")] = "",
+    proposal: ProposalVersion = "",
+    execution: Execution = BY_HAND,
 ) -> None:
     """Deploy the whole platform as it was prepared."""
-    _platform_step("platform-deploy", env, proposal, execution)
+    _platform_step("platform-deploy", env, proposal, execution, digest)
 
 
 @app.command()
@@ -253,16 +262,16 @@ def _step(step: str, env: str, endpoint: str, promotion: str, execution: str) ->
         _run(Settings(env, step=step, endpoint=endpoint, promotion=promotion, execution=execution))
 
 
-def _platform_step(step: str, env: str, proposal: str, execution: str) -> None:
+def _platform_step(step: str, env: str, proposal: str, execution: str, digest: str = "") -> None:
     with _errors():
-        _run(Settings(env, step=step, proposal=proposal, execution=execution))
+        _run(Settings(env, step=step, proposal=proposal, digest=digest, execution=execution))
 
 
 def _run(settings: Settings) -> None:
     of_platform = PLATFORM_STEPS.get(settings.step)
     if of_platform:
         services = _services(settings, registry=False)
-        _unless_overtaken(lambda: of_platform(services, settings.proposal, settings.execution))
+        _unless_overtaken(lambda: of_platform(services, settings))
         return
     services = _services(settings)
     if settings.endpoint:

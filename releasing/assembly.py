@@ -1,6 +1,5 @@
 """A cloud assembly of the whole platform: its stacks in their order, and what they are made of."""
 
-import hashlib
 import json
 import shutil
 from collections.abc import Callable, Collection
@@ -13,8 +12,6 @@ CORE, LAST = ("Network", "Data", "Tracking", "Api"), "Release"
 """What everything stands on, in this order; and what runs the deployment itself."""
 
 MANIFEST = "manifest.json"
-DECIDING = (MANIFEST, "*.template.json", "*.assets.json")
-"""The files that say what is deployed: what they name is named by its content."""
 
 
 @dataclass(frozen=True)
@@ -90,14 +87,6 @@ class Assembly:
     def templates(self, stacks: Collection[str]) -> list[Path]:
         """The templates of some stacks."""
         return [self.folder / self.stacks[it].template for it in stacks]
-
-    @property
-    def digest(self) -> str:
-        """The SHA-256 digest of what is deployed: templates, their assets, the stacks' settings."""
-        total = hashlib.sha256()
-        for path in sorted(it for each in DECIDING for it in self.folder.glob(each)):
-            total.update(f"{path.name} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
-        return f"sha256:{total.hexdigest()}"
 
     def copy(self, target: Path, stacks: Collection[str]) -> None:
         """Write what a comparison needs of some stacks: their templates, and whose they are.

@@ -95,7 +95,6 @@ class Change(Entry):
     proposal: Proposed
     step: Step = "preparing"
     outcome: Outcome = "running"
-    digest: str = ""
     stacks: tuple[str, ...] = ()
     looked: dict[str, str] = {}
     records: dict[str, str] = {}

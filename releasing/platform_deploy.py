@@ -2,8 +2,9 @@
 
 from operations.errors import OperationError
 from operations.source import APP, PROPOSED
-from releasing.assembly import CLIENTS, LAST, MANIFEST, Assembly, endpoint_of
+from releasing.assembly import CLIENTS, LAST, Assembly, endpoint_of
 from releasing.ending import FAILURES
+from releasing.handed_on import take_over
 from releasing.platform_change import Change
 from releasing.platform_ending import became, end_change, looked_after, settle_change
 from releasing.platform_endpoints import ask_again_for_pending, follow_up, pending, why_not
@@ -12,11 +13,14 @@ from releasing.services import Services
 from releasing.stack import REVIEWED
 from stacks.releases import load_images
 
+UNPACKED = "build/handed-on"
+"""Where in the workspace that stands which was handed on."""
+
 RETRIED = ("failed", "stopped", "rejected")
 """What an execution goes on from, if its stage is tried again."""
 
 
-def platform_deploy(services: Services, proposal: str, execution: str) -> None:
+def platform_deploy(services: Services, proposal: str, execution: str, digest: str) -> None:
     """Deploy what was prepared, one stack after the other.
 
     The stack Release comes last, as it may change the pipeline that runs this. Its action ends
@@ -24,7 +28,8 @@ def platform_deploy(services: Services, proposal: str, execution: str) -> None:
     the journal that all of it is deployed.
     https://docs.aws.amazon.com/codepipeline/latest/userguide/pipelines-edit.html
 
-    What is deployed and recorded comes from the files of the proposal. The journal may have been
+    It runs in the files of the proposal itself, and takes what is deployed and recorded from what
+    was handed on, if that has the digest that its own execution was told. The journal may have been
     written by another proposal, which nobody approved: what it says was done is done again, and
     that changes nothing where it is so. An endpoint that it says was deployed, or left, stays as it
     is, as a release may have followed.
@@ -37,17 +42,19 @@ def platform_deploy(services: Services, proposal: str, execution: str) -> None:
         The version of the proposal; the latest where empty.
     execution
         Execution of the pipeline.
+    digest
+        Digest of what the step `platform-prepare` of this execution handed on.
 
     Raises
     ------
     OperationError
-        Where a stack failed. CloudFormation has put it back, those before it stay, and everybody
-        was told.
+        Where something else was handed on, or a stack failed. CloudFormation has put it back, those
+        before it stay, and everybody was told.
     """
     change = _my_turn(services, proposal, execution)
     if change is None:
         return
-    deployment = Deployment(services, change)
+    deployment = Deployment(services, change, digest)
     try:
         deployment.run()
     except FAILURES as error:
@@ -87,6 +94,8 @@ class Deployment:
         Whom to ask.
     change
         The change, which was prepared.
+    digest
+        Digest of what was handed on.
 
     Attributes
     ----------
@@ -94,10 +103,12 @@ class Deployment:
         The change as it is written down.
     """
 
-    def __init__(self, services: Services, change: Change) -> None:
+    def __init__(self, services: Services, change: Change, digest: str) -> None:
         self.change = change
         self._services = services
-        self._assembly = services.workspace / ASSEMBLY
+        self._digest = digest
+        self._folder = services.workspace / UNPACKED
+        self._assembly = self._folder / ASSEMBLY
 
     def run(self) -> None:
         """Deploy all of it.
@@ -107,8 +118,9 @@ class Deployment:
         OvertakenError
             Where another process has it.
         OperationError
-            Where a stack failed.
+            Where something else was handed on, or a stack failed.
         """
+        take_over(self._services.store, self._digest, self._folder)
         stacks = self._stacks()
         self._go_on(stacks)
         for stack in stacks:
@@ -124,15 +136,8 @@ class Deployment:
         self.change = end_change(self._services, self.change, "deployed", "")
 
     def _stacks(self) -> tuple[str, ...]:
-        """The stacks of the assembly, in their order. It has to be the one that was looked at."""
-        there = (self._assembly / MANIFEST).is_file()
-        assembly = Assembly(self._assembly) if there else None
-        if assembly is None or assembly.digest != self.change.digest:
-            raise OperationError(
-                f"{self._assembly} is not what was prepared: its digest is not"
-                f" {self.change.digest}.",
-                "Propose it again: make platform.",
-            )
+        """The stacks of the assembly, in their order."""
+        assembly = Assembly(self._assembly)
         clients = [it for it in assembly.stacks if it.startswith(CLIENTS)]
         return assembly.order([it for it in clients if self._services.any_stack(it).state().there])
 
@@ -200,7 +205,7 @@ class Deployment:
         """From here on releases are made with the proposed app, and with its images."""
         services = self._services
         services.store.copy(PROPOSED, self.change.version, APP)
-        images = load_images(services.workspace / RELEASES, services.environment.name)
+        images = load_images(self._folder / RELEASES, services.environment.name)
         services.records.write_images(images)
         self._advance(step="replaced", current="", updated="")
 

@@ -12,6 +12,7 @@ from operations.records import write_images
 from operations.source import PROPOSED
 from releasing.assembly import Assembly
 from releasing.ending import FAILURES
+from releasing.handed_on import hand_on
 from releasing.images import ensure_images
 from releasing.ledger import OvertakenError
 from releasing.pipeline import Ended
@@ -179,17 +180,18 @@ def _prepared(services: Services, mine: Change) -> None:
         )
     said = "No template changes; releases are made with it." if difference.empty else ""
     headline = f"{content.summary}: {said or difference.headline}"
+    digest = hand_on(services.store, workspace)
     services.changes.advance(
         mine,
         step="prepared",
         headline=headline,
         summary=text[:LONGEST_SUMMARY],
-        digest=assembly.digest,
         stacks=stacks,
         looked={it: at for it, at in looked.items() if it in stacks},
         records={endpoint: it.version for endpoint, it in served.items()},
     )
-    export_headline(services, headline)
+    export_headline(services, headline, digest)
+    services.say(f"Handed on: {digest}")
 
 
 def _check_workspace(services: Services, content: Proposal) -> None:

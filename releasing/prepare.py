@@ -74,8 +74,11 @@ def prepare(services: Services, endpoint: str, promotion: str, execution: str) -
         raise
 
 
-def export_headline(services: Services, text: str) -> None:
-    """Have the pipeline know what an approval is about.
+def export_headline(services: Services, text: str, digest: str = "") -> None:
+    """Have the pipeline know what an approval is about, and what is handed on.
+
+    What a build exports are variables of its own execution, which no other one changes.
+    https://docs.aws.amazon.com/codepipeline/latest/userguide/reference-variables.html
 
     Parameters
     ----------
@@ -83,12 +86,16 @@ def export_headline(services: Services, text: str) -> None:
         Whom to ask.
     text
         One line.
+    digest
+        Digest of what is handed on; what the buildspec says where empty.
     """
     services.say(text)
     path = services.workspace / VARIABLES
     path.parent.mkdir(parents=True, exist_ok=True)
     line = " ".join(text.split())[:LONGEST_HEADLINE]
-    path.write_text(f"export HEADLINE={shlex.quote(line)}\n", encoding="utf-8")
+    told = {"HEADLINE": line, **({"DIGEST": digest} if digest else {})}
+    exported = (f"export {name}={shlex.quote(value)}\n" for name, value in told.items())
+    path.write_text("".join(exported), encoding="utf-8")
 
 
 def template_of(assembly: Path, endpoint: str) -> Path:

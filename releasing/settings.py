@@ -37,6 +37,8 @@ class Settings:
         The version of the promotion; the latest where empty.
     proposal
         The version of the proposed app; the latest where empty.
+    digest
+        Digest of what the first step of a change handed on.
     execution
         Execution of the pipeline.
     """
@@ -52,6 +54,7 @@ class Settings:
     endpoint: str = ""
     promotion: str = ""
     proposal: str = ""
+    digest: str = ""
     execution: str = BY_HAND
 
     @staticmethod
@@ -100,5 +103,6 @@ class Settings:
             endpoint=variables.get("RELEASE_ENDPOINT", ""),
             promotion=variables.get("RELEASE_PROMOTION", ""),
             proposal=variables.get("RELEASE_PROPOSAL", ""),
+            digest=variables.get("RELEASE_DIGEST", ""),
             execution=variables.get("RELEASE_EXECUTION", "") or BY_HAND,
         )

@@ -145,6 +145,18 @@ class Store:
             raise
         return str(written["VersionId"])
 
+    def put(self, key: str, body: bytes) -> None:
+        """Write an object, whatever stands there.
+
+        Parameters
+        ----------
+        key
+            Its key.
+        body
+            What it holds from now on.
+        """
+        self._s3.put_object(Bucket=self.bucket, Key=key, Body=body)
+
     def keys(self, prefix: str) -> list[str]:
         """The keys that start with a prefix."""
         pages = self._s3.get_paginator("list_objects_v2").paginate(

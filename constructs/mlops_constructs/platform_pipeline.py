@@ -8,7 +8,7 @@ from mlops_constructs.naming import Naming
 from mlops_constructs.pipeline_events import PipelineEvents
 from mlops_constructs.pipeline_parts import PipelineParts
 from mlops_constructs.release_builds import DEPLOY, INSPECT, ReleaseBuilds
-from mlops_constructs.release_rights import INSPECTED, PROPOSAL
+from mlops_constructs.release_rights import PROPOSAL
 from mlops_constructs.release_store import PROPOSED, ReleaseStore
 from mlops_constructs.sites import site_of
 from mlops_constructs.undelivered_events import UndeliveredEvents
@@ -28,6 +28,11 @@ class PlatformPipeline(Construct):
     nothing is started anew:
     https://docs.aws.amazon.com/codepipeline/latest/userguide/pipelines-edit.html
 
+    Both steps run in the files that were proposed, which CodePipeline alone writes. What the first
+    one hands on to the last stands where any first step may write, and is taken by the digest that
+    the first one exports: variables are an execution's own.
+    https://docs.aws.amazon.com/codepipeline/latest/userguide/reference-variables.html
+
     Parameters
     ----------
     scope, construct_id
@@ -37,9 +42,9 @@ class PlatformPipeline(Construct):
     builds
         What the steps run in.
     store
-        The bucket of what is proposed, and of what steps hand on.
+        The bucket of what is proposed, and of its files.
     key
-        Encrypts what steps hand on.
+        Encrypts them.
     topic
         Who is told that a change waits for a person.
     undelivered
@@ -83,10 +88,11 @@ class PlatformPipeline(Construct):
             pipelines=arn,
             projects=[INSPECT, DEPLOY],
             source=PROPOSED,
-            artifacts=[f"{naming.platform_artifacts}{it}/" for it in (PROPOSAL, INSPECTED)],
+            artifacts=[f"{naming.platform_artifacts}{PROPOSAL}/"],
             description="The pipeline of the platform's own changes",
         )
         told = {"RELEASE_PROPOSAL": f"#{{{SOURCE}.VersionId}}"}
+        handed_on = {"RELEASE_DIGEST": "#{Prepare.DIGEST}"}
         self.pipeline = parts.pipeline(
             self,
             "Pipeline",
@@ -96,9 +102,9 @@ class PlatformPipeline(Construct):
             describes="Version of the object that holds what is proposed",
             stages=[
                 parts.source(SOURCE, PROPOSED, PROPOSAL, namespace=SOURCE),
-                parts.step("Prepare", "platform-prepare", told, PROPOSAL, INSPECTED),
+                parts.step("Prepare", "platform-prepare", told, PROPOSAL),
                 *parts.approval(),
-                parts.step("Deploy", "platform-deploy", told, INSPECTED),
+                parts.step("Deploy", "platform-deploy", {**told, **handed_on}, PROPOSAL),
             ],
         )
         rules = PipelineEvents(

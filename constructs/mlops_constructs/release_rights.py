@@ -29,8 +29,8 @@ from mlops_constructs.sites import Site
 
 TAKEN, PREPARED = "App", "Prepared"
 """What a pipeline of an endpoint takes, and what its first step hands on."""
-PROPOSAL, INSPECTED = "Proposed", "Inspected"
-"""The same of the pipeline of the platform.
+PROPOSAL = "Proposed"
+"""What the pipeline of the platform takes. Its first step hands on by another way.
 
 CodePipeline names a folder of its bucket by the first ten letters of each, so that rights tell them
 apart where the names of the pipelines are cut to the same letters:
@@ -255,12 +255,12 @@ class ReleaseRights:
         Whoever may answer an approval may also give it, so that a proposal could approve the one
         before it. To stop an execution lets nothing through:
         https://docs.aws.amazon.com/codepipeline/latest/userguide/pipelines-stop.html
+        It may write over what another proposal handed on, which is refused then by its digest; the
+        code of the other one it may only read.
         """
         self._look_for_images(role)
-        folder = self.naming.platform_artifacts
-        self.store.grant_read(role, f"{folder}{PROPOSAL}/")
+        self.store.grant_read(role, self._proposals())
         self.store.grant_read_write(role, PLATFORM)
-        self.store.grant_artifacts(role, f"{folder}{INSPECTED}/")
         grant(
             grantee=role,
             actions=[*_EXECUTIONS, _STOP],
@@ -303,8 +303,8 @@ class ReleaseRights:
         self._grant_platform(role)
 
     def _grant_platform(self, role: PlatformRole) -> None:
-        """Take over what was inspected, and ask again for releases that have to follow."""
-        self.store.grant_read(role, f"{self.naming.platform_artifacts}{INSPECTED}/")
+        """Run what was proposed, and ask again for releases that have to follow."""
+        self.store.grant_read(role, self._proposals())
         self.store.grant_replace(role, APP)
         self.store.grant_read_write(role, PLATFORM, PROMOTIONS)
         grant(grantee=role, actions=_EXECUTIONS, resource_arns=[self._platform_pipeline()])
@@ -326,6 +326,10 @@ class ReleaseRights:
 
     def _stacks(self, name: str) -> str:
         return self.site.arn("cloudformation", f"stack/{self.naming.stack(name)}/*")
+
+    def _proposals(self) -> str:
+        """Where the files of proposals stand, which CodePipeline alone writes."""
+        return f"{self.naming.platform_artifacts}{PROPOSAL}/"
 
     def _platform_pipeline(self) -> str:
         return self.site.arn("codepipeline", self.naming.platform_pipeline)

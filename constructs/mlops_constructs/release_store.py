@@ -24,6 +24,8 @@ DELIVERIES = "deliveries/"
 """What MLflow has told already, so that nothing is heard twice."""
 PLATFORM = "platform/"
 """How far the latest change of the platform has come."""
+HANDED_ON = f"{PLATFORM}handed-on/"
+"""What the first step of such a change hands on to its last, each by its digest."""
 SOURCE = "source/"
 """The app, as a checkout in a zip."""
 APP = f"{SOURCE}app.zip"
@@ -100,7 +102,7 @@ class ReleaseStore(Construct):
             lifecycle_rules=[
                 s3.LifecycleRule(abort_incomplete_multipart_upload_after=Duration.days(7)),
                 _expiry(DELIVERIES, DELIVERY_DAYS),
-                *(_expiry(prefix, ARTIFACT_DAYS) for prefix in _handed_on(naming)),
+                *(_expiry(it, ARTIFACT_DAYS) for it in (*_artifacts(naming), HANDED_ON)),
             ],
             removal_policy=removal_policy,
         )
@@ -224,7 +226,7 @@ class ReleaseStore(Construct):
         return granted
 
 
-def _handed_on(naming: Naming) -> list[str]:
+def _artifacts(naming: Naming) -> list[str]:
     """What the keys of pipelines' artifacts start with, each once: S3 takes no prefix twice."""
     folders = (naming.pipeline_artifacts, naming.platform_artifacts)
     return list(dict.fromkeys(folder.partition("*")[0] for folder in folders))

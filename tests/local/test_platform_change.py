@@ -4,6 +4,7 @@ The tests build on each other, in their order: each finds the platform as the on
 """
 
 import io
+import json
 import subprocess
 import sys
 import zipfile
@@ -19,6 +20,7 @@ from local.platform import LocalPlatform, running_platform
 from local.releasing import OVER, listen, notifications, provide_source, release_store
 from local.state import ROOT, StateFolder
 from operations.source import APP, PROPOSED, source_zip
+from releasing.handed_on import HANDED_ON
 from releasing.platform_change import Change, Changes
 from tests.local.conftest import processes_naming
 from tests.local.serving import until
@@ -137,6 +139,26 @@ class Changing:
             token=until(look),
         )
 
+    def forge(self) -> None:
+        """Hand on another assembly in the place of the one that was prepared."""
+        store = release_store(self.platform)
+        (key,) = store.keys(HANDED_ON)
+        packed = store.read_bytes(key, "")
+        assert packed
+        forged = io.BytesIO()
+        with (
+            zipfile.ZipFile(io.BytesIO(packed)) as archive,
+            zipfile.ZipFile(forged, "w") as other,
+        ):
+            for name in archive.namelist():
+                content = archive.read(name)
+                if name == "cdk.out/Network.template.json":
+                    template = json.loads(content)
+                    template["Resources"]["Forged"] = {"Type": "AWS::SNS::Topic"}
+                    content = json.dumps(template).encode()
+                other.writestr(name, content)
+        store.put(key, forged.getvalue())
+
     def retentions(self) -> set[int]:
         """For how many days the platform's logs are kept."""
         prefix = self.platform.environment.naming.prefix
@@ -185,12 +207,29 @@ def changing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Changing]:
     assert processes_naming(str(state.path)) == {}
 
 
+def test_what_another_proposal_hands_on_in_its_place_is_not_deployed(changing: Changing) -> None:
+    """The right to write there is all that a first step needs, whose code nobody has approved."""
+    before, app = changing.templates(), changing.app()
+    changing.edit("log_retention: 1 days", "log_retention: 3 days")
+    changing.edit("  approve: false\n", "  approve: false\n  approve_platform: false\n")
+    proposal = changing.propose("longer logs")
+    changing.change(proposal, lambda it: it.step == "prepared")
+    changing.forge()
+    changing.approve()
+    change = changing.change(proposal, lambda it: it.outcome == "failed")
+    assert "What was handed on is not what was prepared: s3://" in change.reason
+    assert "Propose it again: make platform." in change.reason
+    assert changing.execution(proposal)["status"] == "Failed"
+    changing.builds()
+    assert (changing.templates(), changing.app()) == (before, app)
+    (told,) = notifications(changing.platform, changing.queue)
+    assert (told["outcome"], told["reason"]) == ("failed", change.reason)
+
+
 def test_a_change_waits_for_a_person_and_then_changes_its_own_pipeline(
     changing: Changing,
 ) -> None:
     before, app = changing.templates(), changing.app()
-    changing.edit("log_retention: 1 days", "log_retention: 3 days")
-    changing.edit("  approve: false\n", "  approve: false\n  approve_platform: false\n")
     proposal = changing.propose("longer logs")
     change = changing.change(proposal, lambda it: it.step == "prepared")
     assert change.stacks == STACKS
@@ -231,5 +270,5 @@ def test_what_is_destroyed_and_not_named_is_refused(changing: Changing) -> None:
 def test_history_shows_both(changing: Changing) -> None:
     lines = changing.run("history").splitlines()
     rows = [line for line in lines if "with changes" in line]
-    assert ["deployed" in row for row in rows] == [False, True]
+    assert ["deployed" in row for row in rows] == [False, True, False]
     assert "It would destroy something" in rows[0]

@@ -5,10 +5,13 @@ from typing import Any
 
 import pytest
 from aws_cdk.assertions import Match, Template
+from ruamel.yaml import YAML
 
 from mlops_constructs.naming import Naming
 from mlops_constructs.platform_pipeline import PlatformPipeline
-from mlops_constructs.release_rights import INSPECTED, PREPARED, PROPOSAL, TAKEN
+from mlops_constructs.release_builds import BUILDSPEC
+from mlops_constructs.release_rights import PREPARED, PROPOSAL, TAKEN
+from tests.conftest import ROOT
 from tests.unit.constructs.conftest import ACCOUNT, Bench, listed
 from tests.unit.constructs.pipelines import BUCKET, PIPELINE, RULE, filled, rule, stages
 
@@ -26,6 +29,17 @@ def platform(bench: Bench, **changes: Any) -> PlatformPipeline:
         "undelivered": bench.undelivered(),
     }
     return PlatformPipeline(bench.stack, "Platform", **{**arguments, **changes})
+
+
+def variables(action: dict[str, Any]) -> dict[str, str]:
+    """What the build of an action is told."""
+    told = json.loads(action["Configuration"]["EnvironmentVariables"])
+    return {it["name"]: it["value"] for it in told}
+
+
+def buildspec() -> dict[str, Any]:
+    """What every build runs."""
+    return dict(YAML(typ="safe").load((ROOT / BUILDSPEC).read_text()))
 
 
 def of_its_role(template: Template) -> list[dict[str, Any]]:
@@ -88,17 +102,28 @@ class TestDefault:
     def test_each_step_is_told_which_proposal_it_works_on(self, template: Template) -> None:
         found = stages(template, NAME)
         for stage, step in (("Prepare", "platform-prepare"), ("Deploy", "platform-deploy")):
-            told = json.loads(found[stage]["Configuration"]["EnvironmentVariables"])
-            assert {it["name"]: it["value"] for it in told} == {
-                "RELEASE_STEP": step,
-                "RELEASE_PROPOSAL": "#{Source.VersionId}",
-                "RELEASE_EXECUTION": "#{codepipeline.PipelineExecutionId}",
-            }
+            told = variables(found[stage])
+            assert told["RELEASE_STEP"] == step
+            assert told["RELEASE_PROPOSAL"] == "#{Source.VersionId}"
+            assert told["RELEASE_EXECUTION"] == "#{codepipeline.PipelineExecutionId}"
+
+    def test_both_steps_run_what_is_proposed_and_nothing_that_the_first_one_made(
+        self, template: Template
+    ) -> None:
+        found = stages(template, NAME)
+        assert found["Source"]["OutputArtifacts"] == [{"Name": "Proposed"}]
+        assert not found["Prepare"]["OutputArtifacts"]
+        for stage in ("Prepare", "Deploy"):
+            assert found[stage]["InputArtifacts"] == [{"Name": "Proposed"}]
+            assert "BuildspecOverride" not in found[stage]["Configuration"]
 
     def test_what_was_looked_at_is_what_is_deployed(self, template: Template) -> None:
+        """By a digest that the execution's own first step exports: no other one writes it."""
         found = stages(template, NAME)
-        assert found["Source"]["OutputArtifacts"] == found["Prepare"]["InputArtifacts"]
-        assert found["Prepare"]["OutputArtifacts"] == found["Deploy"]["InputArtifacts"]
+        (exported,) = {*buildspec()["env"]["exported-variables"]} - {"HEADLINE"}
+        digest = f"#{{{found['Prepare']['Namespace']}.{exported}}}"
+        assert variables(found["Deploy"])["RELEASE_DIGEST"] == digest
+        assert "RELEASE_DIGEST" not in variables(found["Prepare"])
 
     def test_a_person_is_told_what_changes(self, template: Template) -> None:
         found = stages(template, NAME)
@@ -173,7 +198,6 @@ class TestDefault:
         assert objects == {
             f"{BUCKET}/source/proposed.zip",
             f"{BUCKET}/{NAME}/Proposed/*",
-            f"{BUCKET}/{NAME}/Inspected/*",
         }
 
     def test_eventbridge_starts_it_and_what_ends_it(
@@ -199,13 +223,13 @@ def test_its_artifacts_are_told_from_those_of_releases_however_long_the_names(
     naming = Naming("p" * (letters - len("-prod")), "prod")
     ours, releases = naming.platform_artifacts, naming.pipeline_artifacts
     granted = {
-        **{name: f"{ours}{name}/*" for name in (PROPOSAL, INSPECTED)},
+        PROPOSAL: f"{ours}{PROPOSAL}/*",
         **{name: f"{releases}{name}/*" for name in (TAKEN, PREPARED)},
     }
     written = {
         (name, f"{pipeline[:20]}/{name[:10]}/Ab3dE6g")
         for pipeline, names in (
-            (naming.platform_pipeline, (PROPOSAL, INSPECTED)),
+            (naming.platform_pipeline, (PROPOSAL,)),
             (naming.pipeline("iris"), (TAKEN, PREPARED)),
             (naming.pipeline("platform"), (TAKEN, PREPARED)),
         )

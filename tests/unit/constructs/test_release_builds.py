@@ -1,6 +1,7 @@
 import json
 import re
 from collections.abc import Callable
+from fnmatch import fnmatchcase
 from typing import Any
 
 import pytest
@@ -185,10 +186,18 @@ class TestDefault:
     def test_what_is_proposed_writes_what_it_hands_on_and_how_far_it_came(
         self, template: Template
     ) -> None:
-        assert written(template, "BuildsInspectRole") == {
-            f"{BUCKET}/mlops-blue-platform/Inspected/*",
-            f"{BUCKET}/platform/*",
-        }
+        assert written(template, "BuildsInspectRole") == {f"{BUCKET}/platform/*"}
+
+    def test_no_build_writes_the_files_that_a_proposal_is_deployed_from(
+        self, template: Template
+    ) -> None:
+        """CodePipeline alone does, from the very version that was proposed."""
+        proposed = f"{BUCKET}/mlops-blue-platform/Proposed/"
+        for name in ("Prepare", "Inspect", "Deploy"):
+            found = written(template, f"Builds{name}Role")
+            assert found
+            assert not any(fnmatchcase(f"{proposed}Ab3dE6g", it) for it in found)
+        assert f"{proposed}*" in reads(template, "BuildsDeployRole")
 
     def test_an_approved_app_is_put_in_place_by_who_deploys(self, template: Template) -> None:
         apps = {name: written(template, f"Builds{name}Role") for name in ("Prepare", "Deploy")}
@@ -267,8 +276,8 @@ def test_what_is_proposed_and_what_is_released_stand_apart_however_long_the_name
     folder = "arn:aws:s3:::private-mlops-stage-releases-123456789012/private-mlops-stage-"
     for name, read, wrote in (
         ("Prepare", {"App", "Prepared"}, {"Prepared"}),
-        ("Inspect", {"Proposed", "Inspected"}, {"Inspected"}),
-        ("Deploy", {"Prepared", "Inspected"}, set()),
+        ("Inspect", {"Proposed"}, set()),
+        ("Deploy", {"Prepared", "Proposed"}, set()),
     ):
         role = f"Builds{name}Role"
         for found, expected in ((reads(template, role), read), (written(template, role), wrote)):

@@ -77,6 +77,7 @@ class TestDefault:
             "deliveries/": 1,
             "mlops-blue-release-": 90,
             "mlops-blue-platform/": 90,
+            "platform/handed-on/": 90,
         }
 
     def test_it_is_kept(self, template: Template) -> None:
@@ -155,7 +156,7 @@ def test_what_is_handed_on_expires_by_one_rule_where_names_are_cut_to_the_same(
     (bucket,) = bench.template().find_resources("AWS::S3::Bucket").values()
     rules = bucket["Properties"]["LifecycleConfiguration"]["Rules"]
     prefixes = [rule["Prefix"] for rule in rules if "Prefix" in rule]
-    assert prefixes == ["deliveries/", "private-mlops-stage-/"]
+    assert prefixes == ["deliveries/", "private-mlops-stage-/", "platform/handed-on/"]
 
 
 def test_it_may_go_with_its_stack(bench: Bench) -> None:

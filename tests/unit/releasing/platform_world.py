@@ -2,6 +2,8 @@
 
 import io
 import json
+import re
+import shutil
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,14 +15,13 @@ from diffing.model import Naming, Section
 from operations.errors import OperationError
 from operations.records import write_images
 from operations.source import APP, PROPOSED
+from releasing.__main__ import PLATFORM_STEPS
 from releasing.platform_change import PROPOSAL, Change, Proposal
-from releasing.platform_close import platform_close
-from releasing.platform_deploy import platform_deploy
-from releasing.platform_prepare import platform_prepare
+from releasing.prepare import ASSEMBLY, RELEASES, VARIABLES
 from releasing.services import Services
+from releasing.settings import Settings
 from tests.unit.releasing.world import (
     IMAGE,
-    RELEASES,
     FakeCdk,
     FakeCodePipeline,
     FakeDifference,
@@ -28,12 +29,10 @@ from tests.unit.releasing.world import (
     World,
     refused,
 )
+from tests.unit.releasing.world import (
+    RELEASES as BUCKET,
+)
 
-PLATFORM_STEPS = {
-    "platform-prepare": platform_prepare,
-    "platform-deploy": platform_deploy,
-    "platform-close": platform_close,
-}
 NEEDS = {
     "Network": [],
     "Data": ["Network"],
@@ -174,7 +173,7 @@ class PlatformWorld(World):
         for image in self.environment.images:
             self.ecr.keep(f"private-mlops/dev/{image}", IMAGE)
         write_images(folder / "committed", "dev", dict.fromkeys(self.environment.images, IMAGE))
-        self.s3.write(RELEASES, APP, zipped("first", ""))
+        self.s3.write(BUCKET, APP, zipped("first", ""))
         self.changed.clear()
 
     def services(self, execution: str = "") -> Services:
@@ -220,7 +219,7 @@ class PlatformWorld(World):
         """Propose an app whose request names what it destroys; its version."""
         latest = self.apps[max(self.apps, key=list(self.apps).index)]
         self.apps[commit] = {**latest, **{it.replace("_", "-"): n for it, n in values.items()}}
-        return self.s3.write(RELEASES, PROPOSED, zipped(commit, request))
+        return self.s3.write(BUCKET, PROPOSED, zipped(commit, request))
 
     def start(self, proposal: str) -> str:
         """An execution of the platform's pipeline that has started, with its files."""
@@ -233,15 +232,28 @@ class PlatformWorld(World):
     def execution(self, promotion: str) -> str:
         """An execution of the endpoint's pipeline, with the app that releases are made with."""
         name = super().execution(promotion)
-        if (RELEASES, APP) in self.s3.objects:
+        if (BUCKET, APP) in self.s3.objects:
             self._unpack(name, self.body(APP))
         return name
 
     def platform_step(self, step: str, execution: str) -> str:
         """Run a step as a build does; how it ends."""
-        proposal = "" if step == "platform-close" else self.platform.promotions[execution]
-        services = self.services(execution)
-        return self.ends(lambda: PLATFORM_STEPS[step](services, proposal, execution))
+        told = {"execution": execution}
+        if step != "platform-close":
+            told["proposal"] = self.platform.promotions[execution]
+        if step == "platform-deploy":
+            told["digest"] = self.digest(execution)
+            for made in (ASSEMBLY, RELEASES):  # it has the files of the proposal alone
+                shutil.rmtree(self._workspace(execution) / made, ignore_errors=True)
+        services, settings = self.services(execution), Settings("dev", **told)
+        return self.ends(lambda: PLATFORM_STEPS[step](services, settings))
+
+    def digest(self, execution: str) -> str:
+        """What the first step of an execution exported of what it handed on."""
+        exported = self._workspace(execution) / VARIABLES
+        text = exported.read_text() if exported.is_file() else ""
+        found = re.search(r"^export DIGEST=(\w*)$", text, re.MULTILINE)
+        return found[1] if found else "none"
 
     def deploy_all(self, proposal: str, execution: str = "") -> str:
         """Run the pipeline of the platform to its end, and what closes it; how the change ended."""
@@ -264,7 +276,7 @@ class PlatformWorld(World):
         return self.change_of(proposal).outcome
 
     def body(self, key: str, version: str = "") -> bytes:
-        versions = self.s3.objects[RELEASES, key]
+        versions = self.s3.objects[BUCKET, key]
         return next(it.body for it in versions if version in ("", it.version))
 
     @property
@@ -282,8 +294,11 @@ class PlatformWorld(World):
             if held.template
         }
 
+    def _workspace(self, execution: str) -> Path:
+        return self.folder / f"workspace-{execution}"
+
     def _unpack(self, execution: str, body: bytes) -> None:
-        workspace = self.folder / f"workspace-{execution}"
+        workspace = self._workspace(execution)
         workspace.mkdir(parents=True, exist_ok=True)
         with zipfile.ZipFile(io.BytesIO(body)) as archive:
             archive.extractall(workspace)

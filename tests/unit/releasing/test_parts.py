@@ -60,6 +60,7 @@ class TestSettings:
             "RELEASE_ENDPOINT": "iris",
             "RELEASE_PROMOTION": "v",
             "RELEASE_PROPOSAL": "w",
+            "RELEASE_DIGEST": "d",
             "RELEASE_EXECUTION": "e",
         }
         read = Settings.read(variables, STEPS)
@@ -252,28 +253,34 @@ class TestDescription:
 
 
 class TestBuildspec:
-    def test_it_runs_the_package_and_exports_the_headline(self) -> None:
+    def test_it_runs_the_package_and_exports_what_that_says(self) -> None:
         text = (ROOT / "releasing" / "buildspec.yaml").read_text()
         said = YAML(typ="safe").load(text)
-        assert said["env"]["exported-variables"] == ["HEADLINE"]
+        assert said["env"]["exported-variables"] == ["HEADLINE", "DIGEST"]
+        assert said["env"]["variables"] == {"DIGEST": "none"}
         commands = said["phases"]["build"]["commands"]
         assert commands[0] == "python -m releasing"
 
-    def test_the_headline_reaches_the_shell_as_it_was(self, world: World) -> None:
+    @pytest.mark.parametrize(("digest", "exported"), [("", "none"), ("0123ab", "0123ab")])
+    def test_what_is_exported_reaches_the_shell_as_it_was(
+        self, world: World, digest: str, exported: str
+    ) -> None:
         from releasing.prepare import export_headline
 
         headline = 'it\'s $HOME `x` "quoted"\nand more'
-        export_headline(world.services(), headline)
         text = (ROOT / "releasing" / "buildspec.yaml").read_text()
-        command = YAML(typ="safe").load(text)["phases"]["build"]["commands"][1]
-        said = subprocess.run(
-            ["sh", "-c", f'{command}; printf %s "$HEADLINE"'],
+        said = YAML(typ="safe").load(text)
+        export_headline(world.services(), headline, digest)
+        command = said["phases"]["build"]["commands"][1]
+        shell = subprocess.run(
+            ["sh", "-c", f'{command}; printf %s "$HEADLINE|$DIGEST"'],
             cwd=world.folder / "workspace-",
+            env=said["env"]["variables"],
             capture_output=True,
             text=True,
             check=True,
         )
-        assert said.stdout == headline.replace("\n", " ")
+        assert shell.stdout == f"{headline}|{exported}".replace("\n", " ")
 
 
 class TestCommands:

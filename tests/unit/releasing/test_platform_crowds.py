@@ -6,8 +6,9 @@ from random import Random
 
 import pytest
 
+from releasing.__main__ import PLATFORM_STEPS
 from tests.unit.releasing.crowd import Executions
-from tests.unit.releasing.platform_world import IRIS, PLATFORM_STEPS, PlatformWorld
+from tests.unit.releasing.platform_world import IRIS, PlatformWorld
 from tests.unit.releasing.world import Boundaries
 
 SEEDS = 150

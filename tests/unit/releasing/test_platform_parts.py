@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import subprocess
 import tracemalloc
 import zipfile
@@ -18,9 +19,11 @@ from operations.errors import OperationError
 from operations.source import PROPOSED
 from releasing.__main__ import DRIFT, PLATFORM_STEPS, STEPS
 from releasing.assembly import Assembly
+from releasing.handed_on import HANDED_ON, hand_on, take_over
 from releasing.platform_change import KEY, PROPOSAL, Proposal, name_proposed, read_proposed
 from releasing.proposing import propose
 from releasing.services import _compare
+from releasing.store import Store
 from tests.conftest import ROOT
 from tests.unit.releasing.platform_world import PlatformWorld
 from tests.unit.releasing.world import ENVIRONMENT, RELEASES
@@ -90,17 +93,6 @@ class TestAssembly:
         clients = [it for it in assembly.order({"Client-other"}) if it.startswith("Client")]
         assert clients == ["Client-other"]
 
-    @pytest.mark.parametrize("file", ["Data.template.json", "manifest.json", "Data.assets.json"])
-    def test_whatever_decides_about_a_deployment_is_in_its_digest(
-        self, assembly: Assembly, file: str
-    ) -> None:
-        before = assembly.digest
-        (assembly.folder / "read.1.lock").touch()
-        assert assembly.digest == before
-        with (assembly.folder / file).open("a") as changed:
-            changed.write(" ")
-        assert assembly.digest != before
-
     def test_what_is_deployed_of_it_is_compared(self, assembly: Assembly, tmp_path: Path) -> None:
         """By the comparison itself: what is destroyed is found, unless it is named."""
         before, after = tmp_path / "before", tmp_path / "after"
@@ -118,6 +110,49 @@ class TestAssembly:
         assert [it.path for it in found.refused] == ["Data/Bucket"]
         named = _compare(ENVIRONMENT, ROOT, before, after, Naming({"Data/Bucket": "it is empty"}))
         assert (list(named.refused), len(named.destructive)) == ([], 1)
+
+
+class TestHandedOn:
+    """What the first step of a change hands on to its last."""
+
+    FILES = (
+        "cdk.out/manifest.json",
+        "cdk.out/Data.template.json",
+        "cdk.out/Data.assets.json",
+        "cdk.out/asset.1/invoker/handler.py",
+        "cdk.out/.hidden",
+        "releases/dev/images.yaml",
+    )
+
+    @pytest.fixture
+    def workspace(self, tmp_path: Path) -> Path:
+        folder = tmp_path / "workspace"
+        for name in (*self.FILES, "app.py", "build/release.env"):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_text(name)
+        return folder
+
+    @pytest.fixture
+    def store(self, tmp_path: Path) -> Store:
+        return PlatformWorld(tmp_path).store
+
+    def test_it_comes_out_as_it_went_in_and_the_app_is_no_part_of_it(
+        self, store: Store, workspace: Path, tmp_path: Path
+    ) -> None:
+        os.utime(workspace / "cdk.out/asset.1/invoker/handler.py", (0, 0))
+        taken = tmp_path / "taken"
+        (taken / "cdk.out").mkdir(parents=True)
+        (taken / "cdk.out/old").touch()
+        take_over(store, hand_on(store, workspace), taken)
+        found = {str(it.relative_to(taken)): it for it in taken.rglob("*") if it.is_file()}
+        assert {name: it.read_text() for name, it in found.items()} == {it: it for it in self.FILES}
+
+    @pytest.mark.parametrize("file", FILES)
+    def test_every_file_is_in_its_digest(self, store: Store, workspace: Path, file: str) -> None:
+        before = hand_on(store, workspace)
+        assert hand_on(store, workspace) == before
+        (workspace / file).write_text("another")
+        assert hand_on(store, workspace) != before
 
 
 class FakeS3:
@@ -280,4 +315,5 @@ class TestProposed:
 def test_the_stack_says_the_same_of_places_and_steps() -> None:
     assert PROPOSED == release_store.PROPOSED
     assert KEY.startswith(release_store.PLATFORM)
+    assert HANDED_ON == release_store.HANDED_ON
     assert {*STEPS, *PLATFORM_STEPS, DRIFT} == set(release_builds.STEPS)

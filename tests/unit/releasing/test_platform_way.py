@@ -1,7 +1,10 @@
 """The way of a change of the platform: what is deployed, written and told at each of its ends."""
 
+import io
 import json
+import zipfile
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -10,11 +13,13 @@ from rich.console import Console
 from operations.errors import OperationError
 from operations.source import APP, PROPOSED
 from releasing.drift import drift
+from releasing.handed_on import HANDED_ON
 from releasing.history import platform_history
 from releasing.ledger import OvertakenError
 from releasing.platform_change import KEY, PROPOSAL, read_proposed
-from releasing.platform_deploy import platform_deploy
+from releasing.platform_deploy import UNPACKED, platform_deploy
 from releasing.platform_prepare import platform_prepare
+from releasing.prepare import VARIABLES
 from tests.unit.releasing.platform_world import (
     DEPLOYED,
     DESTROYS,
@@ -37,6 +42,22 @@ def prepared(world: PlatformWorld, proposal: str) -> str:
     return execution
 
 
+def handed_on(world: PlatformWorld, execution: str) -> str:
+    """The key of what the first step of an execution handed on."""
+    return f"{HANDED_ON}{world.digest(execution)}.zip"
+
+
+def forge(packed: bytes, file: str) -> bytes:
+    """What was handed on, with more in one of its files."""
+    with zipfile.ZipFile(io.BytesIO(packed)) as archive:
+        files = {name: archive.read(name) for name in archive.namelist()}
+    forged = io.BytesIO()
+    with zipfile.ZipFile(forged, "w") as archive:
+        for name, content in {**files, file: files.get(file, b"") + b" "}.items():
+            archive.writestr(name, content)
+    return forged.getvalue()
+
+
 class TestDeployed:
     def test_what_differs_is_deployed_in_its_order_and_the_app_is_replaced(
         self, world: PlatformWorld
@@ -53,7 +74,9 @@ class TestDeployed:
     def test_its_headline_says_who_and_why_and_what_changes(self, world: PlatformWorld) -> None:
         execution = prepared(world, world.propose("second", Api=2))
         text = (world.folder / f"workspace-{execution}/build/release.env").read_text()
-        assert text == "export HEADLINE='second by ana (a try): 1 stacks change.'\n"
+        headline, digest = text.splitlines()
+        assert headline == "export HEADLINE='second by ana (a try): 1 stacks change.'"
+        assert digest == f"export DIGEST={world.digest(execution)}"
         assert world.changed == []
         assert world.app == "first"
 
@@ -254,15 +277,17 @@ class TestNotDeployed:
         self.ends(world, "failed", "Api was updated since its changes were looked at")
         assert world.change_of(proposal).deployed == ("Network", "Data", "Tracking")
 
-    @pytest.mark.parametrize("file", ["Api.template.json", "manifest.json"])
-    def test_an_assembly_that_is_not_what_was_looked_at(
-        self, world: PlatformWorld, file: str
-    ) -> None:
+    def test_what_was_handed_on_is_gone(self, world: PlatformWorld) -> None:
         execution = prepared(world, world.propose("second", Api=2))
-        path = world.folder / f"workspace-{execution}" / "cdk.out" / file
-        path.write_text(path.read_text() + " ")
+        del world.s3.objects[RELEASES, handed_on(world, execution)]
         assert world.platform_step("platform-deploy", execution) == "failed"
-        self.ends(world, "failed", "is not what was prepared")
+        self.ends(world, "failed", ".zip is not there. Somebody else wrote it, or it has expired")
+
+    def test_a_pipeline_that_tells_no_digest(self, world: PlatformWorld) -> None:
+        execution = prepared(world, world.propose("second", Api=2))
+        (world.folder / f"workspace-{execution}" / VARIABLES).write_text("export DIGEST=\n")
+        assert world.platform_step("platform-deploy", execution) == "failed"
+        self.ends(world, "failed", "deploy it by hand once, make deploy")
 
     def test_it_is_not_tried_again_by_itself(self, world: PlatformWorld) -> None:
         world.faults = ["proof: a way out"]
@@ -310,7 +335,9 @@ class TestHalfWay:
                 super().deploy(stack, assembly)
 
         with pytest.raises(OperationError, match="Tracking was not updated, and is CREATE_COMPLE"):
-            platform_deploy(replace(services, cdk=Broken(world)), proposal, execution)
+            platform_deploy(
+                replace(services, cdk=Broken(world)), proposal, execution, world.digest(execution)
+            )
         (message,) = world.sns.messages
         assert "gives no reason" not in message["reason"]
         assert message["deployed"] == ["Network", "Data"]
@@ -338,7 +365,10 @@ class TestHalfWay:
 
 
 class TestWhatAnotherProposalWrites:
-    """Its first step, which nobody approved, may write the journal: while this one waits, too."""
+    """Its first step, which nobody approved, may write the journal, and what is handed on.
+
+    It may so while this one waits, too.
+    """
 
     @pytest.mark.parametrize(
         "forged",
@@ -374,12 +404,50 @@ class TestWhatAnotherProposalWrites:
         assert world.platform_step("platform-deploy", execution) == "done"
         assert world.services().records.images() == dict.fromkeys(images, IMAGE)
 
-    def test_another_digest_has_it_fail(self, world: PlatformWorld) -> None:
+    @pytest.mark.parametrize(
+        "file",
+        ["cdk.out/Api.template.json", "cdk.out/manifest.json", "releases/dev/images.yaml", "more"],
+    )
+    def test_nothing_of_what_it_hands_on_instead_is_deployed(
+        self, world: PlatformWorld, file: str
+    ) -> None:
         proposal = world.propose("second", Api=2)
         execution = prepared(world, proposal)
-        world.services().changes.advance(world.change_of(proposal), digest="sha256:0")
+        key = handed_on(world, execution)
+        former = world.body(key)
+        forged = forge(former, file)
+        # The journal agrees with it, whatever that said of digests.
+        journal = json.loads(world.body(KEY)) | {"digest": sha256(forged).hexdigest()}
+        world.s3.write(RELEASES, KEY, json.dumps(journal).encode())
+        world.s3.write(RELEASES, key, forged)
         assert world.platform_step("platform-deploy", execution) == "failed"
         assert (world.changed, world.app) == ([], "first")
+        assert not (world.folder / f"workspace-{execution}" / UNPACKED).exists()
+        assert world.outcome_of(proposal) == "failed"
+        (message,) = world.sns.messages
+        for said in (
+            "What was handed on is not what was prepared: s3://",
+            f"{key} has the digest {sha256(forged).hexdigest()}.",
+            "Propose it again: make platform.",
+            "Deployed: nothing.",
+        ):
+            assert said in message["reason"]
+        # Whoever puts it back may try the stage again.
+        world.s3.write(RELEASES, key, former)
+        assert world.platform_step("platform-deploy", execution) == "done"
+        assert (world.changed, world.app) == (["Api"], "second")
+
+    def test_what_it_hands_on_itself_is_of_its_own_execution(self, world: PlatformWorld) -> None:
+        waiting = prepared(world, world.propose("second", Api=2))
+        hostile = prepared(world, world.propose("third", Api=3, Data=3))
+        assert handed_on(world, waiting) != handed_on(world, hostile)
+        stored = json.loads(world.body(KEY))
+        (earlier,) = [it for it in world.services().changes.history() if it.execution == waiting]
+        revived = earlier.model_dump(mode="json") | {"outcome": "running", "earlier": []}
+        world.s3.write(RELEASES, KEY, json.dumps({**stored, **revived}).encode())
+        assert world.platform_step("platform-deploy", waiting) == "done"
+        assert (world.changed, world.app) == (["Api"], "second")
+        assert world.values["Api"] == 2
 
 
 class TestOrder:
@@ -526,7 +594,8 @@ class TestEndpoints:
             waits.append(seconds)
             world.step("verify", releasing)
 
-        platform_deploy(replace(world.services(execution), sleep=sleep), proposal, execution)
+        services = replace(world.services(execution), sleep=sleep)
+        platform_deploy(services, proposal, execution, world.digest(execution))
         assert waits == [15]
         assert world.recorded == 8
         assert IRIS in world.change_of(proposal).left
@@ -700,7 +769,7 @@ class TestEndpoints:
         with monkeypatch.context() as patch:
             patch.setattr(services.store, "version", refuses)
             with pytest.raises(OperationError, match="The key is disabled"):
-                platform_deploy(services, proposal, execution)
+                platform_deploy(services, proposal, execution, world.digest(execution))
         assert world.outcome_of(proposal) == "failed"
         assert self.last_asked(world) == promotion
         if step == "platform-close":
