@@ -257,7 +257,10 @@ class TestBuildspec:
         text = (ROOT / "releasing" / "buildspec.yaml").read_text()
         said = YAML(typ="safe").load(text)
         assert said["env"]["exported-variables"] == ["HEADLINE", "DIGEST"]
-        assert said["env"]["variables"] == {"DIGEST": "none"}
+        assert said["env"]["variables"] == {
+            "HEADLINE": "Nothing is left to be done.",
+            "DIGEST": "none",
+        }
         commands = said["phases"]["build"]["commands"]
         assert commands[0] == "python -m releasing"
 
