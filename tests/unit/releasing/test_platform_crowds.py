@@ -7,7 +7,7 @@ from random import Random
 import pytest
 
 from tests.unit.releasing.crowd import Executions
-from tests.unit.releasing.platform_world import IRIS, PLATFORM_STEPS, PlatformWorld
+from tests.unit.releasing.platform_world import FIG, IRIS, PLATFORM_STEPS, PlatformWorld
 from tests.unit.releasing.world import Boundaries
 
 SEEDS = 150
@@ -34,7 +34,7 @@ class Crowd(Executions):
         number = len(self.proposals) + 2
         changed = {
             stack: number
-            for stack in ("Network", "Api", "Endpoint_iris", "Release")
+            for stack in ("Network", "Api", "Endpoint_fig", "Endpoint_iris", "Release")
             if self.random.random() < 0.6
         }
         self.proposals.append(self.world.propose(f"app{number}", **changed))
@@ -90,7 +90,7 @@ class Crowd(Executions):
 
 @pytest.mark.parametrize("part", range(5))
 def test_the_newest_is_deployed_and_what_serves_agrees_with_it(tmp_path: Path, part: int) -> None:
-    begun = PlatformWorld(tmp_path)
+    begun = PlatformWorld(tmp_path, FIG)
     total: Counter[str] = Counter()
     for seed in range(part, SEEDS, 5):
         random, world = Random(seed), begun.copy()  # noqa: S311 - no secret is made of it
