@@ -27,8 +27,9 @@ SIDE_BY_SIDE = 20
 """The most endpoints' stacks that are updated at once.
 
 A hundred endpoints whose canaries take an hour take five hours then, of the eight of a build. Each
-needs its new instances beside the former ones, of the account's quota, and the cdk CLI, one process
-for all of them, asks CloudFormation about each every two seconds.
+needs its new instances beside the former ones, of the account's quota, and the cdk CLI asks
+CloudFormation about each every two seconds. It is one process for all of them: a build has memory
+for seven.
 """
 
 BEGINS = 5 * 3600
