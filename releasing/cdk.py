@@ -1,7 +1,8 @@
-"""The cdk CLI, as releases need it: an assembly, and the deployment of one stack of it."""
+"""The cdk CLI, as releases need it: an assembly, and the deployment of some stacks of it."""
 
 import subprocess
 from datetime import UTC, datetime
+from itertools import takewhile
 from pathlib import Path
 from typing import Protocol
 
@@ -15,8 +16,11 @@ class Cdk(Protocol):
         """Write the assembly of the environment, or of one endpoint alone."""
         ...
 
-    def deploy(self, stack: str, assembly: Path) -> None:
-        """Deploy a stack, and no other, as an assembly says."""
+    def deploy(self, assembly: Path, *stacks: str) -> None:
+        """Deploy some stacks side by side, and no other, as an assembly says.
+
+        Where one fails, those that were begun come to their end before that is said.
+        """
         ...
 
     def destroy(self, stack: str, assembly: Path) -> None:
@@ -47,23 +51,29 @@ class CdkCli:
         # The checks have cfn-lint look at the template, with the rules of the CDK's own validation.
         self._run("synth", "--quiet", "--no-validation", "--output", str(assembly), *options)
 
-    def deploy(self, stack: str, assembly: Path) -> None:
-        """Deploy a stack, and no other, as an assembly says."""
+    def deploy(self, assembly: Path, *stacks: str) -> None:
+        """Deploy some stacks side by side, and no other, as an assembly says.
+
+        Where one fails, those that were begun come to their end before that is said.
+        """
         never = ("--require-approval", "never", "--progress", "events")
+        # https://docs.aws.amazon.com/cdk/v2/guide/ref-cli-cmd-deploy.html
+        beside = ("--concurrency", str(len(stacks)))
         # A log group whose name a service decides may be there already: adopt it.
-        self._run("deploy", *_stack(stack, assembly), *never, "--import-existing-resources")
+        self._run("deploy", *stacks, *_of(assembly), *never, *beside, "--import-existing-resources")
 
     def destroy(self, stack: str, assembly: Path) -> None:
         """Delete a stack."""
-        self._run("destroy", *_stack(stack, assembly), "--force")
+        self._run("destroy", stack, *_of(assembly), "--force")
 
     def _run(self, *words: str) -> None:
         _note(f"cdk {words[0]} begins")
         result = subprocess.run(["cdk", *words], cwd=self._root)
         _note(f"cdk {words[0]} ended")
         if result.returncode:
+            named = takewhile(lambda word: not word.startswith("-"), words)
             raise OperationError(
-                f"'cdk {' '.join(words[:2])}' ended with status {result.returncode}.",
+                f"'cdk {' '.join(named)}' ended with status {result.returncode}.",
                 "Its output is above, in the log of the build.",
             )
 
@@ -73,5 +83,5 @@ def _note(what: str) -> None:
     print(f"{datetime.now(UTC).isoformat(timespec='milliseconds')} {what}", flush=True)
 
 
-def _stack(stack: str, assembly: Path) -> tuple[str, ...]:
-    return (stack, "--app", str(assembly), "--exclusively")
+def _of(assembly: Path) -> tuple[str, ...]:
+    return ("--app", str(assembly), "--exclusively")

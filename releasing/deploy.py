@@ -71,7 +71,7 @@ def _update(services: Services, endpoint: str) -> str:
     """Deploy; what the cdk CLI said where it failed."""
     services.say(f"{endpoint}: deploying")
     try:
-        services.cdk.deploy(stack_of(endpoint), services.workspace / ASSEMBLY)
+        services.cdk.deploy(services.workspace / ASSEMBLY, stack_of(endpoint))
     except OperationError as error:
         return str(error)
     return ""

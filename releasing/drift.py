@@ -35,6 +35,9 @@ def drift(services: Services, endpoints: Iterable[str]) -> dict[str, list[str]]:
         if _under_way(services, endpoint):
             services.say(f"{endpoint}: a release is under way: not compared")
             continue
+        if services.stack(endpoint).state().moves:  # by a change of the platform, or by hand
+            services.say(f"{endpoint}: its stack is being updated: not compared")
+            continue
         differences = _differences(services, endpoint)
         for difference in differences or ["as recorded"]:
             services.say(f"{endpoint}: {difference}")

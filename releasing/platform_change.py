@@ -84,8 +84,8 @@ class Change(Entry):
 
     `stacks` are those that are deployed, in their order, and `deployed` those that are done. They
     say what became of it: what is to be deployed says the assembly.
-    `current` is the one that may be in the middle of it, and `updated` when it was last updated
-    before that. `looked` is when each stack was last updated as the change was prepared, and
+    `begun` are those that may be in the middle of it, and when each was last updated before that.
+    `looked` is when each stack was last updated as the change was prepared, and
     `records` the version of each endpoint's record. `touched` are the stacks of endpoints that were
     updated, `left` those that stay as they are, and why; `seen_to` those of both whose releases
     were asked for again, or need not be. `pending` are releases that the stack Release breaks by an
@@ -99,8 +99,7 @@ class Change(Entry):
     looked: dict[str, str] = {}
     records: dict[str, str] = {}
     deployed: tuple[str, ...] = ()
-    current: str = ""
-    updated: str = ""
+    begun: dict[str, str] = {}
     touched: tuple[str, ...] = ()
     left: dict[str, str] = {}
     seen_to: tuple[str, ...] = ()
@@ -131,14 +130,27 @@ class Change(Entry):
         updated
             When it was last updated.
         """
-        endpoint = endpoint_of(stack)
-        moved = updated != self.updated and endpoint
+        moved = updated != self.begun[stack] and endpoint_of(stack)
         return {
+            **self.over(stack, updated),
             "deployed": tuple(dict.fromkeys((*self.deployed, stack))),
             "touched": (*self.touched, stack) if moved else self.touched,
-            "looked": self.looked if endpoint else {**self.looked, stack: updated},
-            "current": "",
-            "updated": "",
+        }
+
+    def over(self, stack: str, updated: str) -> dict[str, Any]:
+        """What is new of it where a stack's update is over, however it ended.
+
+        Parameters
+        ----------
+        stack
+            The stack.
+        updated
+            When it was last updated.
+        """
+        looked = self.looked if endpoint_of(stack) else {**self.looked, stack: updated}
+        return {
+            "looked": looked,
+            "begun": {it: before for it, before in self.begun.items() if it != stack},
         }
 
 

@@ -1,5 +1,8 @@
 """The step `platform-deploy`: every stack of what was prepared, and what runs releases at last."""
 
+from collections.abc import Collection
+from itertools import groupby, islice
+
 from operations.errors import OperationError
 from operations.source import APP, PROPOSED
 from releasing.assembly import CLIENTS, LAST, Assembly, endpoint_of
@@ -7,10 +10,15 @@ from releasing.ending import FAILURES
 from releasing.handed_on import take_over
 from releasing.platform_change import Change
 from releasing.platform_ending import became, end_change, looked_after, settle_change
-from releasing.platform_endpoints import ask_again_for_pending, follow_up, pending, why_not
+from releasing.platform_endpoints import (
+    ask_again_for_pending,
+    follow_up,
+    pending,
+    under_way,
+    why_not,
+)
 from releasing.prepare import ASSEMBLY, RELEASES
 from releasing.services import Services
-from releasing.stack import REVIEWED
 from stacks.releases import load_images
 
 UNPACKED = "build/handed-on"
@@ -19,9 +27,24 @@ UNPACKED = "build/handed-on"
 RETRIED = ("failed", "stopped", "rejected")
 """What an execution goes on from, if its stage is tried again."""
 
+SIDE_BY_SIDE = 20
+"""The most endpoints' stacks that are updated at once.
+
+A hundred endpoints whose canaries take an hour take five hours then, of the eight of a build. Each
+needs its new instances beside the former ones, of the account's quota, and the cdk CLI asks
+CloudFormation about each every two seconds. It is one process for all of them: a build has memory
+for seven.
+"""
+
+BEGINS = 5 * 3600
+"""Seconds after which no more of them are begun: the rest of a build's time is for those that were.
+
+`mlops_constructs.release_builds.MINUTES` is how long a build lasts.
+"""
+
 
 def platform_deploy(services: Services, proposal: str, execution: str, digest: str) -> None:
-    """Deploy what was prepared, one stack after the other.
+    """Deploy what was prepared, one stack after the other; those of endpoints side by side.
 
     The stack Release comes last, as it may change the pipeline that runs this. Its action ends
     then, and the execution as failed, whatever this step did: the step `platform-close` finds in
@@ -48,8 +71,9 @@ def platform_deploy(services: Services, proposal: str, execution: str, digest: s
     Raises
     ------
     OperationError
-        Where something else was handed on, or a stack failed. CloudFormation has put it back, those
-        before it stay, and everybody was told.
+        Where something else was handed on, or a stack failed: CloudFormation has put it back, and
+        those before it and beside it stay. Or where the time of a build is too short for all of
+        them. Everybody was told.
     """
     change = _my_turn(services, proposal, execution)
     if change is None:
@@ -109,6 +133,7 @@ class Deployment:
         self._digest = digest
         self._folder = services.workspace / UNPACKED
         self._assembly = self._folder / ASSEMBLY
+        self._started = services.clock()
 
     def run(self) -> None:
         """Deploy all of it.
@@ -118,15 +143,18 @@ class Deployment:
         OvertakenError
             Where another process has it.
         OperationError
-            Where something else was handed on, or a stack failed.
+            Where something else was handed on, a stack failed, or the time is too short.
         """
         take_over(self._services.store, self._digest, self._folder)
         stacks = self._stacks()
         self._go_on(stacks)
-        for stack in stacks:
-            seen = endpoint_of(stack) and stack not in self.change.waiting
-            if stack != LAST and not seen and not self._leave(stack):
-                self._deploy(stack)
+        for of_endpoints, group in groupby(stacks, lambda it: bool(endpoint_of(it))):
+            if of_endpoints:
+                self._deploy_side_by_side(tuple(group))
+                continue
+            for stack in group:
+                if stack != LAST:
+                    self._deploy(stack)
         self._replace_app()
         for stack in (*self.change.touched, *self.change.left):
             self._follow_up(stack)
@@ -142,59 +170,80 @@ class Deployment:
         return assembly.order([it for it in clients if self._services.any_stack(it).state().there])
 
     def _go_on(self, stacks: tuple[str, ...]) -> None:
-        """Go on from a former try: look after the stack that it was in the middle of."""
+        """Go on from a former try: look after the stacks that it was in the middle of."""
         left = {it: why for it, why in self.change.left.items() if endpoint_of(it)}
-        self._advance(stacks=stacks, left=left)
-        current = self.change.current
-        if current not in stacks:
-            self._advance(current="", updated="")
-        elif endpoint_of(current):
-            self._deploy(current)
-        else:
-            self.change = looked_after(self._services, self.change)
+        begun = {it: before for it, before in self.change.begun.items() if it in stacks}
+        self._advance(stacks=stacks, left=left, begun=begun)
+        self.change = looked_after(self._services, self.change)
 
-    def _deploy(self, stack: str) -> None:
-        """Deploy a stack, unless its update has begun; say what became of it."""
-        services, state = self._services, self._services.any_stack(stack).settled()
-        if self.change.current != stack:
-            looked = self.change.looked.get(stack)
-            if looked is not None and state.updated != looked:
+    def _deploy_side_by_side(self, stacks: Collection[str]) -> None:
+        """Deploy endpoints' stacks, so many at once. Those that are released just now come last."""
+        while rest := [it for it in stacks if it in self.change.waiting]:
+            self._check_time(rest)
+            free = (it for it in rest if not under_way(self._services, endpoint_of(it)))
+            chosen = list(islice(free, SIDE_BY_SIDE)) or rest[:1]
+            ready = [it for it in chosen if not self._leave(it)]
+            self._check_time(rest)  # it may have waited for a release
+            if ready:
+                self._deploy(*ready)
+
+    def _check_time(self, rest: Collection[str]) -> None:
+        """Begin nothing that this build may not see the end of."""
+        if self._services.clock() - self._started > BEGINS:
+            raise OperationError(
+                f"{len(rest)} endpoints wait still: {BEGINS // 3600} hours after its start a build"
+                " begins no more of them, as it may not last until their end.",
+                "Try the stage Deploy of its pipeline again: it goes on with them.",
+            )
+
+    def _deploy(self, *stacks: str) -> None:
+        """Deploy a stack, or several at once; say what became of them."""
+        services = self._services
+        before = {it: services.any_stack(it).settled().updated for it in stacks}
+        for stack, updated in before.items():
+            if self.change.looked.get(stack, updated) != updated:
                 raise OperationError(
                     f"The stack {stack} was updated since its changes were looked at.",
                     "Propose it again, to see them anew: make platform.",
                 )
-            step = self.change.step if self.change.step == "replaced" else "deploying"
-            more = {"pending": pending(services, self.change)} if stack == LAST else {}
-            self._advance(step=step, current=stack, updated=state.updated, **more)
+        step = self.change.step if self.change.step == "replaced" else "deploying"
+        more = {"pending": pending(services, self.change)} if LAST in stacks else {}
+        self._advance(step=step, begun=before, **more)
+        services.say(f"{', '.join(stacks)}: deploying")
         failure = ""
-        # A stack that was never there is dated by its first look.
-        if state.updated == self.change.updated or state.status == REVIEWED:
-            services.say(f"{stack}: deploying")
-            try:
-                services.cdk.deploy(stack, self._assembly)
-            except OperationError as error:
-                failure = str(error)
-            state = services.any_stack(stack).settled()
-        verdict = state.verdict(self.change.updated, failure)
-        if verdict == "right":
-            self._advance(**self.change.done(stack, state.updated))
-            return
-        moved = state.updated != self.change.updated
-        self._advance(looked={**self.change.looked, stack: state.updated}, current="", updated="")
-        what = f"{stack} was not updated, and is {state.status}."
-        if moved:
+        try:
+            services.cdk.deploy(self._assembly, *stacks)
+        except OperationError as error:
+            failure = str(error)
+        self._judge(failure)
+
+    def _judge(self, failure: str) -> None:
+        """Write down what became of each stack that was begun, whatever the cdk CLI says of all."""
+        failed, not_updated = [], []
+        for stack, before in self.change.begun.items():
+            found = self._services.any_stack(stack)
+            state = found.settled()
+            verdict = state.verdict(before, failure)
+            if verdict == "right":
+                self._advance(**self.change.done(stack, state.updated))
+                continue
+            self._advance(**self.change.over(stack, state.updated))
+            if state.updated == before:
+                not_updated.append(f"{stack} was not updated, and is {state.status}.")
+                continue
             did = "rolled it back" if verdict == "rolled back" else f"left it {state.status}"
-            what = f"{stack}: CloudFormation {did}. {services.any_stack(stack).why()}"
-        raise OperationError(
-            f"{what} {failure}".strip(), "Mend it, and propose it again; or try the stage again."
-        )
+            failed.append(f"{stack}: CloudFormation {did}. {found.why()}")
+        # Where one failed, the others had nothing to change, or were not begun any more.
+        said = failed or not_updated
+        if said:
+            raise OperationError(
+                " ".join([*said, failure]).strip(),
+                "Mend it, and propose it again; or try the stage again.",
+            )
 
     def _leave(self, stack: str) -> bool:
         """Leave an endpoint as it is where what it serves is not what was looked at."""
-        endpoint = endpoint_of(stack)
-        if not endpoint or self.change.current == stack:
-            return False
-        reason = why_not(self._services, self.change, endpoint)
+        reason = why_not(self._services, self.change, endpoint_of(stack))
         if not reason:
             return False
         self._services.say(f"{stack}: left as it is, because {reason}")
@@ -207,7 +256,7 @@ class Deployment:
         services.store.copy(PROPOSED, self.change.version, APP)
         images = load_images(self._folder / RELEASES, services.environment.name)
         services.records.write_images(images)
-        self._advance(step="replaced", current="", updated="")
+        self._advance(step="replaced")
 
     def _follow_up(self, stack: str) -> None:
         """See to an endpoint that was deployed or left, now that releases are made with the app."""

@@ -14,6 +14,9 @@ NOT_ASKED = (
 )
 
 
+GO_ON = "Its stage Deploy, tried again, goes on with the rest."
+
+
 def end_change(services: Services, change: Change, outcome: Outcome, reason: str) -> Change:
     """End a change.
 
@@ -70,7 +73,7 @@ def settle_change(services: Services, change: Change) -> Change:
 def close_change(
     services: Services, change: Change, ended: Ended, *, may_ask: bool = True
 ) -> Change:
-    """End a change whose execution is over, by what CloudFormation says of its last stack.
+    """End a change whose execution is over, by what CloudFormation says of its last stacks.
 
     Nothing is deployed here, nor put back: a stack whose update failed is as it was, and those
     before it stay. Releases that its last stack broke are asked for again.
@@ -109,7 +112,8 @@ def close_change(
     not_asked = f"{NOT_ASKED}{','.join(change.pending)}" if change.pending else ""
     if change.step == "replaced" and not change.waiting:
         return end_change(services, change, "deployed", not_asked)
-    said = f"{reason}. {became(change)} {not_asked}".strip()
+    go_on = GO_ON if change.waiting else ""
+    said = " ".join(it for it in (f"{reason}.", became(change), go_on, not_asked) if it)
     return end_change(services, change, _outcome(ended), said)
 
 
@@ -117,12 +121,13 @@ def became(change: Change) -> str:
     """What a change that ended half way has done, and has not."""
     done = ", ".join(change.deployed) or "nothing"
     app = "; releases are made with the proposed app" if change.step == "replaced" else ""
-    rest = ", ".join(change.waiting) or "nothing"
-    return f"Deployed: {done}{app}. Not deployed: {rest}."
+    rest = ", ".join(it for it in change.waiting if it not in change.begun) or "nothing"
+    begun = f" Begun: {', '.join(change.begun)}." if change.begun else ""
+    return f"Deployed: {done}{app}.{begun} Not deployed: {rest}."
 
 
 def looked_after(services: Services, change: Change) -> Change:
-    """The change, with what became of the stack that it was in the middle of.
+    """The change, with what became of the stacks that it was in the middle of.
 
     Parameters
     ----------
@@ -136,15 +141,13 @@ def looked_after(services: Services, change: Change) -> Change:
     OvertakenError
         Where another process has it.
     OperationError
-        Where the stack does not come to rest.
+        Where a stack does not come to rest.
     """
-    if not change.current:
-        return change
-    state = services.any_stack(change.current).settled()
-    if state.updated != change.updated and state.right:
-        return services.changes.advance(change, **change.done(change.current, state.updated))
-    looked = {**change.looked, change.current: state.updated}
-    return services.changes.advance(change, looked=looked, current="", updated="")
+    for stack, before in change.begun.items():
+        state = services.any_stack(stack).settled()
+        new = change.done if state.updated != before and state.right else change.over
+        change = services.changes.advance(change, **new(stack, state.updated))
+    return change
 
 
 def _outcome(ended: Ended) -> Outcome:

@@ -15,6 +15,24 @@ PATIENCE = 20
 PROPOSE = "propose again for it"
 
 
+def under_way(services: Services, endpoint: str) -> bool:
+    """Whether a release of an endpoint is being deployed just now.
+
+    Parameters
+    ----------
+    services
+        Whom to ask.
+    endpoint
+        Name of the endpoint.
+    """
+    return any(
+        it.outcome == "running"
+        and not it.untouched
+        and services.pipeline(endpoint).runs(it.execution)
+        for it in services.journal(endpoint).entries()
+    )
+
+
 def why_not(services: Services, change: Change, endpoint: str) -> str:
     """Why the stack of an endpoint is not to be deployed as it was prepared; empty where it is.
 
@@ -176,8 +194,7 @@ def _half_way(services: Services, endpoint: str) -> str:
         begun = [it for it in running if not it.untouched]
         if not begun:
             return ""
-        runs = any(services.pipeline(endpoint).runs(it.execution) for it in begun)
-        alone = 0 if runs else alone + 1
+        alone = 0 if under_way(services, endpoint) else alone + 1
         if alone > PATIENCE:
             return "a release of it was left half way"
         services.say(f"{endpoint}: a release is under way: waiting")

@@ -44,7 +44,7 @@ def restore(services: Services, attempt: Attempt, reason: str) -> Attempt:
         assembly = _assembly(services, attempt)
         if attempt.former:
             services.say(f"{endpoint}: deploying {Release(attempt.former).summary} again")
-            services.cdk.deploy(stack_of(endpoint), assembly)
+            services.cdk.deploy(assembly, stack_of(endpoint))
         elif state.updated:
             services.say(f"{endpoint}: nothing served before: deleting the stack")
             services.cdk.destroy(stack_of(endpoint), assembly)

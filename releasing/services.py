@@ -88,6 +88,8 @@ class Services:
         Told what is being done.
     sleep
         Waits for some seconds.
+    clock
+        The time, in seconds.
     """
 
     environment: Environment
@@ -108,6 +110,7 @@ class Services:
     workspace: Path
     say: Say
     sleep: Callable[[float], None] = time.sleep
+    clock: Callable[[], float] = time.monotonic
 
     def journal(self, endpoint: str) -> Journal:
         """The attempts of an endpoint."""

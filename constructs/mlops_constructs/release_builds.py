@@ -41,7 +41,10 @@ OF_RELEASES = ("RELEASE_LOGIN", "TRACKING_URI", "INVOCATION_KEY")
 """What ``inspect`` is not told. Every step looks up the API's address where it is not told it."""
 
 # A deployment waits for its canary, and what is prepared behind it waits for both.
+# Longer than this no build lasts. `releasing/platform_deploy.py` says how long before its end a
+# change of the platform begins no more endpoints, and goes on when its stage is tried again.
 # https://docs.aws.amazon.com/codepipeline/latest/userguide/limits.html
+# https://docs.aws.amazon.com/codebuild/latest/userguide/limits.html
 MINUTES = 480
 
 

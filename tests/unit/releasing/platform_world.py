@@ -1,4 +1,7 @@
-"""A platform of several stacks, one of which serves iris, and the pipeline that changes it."""
+"""A platform of several stacks, one of which serves iris, and the pipeline that changes it.
+
+An update of a stack begins and ends by itself: who is killed in between finds it over later.
+"""
 
 import io
 import json
@@ -42,7 +45,7 @@ NEEDS = {
     "Client-databricks": ["Network", "Data", "Tracking"],
     "Release": ["Network", "Data", "Tracking", "Api"],
 }
-IRIS = "Endpoint-iris"
+IRIS, FIG, KIWI = "Endpoint-iris", "Endpoint-fig", "Endpoint-kiwi"
 DEPLOYED = tuple(it for it in NEEDS if not it.startswith("Client-"))
 """What is deployed at first, in its order."""
 
@@ -103,12 +106,13 @@ class FakePlatformCdk(FakeCdk):
         self._platform = world
 
     def synth(self, releases: Path, assembly: Path, *, only: str = "") -> None:
+        needs_of = self._platform.needs
         if only:
             super().synth(releases, assembly, only=only)
             return
         super().synth(releases, assembly, only="iris")
         artifacts: dict[str, Any] = {"Network.assets": {"type": "cdk:asset-manifest"}}
-        for stack, needs in NEEDS.items():
+        for stack, needs in needs_of.items():
             file = f"{stack}.template.json"
             if stack != IRIS:
                 text = json.dumps(self._platform.made_of(stack, assembly))
@@ -124,27 +128,39 @@ class FakePlatformCdk(FakeCdk):
             }
         (assembly / "manifest.json").write_text(json.dumps({"artifacts": artifacts}))
 
-    def deploy(self, stack: str, assembly: Path) -> None:
-        if stack == IRIS:
-            before = self._platform.stack.updated
-            super().deploy(stack, assembly)
-            if self._platform.stack.updated != before:
-                self._platform.changed.append(stack)
-                if (assembly / "Network.template.json").is_file():
-                    self._platform.updated(stack)
+    def deploy(self, assembly: Path, *stacks: str) -> None:
+        world = self._platform
+        if not (assembly / "Network.template.json").is_file():
+            before = world.stack.updated
+            super().deploy(assembly, *stacks)
+            if world.stack.updated != before:
+                world.changed.append(IRIS)
             return
-        with self._platform.boundaries.effect(f"deployment of {stack}"):
-            held = self._platform.stacks[stack]
+        begun = [stack for stack in stacks if self._begin(stack, assembly)]
+        world.at_once.append(len(begun))
+        failed = []
+        for stack in begun:
+            with world.boundaries.effect(f"end of the update of {stack}"):
+                world.end_update(stack)
+            if world.stacks[stack].status == "UPDATE_ROLLBACK_COMPLETE":
+                failed.append(stack)
+            else:
+                world.updated(stack)
+        if failed:
+            raise OperationError("'cdk deploy' ended with status 1.", "See its output.")
+
+    def _begin(self, stack: str, assembly: Path) -> bool:
+        """Begin the update of a stack, unless it is as it is to be; whether that was needed."""
+        world = self._platform
+        with world.boundaries.effect(f"update of {stack}"):
+            held = world.stacks[stack]
             template = json.loads((assembly / f"{stack}.template.json").read_text())
             if held.template == template:
-                return
-            self._platform.changed.append(stack)
-            held.updated = self._platform.tick()
-            if stack in self._platform.broken:
-                held.status = "UPDATE_ROLLBACK_COMPLETE"
-                raise OperationError("'cdk deploy' ended with status 1.", "See its output.")
-            held.status, held.template = "UPDATE_COMPLETE", template
-            self._platform.updated(stack)
+                return False
+            world.changed.append(stack)
+            held.status, held.updated = "UPDATE_IN_PROGRESS", world.tick()
+            world.moving[stack] = template
+        return True
 
 
 class PlatformWorld(World):
@@ -154,9 +170,14 @@ class PlatformWorld(World):
     ----------
     folder
         Where builds have their workspaces.
+    more
+        Stacks of endpoints besides that of iris, which nobody releases.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *more: str) -> None:
+        self.needs = {**NEEDS, **dict.fromkeys(more, NEEDS[IRIS])}
+        self.moving: dict[str, dict[str, Any]] = {}
+        self.at_once: list[int] = []
         self.apps: dict[str, dict[str, int]] = {"first": {}}
         self.changed: list[str] = []
         self.broken: set[str] = set()
@@ -165,7 +186,7 @@ class PlatformWorld(World):
         self.platform = FakePlatformPipeline(self)
         self.stacks = {
             stack: FakeStack(self, self.environment.naming.stack(stack), "CREATE_COMPLETE", 1)
-            for stack in DEPLOYED
+            for stack in (*DEPLOYED, *more)
         }
         for held in self.stacks.values():
             held.template = {"value": 0}
@@ -185,7 +206,26 @@ class PlatformWorld(World):
             cdk=FakePlatformCdk(self),
             cloudformation=FakeCloudFormation(self),
             codepipeline=FakePipelines(self.codepipeline, self.platform),
+            sleep=self.wait,
         )
+
+    def wait(self, seconds: float) -> None:
+        """A process waits: what is being updated comes to its end, and others go on."""
+        for stack in list(self.moving):
+            self.end_update(stack)
+        self.meanwhile()
+
+    def end_update(self, stack: str) -> None:
+        """An update comes to its end, if it has not yet, whoever still looks at it."""
+        template = self.moving.pop(stack, None)
+        if template is None:
+            return
+        held = self.stacks[stack]
+        version = template["served"]["model"][1] if stack == IRIS else 0
+        if stack in self.broken or version in self.failing:
+            held.status = "UPDATE_ROLLBACK_COMPLETE"
+        else:
+            held.status, held.template = "UPDATE_COMPLETE", template
 
     def made_of(self, stack: str, assembly: Path) -> dict[str, Any]:
         """What the app in a workspace says of a stack."""

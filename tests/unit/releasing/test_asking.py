@@ -437,6 +437,12 @@ class TestDrift:
             world.drift()
         assert len(world.sns.messages) == 2
 
+    def test_what_a_change_of_the_platform_is_at_is_left_alone(self, world: World) -> None:
+        world.stack.status = "UPDATE_IN_PROGRESS"
+        world.sagemaker.status = "Updating"
+        assert world.drift() == {}
+        assert world.sns.messages == []
+
     def test_a_release_that_is_under_way_is_left_alone(self, world: World) -> None:
         execution = world.execution(world.promote(9))
         for step in ("prepare", "deploy"):

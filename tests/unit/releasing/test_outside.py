@@ -192,7 +192,7 @@ class TestCdk:
     def test_one_endpoint_is_made_and_deployed(self, notes: Path, tmp_path: Path) -> None:
         cdk = CdkCli("dev", tmp_path)
         cdk.synth(Path("r"), Path("out"), only="iris")
-        cdk.deploy("Endpoint-iris", Path("out"))
+        cdk.deploy(Path("out"), "Endpoint-iris")
         cdk.destroy("Endpoint-iris", Path("out"))
         synth, deploy, destroy = notes.read_text().splitlines()
         assert (
@@ -204,10 +204,18 @@ class TestCdk:
         assert "--require-approval never" in deploy
         assert "--force" in destroy
 
+    def test_several_are_deployed_side_by_side_by_one_process(
+        self, notes: Path, tmp_path: Path
+    ) -> None:
+        CdkCli("dev", tmp_path).deploy(Path("out"), "Endpoint-a", "Endpoint-b")
+        (line,) = notes.read_text().splitlines()
+        assert line.startswith("deploy Endpoint-a Endpoint-b --app out --exclusively ")
+        assert "--concurrency 2" in line
+
     def test_a_failure_is_said(self, notes: Path, tmp_path: Path) -> None:
         (tmp_path / "fail").touch()
-        with pytest.raises(OperationError, match="'cdk deploy Endpoint-iris' ended with status 1"):
-            CdkCli("dev", tmp_path).deploy("Endpoint-iris", Path("out"))
+        with pytest.raises(OperationError, match="'cdk deploy Endpoint-a Endpoint-b' ended with"):
+            CdkCli("dev", tmp_path).deploy(Path("out"), "Endpoint-a", "Endpoint-b")
 
 
 class TestProof:

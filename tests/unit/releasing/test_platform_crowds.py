@@ -8,7 +8,7 @@ import pytest
 
 from releasing.__main__ import PLATFORM_STEPS
 from tests.unit.releasing.crowd import Executions
-from tests.unit.releasing.platform_world import IRIS, PlatformWorld
+from tests.unit.releasing.platform_world import FIG, IRIS, PlatformWorld
 from tests.unit.releasing.world import Boundaries
 
 SEEDS = 150
@@ -35,7 +35,7 @@ class Crowd(Executions):
         number = len(self.proposals) + 2
         changed = {
             stack: number
-            for stack in ("Network", "Api", "Endpoint_iris", "Release")
+            for stack in ("Network", "Api", "Endpoint_fig", "Endpoint_iris", "Release")
             if self.random.random() < 0.6
         }
         self.proposals.append(self.world.propose(f"app{number}", **changed))
@@ -91,7 +91,7 @@ class Crowd(Executions):
 
 @pytest.mark.parametrize("part", range(5))
 def test_the_newest_is_deployed_and_what_serves_agrees_with_it(tmp_path: Path, part: int) -> None:
-    begun = PlatformWorld(tmp_path)
+    begun = PlatformWorld(tmp_path, FIG)
     total: Counter[str] = Counter()
     for seed in range(part, SEEDS, 5):
         random, world = Random(seed), begun.copy()  # noqa: S311 - no secret is made of it

@@ -11,20 +11,34 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.releasing.platform_world import IRIS, PlatformWorld
+from tests.unit.releasing.platform_world import FIG, IRIS, KIWI, PlatformWorld
 
-CHANGED = ("Network", "Tracking", IRIS, "Release")
+CHANGED = ("Network", "Tracking", FIG, IRIS, KIWI, "Release")
 """The stacks that every proposal of these tests changes."""
+
+VALUES = {stack.replace("-", "_"): 2 for stack in CHANGED}
 
 STEPS = ("platform-prepare", "platform-deploy")
 
 
+@pytest.fixture(autouse=True)
+def two_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the three endpoints two are updated side by side, and the last one after them."""
+    monkeypatch.setattr("releasing.platform_deploy.SIDE_BY_SIDE", 2)
+
+
 def proposed(world: PlatformWorld) -> str:
-    return world.propose("second", Network=2, Tracking=2, Endpoint_iris=2, Release=2)
+    return world.propose("second", **VALUES)
 
 
 def broken(world: PlatformWorld) -> str:
     world.broken = {"Tracking"}
+    return proposed(world)
+
+
+def broken_beside(world: PlatformWorld) -> str:
+    """An endpoint's stack fails while another one's is updated."""
+    world.broken = {FIG}
     return proposed(world)
 
 
@@ -38,7 +52,7 @@ def overtaking(world: PlatformWorld) -> str:
     waiting = world.start(world.propose("former", Api=9))
     assert world.platform_step("platform-prepare", waiting) == "done"
     world.platform.waiting = waiting
-    return world.propose("second", Network=2, Tracking=2, Endpoint_iris=2, Release=2, Api=0)
+    return world.propose("second", **VALUES, Api=0)
 
 
 def awaiting(world: PlatformWorld) -> str:
@@ -62,6 +76,7 @@ Situation = tuple[Callable[[PlatformWorld], str], Callable[[PlatformWorld], None
 SITUATIONS: dict[str, Situation] = {
     "a good change": (proposed, nothing, "deployed"),
     "a change of which a stack fails": (broken, nothing, "failed"),
+    "a change of which one of several stacks fails": (broken_beside, nothing, "failed"),
     "a change that the checks refuse": (refused, nothing, "failed"),
     "a change that overtakes another": (overtaking, nothing, "deployed"),
     "a change while a version waits": (awaiting, nothing, "deployed"),
@@ -93,7 +108,7 @@ class Kill:
 def kills(folder: Path, situation: str) -> Iterator[Kill]:
     """A kill at each boundary of the pipeline's steps."""
     propose, between, _ = SITUATIONS[situation]
-    begun = PlatformWorld(folder)
+    begun = PlatformWorld(folder, FIG, KIWI)
     proposal = propose(begun)
     execution = begun.start(proposal)
     for at in count():
@@ -126,7 +141,7 @@ def agree(world: PlatformWorld, proposal: str, *, told: int, tries: int = 1) -> 
     assert done == set(CHANGED) & set(change.deployed)
     # Releases are made with an app that all stacks before the last one are as.
     if world.app == "second":
-        assert {"Network", "Tracking"} <= done
+        assert {"Network", "Tracking", FIG, KIWI} <= done
         assert IRIS in done or IRIS in change.left
     if change.outcome == "deployed":
         assert world.app == "second"
@@ -215,6 +230,7 @@ def test_what_is_proposed_next_cleans_up(tmp_path: Path, situation: str) -> None
         number += 1
         world, proposal, execution = kill.world, kill.proposal, kill.execution
         world.platform.status[execution] = "Failed"
+        failed = world.broken
         world.faults, world.broken = [], set()
         newer = world.propose("third", Network=3)
         assert world.deploy_all(newer) == "deployed", world.said[-1]
@@ -226,9 +242,8 @@ def test_what_is_proposed_next_cleans_up(tmp_path: Path, situation: str) -> None
         finish_iris(world)
         assert world.values["Network"] == 3
         assert {world.values[stack] for stack in CHANGED[1:]} == {2}
-        assert world.changed.count("Tracking") <= 1 + (
-            situation == "a change of which a stack fails"
-        )
+        for stack in ("Tracking", FIG, KIWI):
+            assert world.changed.count(stack) <= 1 + (stack in failed)
     print(f"\n{situation}: {number} kills, then another proposal: all cleaned up")
 
 

@@ -14,6 +14,7 @@ import pytest
 from diffing.model import Naming
 from diffing.naming import from_text
 from mlops_constructs import release_builds, release_store
+from mlops_constructs.deployment import Deployment
 from mlops_constructs.faults import FaultsError
 from operations.errors import OperationError
 from operations.source import PROPOSED
@@ -21,6 +22,7 @@ from releasing.__main__ import DRIFT, PLATFORM_STEPS, STEPS
 from releasing.assembly import Assembly
 from releasing.handed_on import HANDED_ON, hand_on, take_over
 from releasing.platform_change import KEY, PROPOSAL, Proposal, name_proposed, read_proposed
+from releasing.platform_deploy import BEGINS
 from releasing.proposing import propose
 from releasing.services import _compare
 from releasing.store import Store
@@ -317,3 +319,8 @@ def test_the_stack_says_the_same_of_places_and_steps() -> None:
     assert KEY.startswith(release_store.PLATFORM)
     assert HANDED_ON == release_store.HANDED_ON
     assert {*STEPS, *PLATFORM_STEPS, DRIFT} == set(release_builds.STEPS)
+
+
+def test_what_is_begun_last_has_the_time_to_end_in_its_build() -> None:
+    """SageMaker ends a canary that takes longer, where an endpoint says no other times."""
+    assert BEGINS + Deployment().longest("canary") < release_builds.MINUTES * 60

@@ -310,7 +310,8 @@ class FakeCdk:
         assembly.mkdir(parents=True, exist_ok=True)
         (assembly / f"Endpoint-{only}.template.json").write_text(json.dumps(template))
 
-    def deploy(self, stack: str, assembly: Path) -> None:
+    def deploy(self, assembly: Path, *stacks: str) -> None:
+        (stack,) = stacks
         with self._world.boundaries.effect("deployment"):
             text = (assembly / f"{stack}.template.json").read_text()
             self.update(self._world.stack, json.loads(text))
