@@ -10,11 +10,11 @@ from releasing.services import Services
 
 DIGITS = len("sha256:") + 12
 MOST = 50
-"""How many changes of the platform are shown."""
+"""How many states of an endpoint are shown, or changes of the platform."""
 
 
 def history(services: Services, endpoint: str) -> Table:
-    """What an endpoint served, the latest first.
+    """What an endpoint served lately, the latest first.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ def history(services: Services, endpoint: str) -> Table:
     table = Table(title=f"{services.environment.name}/{endpoint}", title_justify="left")
     for heading in ("from", "models", "images", "promoted by", "reason", "smoke test"):
         table.add_column(heading)
-    for number, served in enumerate(services.records.history(endpoint)):
+    for number, served in enumerate(islice(services.records.history(endpoint), MOST)):
         containers = served.release.containers.values()
         notes = [it.promotion for it in containers if it.promotion]
         images = dict.fromkeys(it.image[:DIGITS] for it in containers if it.image)

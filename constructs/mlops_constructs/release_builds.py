@@ -37,8 +37,8 @@ STEPS: Mapping[str, str] = {
 }
 """The project that each step runs in: all but the first ones may have to put a version back."""
 
-OF_RELEASES = ("RELEASE_LOGIN", "TRACKING_URI", "INVOCATION_KEY")
-"""What ``inspect`` is not told. Every step looks up the API's address where it is not told it."""
+OF_RELEASES = ("RELEASE_LOGIN", "TRACKING_URI", "INVOCATION_URL", "INVOCATION_KEY")
+"""What ``inspect`` is not told: what is proposed asks neither MLflow nor the API."""
 
 # A deployment waits for its canary, and what is prepared behind it waits for both.
 # Longer than this no build lasts. `releasing/platform_deploy.py` says how long before its end a

@@ -18,7 +18,7 @@ from operations.records import record_text
 from operations.release import prefix_digest
 from releasing import __main__ as commands
 from releasing.asking import release_again, rollback
-from releasing.history import history
+from releasing.history import MOST, history
 from releasing.promote import Source, promote, session_of
 from releasing.promotion import read_promotion
 from releasing.records import Records
@@ -172,6 +172,15 @@ def test_what_served_is_listed_the_latest_first(world: World) -> None:
     assert text.index("iris version 8") < text.index("iris version 7")
     for said in ("ana", "better recall", "passed", IMAGE[:19], "rolled back"):
         assert said in text
+
+
+def test_no_more_is_read_of_what_served_than_is_listed(world: World) -> None:
+    key = "records/iris.yaml"
+    for _ in range(MOST):
+        world.s3.write(world.store.bucket, key, world.s3.objects[RELEASES, key][0].body)
+    world.s3.read.clear()
+    assert history(world.services(), "iris").row_count == MOST
+    assert world.s3.read.count(key) == MOST
 
 
 class TestRecords:

@@ -121,6 +121,7 @@ class FakeS3:
         self._world = world
         self.objects: dict[tuple[str, str], list[Object]] = {}
         self.denied: set[str] = set()
+        self.read: list[str] = []
 
     def put_object(
         self,
@@ -145,6 +146,7 @@ class FakeS3:
     def get_object(self, Bucket: str, Key: str, VersionId: str = "") -> dict[str, Any]:  # noqa: N803
         if Bucket in self.denied:
             raise refused("AccessDenied")
+        self.read.append(Key)
         for found in self.objects.get((Bucket, Key), []):
             if VersionId in ("", found.version):
                 return {
