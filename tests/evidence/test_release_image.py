@@ -172,7 +172,7 @@ def test_one_endpoint_is_prepared_and_nothing_speaks_against_it(
     words = [*WHOLE, "-c", "only=iris", "--no-validation", "--output", str(tmp_path / "only")]
     subprocess.run(words, cwd=ROOT, check=True)
     made = _made(builds.source / "only")
-    assert set(made) == {"Endpoint-iris.template.json"}
+    assert set(made) == {"Endpoint-iris.template.json", "Endpoint-iris.assets.json"}
     assert made == _made(tmp_path / "only")
     assert builds.answer(ONE) == []
 
