@@ -67,6 +67,8 @@ def _row_faults(row: Any, outputs: list[dict[str, Any]]) -> list[str]:
         return _tensor_faults(row, spec["dtype"], spec["shape"][1:])
     if not outputs:
         return []
+    if isinstance(row, dict) and not all("name" in output for output in outputs):
+        row = list(row.values())  # as MLflow answers for a series without a name
     if isinstance(row, dict):
         missing = [
             f"{output['name']} is missing"

@@ -1,15 +1,20 @@
 """The step `drift`: whether what serves is what its record says, and whether work is left over."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from botocore.exceptions import ClientError
 
+from operations.errors import OperationError
 from releasing.close import close_attempt
+from releasing.ending import FAILURES
 from releasing.ledger import OvertakenError
+from releasing.pipeline import is_outside
 from releasing.platform_ending import close_change
 from releasing.services import Services
+from releasing.store import ConflictError
 from releasing.telling import tell
 from stacks.container_config import AWS
 from stacks.releases import Release
@@ -28,22 +33,54 @@ def drift(services: Services, endpoints: Iterable[str]) -> dict[str, list[str]]:
         Whom to ask.
     endpoints
         Names of the endpoints.
+
+    Raises
+    ------
+    OperationError
+        With all that could not be seen to. The others were.
     """
-    _close_changes(services)
-    found = {}
+    found: dict[str, list[str]] = {}
+    failed: list[str] = []
+    with _noted("the platform", failed):
+        _close_changes(services)
     for endpoint in endpoints:
-        if _under_way(services, endpoint):
-            services.say(f"{endpoint}: a release is under way: not compared")
-            continue
-        if services.stack(endpoint).state().moves:  # by a change of the platform, or by hand
-            services.say(f"{endpoint}: its stack is being updated: not compared")
-            continue
-        differences = _differences(services, endpoint)
-        for difference in differences or ["as recorded"]:
-            services.say(f"{endpoint}: {difference}")
-        _tell(services, endpoint, differences)
-        found[endpoint] = differences
+        with _noted(endpoint, failed):
+            try:
+                differences = _compared(services, endpoint)
+            except OvertakenError as error:
+                services.say(f"{endpoint}: {error}")  # what its execution's end started is at it
+                continue
+            if differences is not None:
+                found[endpoint] = differences
+    if failed:
+        raise OperationError(
+            f"Not all of it could be seen to: {' '.join(failed)}", "Mend it; all others were."
+        )
     return found
+
+
+@contextmanager
+def _noted(what: str, failed: list[str]) -> Iterator[None]:
+    """Note a failure, so that others are seen to all the same."""
+    try:
+        yield
+    except (*FAILURES, ConflictError) as error:
+        failed.append(f"{what}: {error}")
+
+
+def _compared(services: Services, endpoint: str) -> list[str] | None:
+    """What differs of an endpoint; nothing where it is just being changed."""
+    if _under_way(services, endpoint):
+        services.say(f"{endpoint}: a release is under way: not compared")
+        return None
+    if services.stack(endpoint).state().moves:  # by a change of the platform, or by hand
+        services.say(f"{endpoint}: its stack is being updated: not compared")
+        return None
+    differences = _differences(services, endpoint)
+    for difference in differences or ["as recorded"]:
+        services.say(f"{endpoint}: {difference}")
+    _tell(services, endpoint, differences)
+    return differences
 
 
 def _close_changes(services: Services) -> None:
@@ -67,7 +104,8 @@ def _under_way(services: Services, endpoint: str) -> bool:
         ended = pipeline.ended(attempt.execution)
         if attempt.settled:
             continue
-        if attempt.outcome == "running" and (not ended.status or pipeline.runs(attempt.execution)):
+        unknown = not ended.status and not is_outside(attempt.execution)  # by hand
+        if attempt.outcome == "running" and (unknown or services.runs(attempt)):
             return True
         close_attempt(services, attempt, ended)
     return False

@@ -32,7 +32,7 @@ REMEMBERED = 200
 class Entry(BaseModel, ABC):
     """One thing that is tried.
 
-    `step` is how far it came. `writer` is the process that wrote of it last.
+    `step` is how far it came. `writer` is the process that wrote of it last, at `written`.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -47,6 +47,7 @@ class Entry(BaseModel, ABC):
     ended: str = ""
     notified: bool = False
     writer: str = ""
+    written: str = ""
 
     @property
     @abstractmethod
@@ -220,7 +221,7 @@ class Ledger(Generic[E]):
         OvertakenError
             Where another process wrote of it meanwhile.
         """
-        written = {**entry.model_dump(), **changes, "writer": self._writer}
+        written = {**entry.model_dump(), **changes, "writer": self._writer, "written": now()}
         changed = self._kind.model_validate(written)
 
         def change(book: Book[E]) -> Book[E]:

@@ -7,6 +7,8 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 EXECUTION = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+OUTSIDE = ("github-", "gitlab-")
+"""What the executions of GitHub and GitLab start with: their release files say so too."""
 APPROVE = "Approve"
 """The stage in which a person decides."""
 RUNNING = ("InProgress", "Stopping")
@@ -23,6 +25,22 @@ KILLED = "it ended without a word"
 """Why, where nobody says so: the process was killed."""
 STOPPED = ("DuplicatedStopRequestException", "PipelineExecutionNotStoppableException")
 """What CodePipeline says of a stop that is not needed any more."""
+
+
+def is_outside(execution: str) -> bool:
+    """Whether an execution is one of GitHub's or GitLab's, which cannot be asked about.
+
+    Parameters
+    ----------
+    execution
+        Its name.
+
+    Examples
+    --------
+    >>> is_outside("github-4711")
+    True
+    """
+    return execution.startswith(OUTSIDE)
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from operations.errors import OperationError
 from releasing.asking import release_again
 from releasing.deploy import OUTDATED
-from releasing.pipeline import APPROVE
+from releasing.pipeline import APPROVE, is_outside
 from releasing.platform_change import Change, Pending
 from releasing.prepare import MOST_SECONDS, SECONDS
 from releasing.promotion import promotion_key
@@ -26,9 +26,7 @@ def under_way(services: Services, endpoint: str) -> bool:
         Name of the endpoint.
     """
     return any(
-        it.outcome == "running"
-        and not it.untouched
-        and services.pipeline(endpoint).runs(it.execution)
+        it.outcome == "running" and not it.untouched and services.runs(it)
         for it in services.journal(endpoint).entries()
     )
 
@@ -107,7 +105,8 @@ def pending(services: Services, change: Change) -> dict[str, Pending]:
         promotion = services.store.version(promotion_key(endpoint))
         attempt = journal.of(promotion)
         if attempt:
-            waits = attempt.outcome == "running" and pipeline.runs(attempt.execution)
+            here = not is_outside(attempt.execution)
+            waits = here and attempt.outcome == "running" and services.runs(attempt)
         else:
             waits = bool(promotion) and not journal.knows(promotion)
         if waits:
@@ -148,7 +147,7 @@ def ask_again_for_pending(services: Services, change: Change) -> Change:
         fails = pipeline.version() != it.pipeline
         if attempt:
             decided = pipeline.ended(attempt.execution).stage == APPROVE
-            fails = fails or not pipeline.runs(attempt.execution)
+            fails = fails or not services.runs(attempt)
             fails = fails and not decided and attempt.outcome != "served"
         if fails:
             services.say(f"{endpoint}: {_ask(services, change, endpoint)}")

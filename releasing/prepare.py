@@ -121,7 +121,7 @@ def _take(services: Services, attempt: Attempt | None, execution: str) -> Attemp
             f" ENDPOINT={attempt.endpoint} ENV={services.environment.name}.",
         )
     own = attempt.execution == execution
-    if not own and services.pipeline(attempt.endpoint).runs(attempt.execution):
+    if not own and services.runs(attempt):
         export_headline(
             services, f"Nothing to do: execution {attempt.execution} releases this promotion."
         )
@@ -154,11 +154,7 @@ def _make_way(services: Services, mine: Attempt) -> Attempt:
         ]
         if not others or _newest(services, endpoint) != mine.promotion.version:
             return mine
-        under_way = [
-            it
-            for it in others
-            if not it.untouched and services.pipeline(endpoint).runs(it.execution)
-        ]
+        under_way = [it for it in others if not it.untouched and services.runs(it)]
         for other in others:
             if other not in under_way:
                 mine = _take_over(services, other, mine)

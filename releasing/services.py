@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -19,8 +20,8 @@ from operations.login import login_variables
 from proof.environment import expectations_of
 from releasing.cdk import Cdk, CdkCli
 from releasing.checks import check_templates
-from releasing.journal import Journal
-from releasing.pipeline import Pipeline
+from releasing.journal import Attempt, Journal
+from releasing.pipeline import Pipeline, is_outside
 from releasing.platform_change import Changes
 from releasing.records import Records
 from releasing.settings import Settings
@@ -28,6 +29,10 @@ from releasing.smoke import Api, Caller
 from releasing.stack import EndpointStackState, StackState, stack_of
 from releasing.store import Store
 from stacks.config import Environment, load_environment
+
+SILENCE = timedelta(hours=8)
+"""How long a release of GitHub's or GitLab's may say nothing before it counts as gone: a deployment
+waits for its canary, no longer than a build lasts here."""
 
 
 class Difference(Protocol):
@@ -119,6 +124,17 @@ class Services:
     def pipeline(self, endpoint: str) -> Pipeline:
         """The pipeline of an endpoint."""
         return Pipeline(self.codepipeline, self.environment.naming.pipeline(endpoint))
+
+    def runs(self, attempt: Attempt) -> bool:
+        """Whether the execution of an attempt is under way.
+
+        Nobody here can ask GitHub or GitLab: an execution of theirs is under way as long as it was
+        heard of lately.
+        """
+        if is_outside(attempt.execution):
+            heard = datetime.fromisoformat(attempt.written or attempt.began)
+            return datetime.now(UTC) - heard < SILENCE
+        return self.pipeline(attempt.endpoint).runs(attempt.execution)
 
     def stack(self, endpoint: str) -> EndpointStackState:
         """The stack of an endpoint."""

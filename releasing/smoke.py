@@ -19,8 +19,8 @@ SECONDS = 30
 JSON = "application/json"
 PASSED = "passed"
 TRIES, PAUSE = 5, 5
-BUSY = (429, 503, 504)
-"""What the API says of an endpoint that may answer in a moment."""
+BUSY = (0, 429, 503, 504)
+"""What the API says of an endpoint that may answer in a moment; 0 where nothing was answered."""
 
 
 @dataclass(frozen=True)

@@ -91,9 +91,14 @@ def _said(attempt: Attempt, newer: int | None) -> str:
         case "served":
             return "serving"
         case "superseded":
-            return f"superseded by {newer}" if newer else f"superseded: {attempt.reason}"
+            return f"superseded by {newer}" if newer else f"superseded: {_line(attempt.reason)}"
         case _:
-            return f"{attempt.outcome}: {attempt.reason}"[:LONGEST_TAG]
+            return f"{attempt.outcome}: {_line(attempt.reason)}"[:LONGEST_TAG]
+
+
+def _line(reason: str) -> str:
+    """A reason in one line: what a model says of its fault has many."""
+    return " ".join(reason.split())
 
 
 def _say(mlflow: Any, model: str, version: int, tags: Mapping[str, str], line: str) -> bool:

@@ -18,6 +18,8 @@ from operations.records import record_text
 from operations.release import prefix_digest
 from releasing import __main__ as commands
 from releasing.asking import release_again, rollback
+from releasing.close import close_attempt
+from releasing.drift import drift
 from releasing.history import MOST, history
 from releasing.promote import Source, promote, session_of
 from releasing.promotion import read_promotion
@@ -451,6 +453,30 @@ class TestDrift:
         world.sagemaker.status = "Updating"
         assert world.drift() == {}
         assert world.sns.messages == []
+
+    def test_one_that_cannot_be_compared_hides_no_other(self, world: World) -> None:
+        world.s3.write(RELEASES, "attempts/bad.json", b"no journal")
+        world.s3.write(RELEASES, "platform/change.json", b"no journal")
+        world.sagemaker.status = "Failed"
+        with pytest.raises(OperationError, match=r"the platform: .* bad: .*attempts/bad.json"):
+            drift(world.services(), ["bad", "iris"])
+        (message,) = world.sns.messages
+        assert message["subject"] == "dev/iris is not what its record says"
+
+    def test_one_that_is_just_being_closed_hides_no_other(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        execution = world.execution(world.promote(9))
+        world.step("prepare", execution)
+        world.codepipeline.status[execution] = "Failed"
+
+        def overtaken(*what: Any) -> Any:
+            world.step("close", execution)
+            return close_attempt(*what)
+
+        monkeypatch.setattr("releasing.drift.close_attempt", overtaken)
+        assert world.drift() == {}
+        assert any("took this over" in it for it in world.said)
 
     def test_a_release_that_is_under_way_is_left_alone(self, world: World) -> None:
         execution = world.execution(world.promote(9))

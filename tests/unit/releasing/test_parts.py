@@ -165,6 +165,7 @@ class TestAnswers:
             ([["a", 1.0], ["b", 2]], COLUMNS),
             ([[1.0, 2.0], [3, 4]], TENSOR),
             ([1, 2], [{"type": "long"}]),
+            ([{"0": 1}, {"0": 2}], [{"type": "long"}]),
             (["anything", {}], []),
         ],
     )
@@ -180,6 +181,7 @@ class TestAnswers:
             ([[1.0], [3, 4]], TENSOR, "row 1: [1.0] is not of the shape [2]"),
             ([[1, "x"], [3, 4]], TENSOR, "'x' is no float64"),
             ([1.5, 2], [{"type": "long"}], "the value is 1.5, which is no long"),
+            ([{"0": 1.5}, {"0": 2}], [{"type": "long"}], "the value is 1.5, which is no long"),
             ([1], [{"type": "long"}], "1 answers to 2 questions"),
             ([], [{"type": "long"}], "0 answers to 2 questions"),
             (None, [], "no predictions"),

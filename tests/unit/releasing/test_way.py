@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from diffing.model import Change, Section
+from releasing.smoke import Answer
 from tests.unit.releasing.world import QUESTION, RELEASES, World
 
 IRIS = "Endpoint-iris"
@@ -113,6 +114,28 @@ class TestNotServed:
         assert world.release(world.promote(8)) == "rolled back"
         self.ends(world, "rolled back", "category is 3, which is no string")
         assert world.updates == [8, 7]
+
+    def test_no_answer_is_asked_for_again(self, world: World) -> None:
+        asked = []
+
+        def once(endpoint: str, question: str) -> Answer:
+            asked.append(question)
+            return World.ask(world, endpoint, question) if asked[1:] else Answer(0, "timed out")
+
+        world.ask = once  # type: ignore[method-assign]
+        assert world.release(world.promote(8)) == "served"
+        assert len(asked) == 2
+
+    def test_a_reason_of_many_lines_is_one_line_of_a_version(self, world: World) -> None:
+        lines = "".join(f'  File "a/b.py", line {number}\n' for number in range(30))
+        world.ask = lambda endpoint, question: Answer(500, lines)  # type: ignore[method-assign]
+        for _ in range(20):
+            assert world.release(world.promote(8)) == "rolled back"
+            latest = world.services().journal("iris").latest()
+            assert latest
+            described = world.mlflow.versions["iris", 8].description.splitlines()
+            assert described[-1].startswith(f"{latest.ended} dev/iris: rolled back")
+            assert all(" dev/iris: " in line for line in described)
 
     def test_checks_that_find_something(self, world: World) -> None:
         world.faults = ["proof: a way out"]
