@@ -117,6 +117,7 @@ class ReleaseStack(PlatformStack):
                 topic=data.alarms.topic,
             ),
             log_settings=network.log_settings,
+            alarms=data.alarms,
         )
         pipelines = ReleasePipelines(
             self,

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+from aws_cdk import Duration
+from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_codebuild as codebuild
 from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_ecr as ecr
@@ -10,6 +12,7 @@ from aws_cdk import aws_kms as kms
 from constructs import Construct
 
 from mlops_constructs.acknowledgment import acknowledge
+from mlops_constructs.alarms import Alarms
 from mlops_constructs.log_settings import LogSettings
 from mlops_constructs.naming import Naming
 from mlops_constructs.platform_role import PlatformRole
@@ -22,18 +25,23 @@ from mlops_constructs.tracking_task import PORT
 BUILDSPEC = "releasing/buildspec.yaml"
 """Where the app says what a build runs."""
 
-PROJECTS = (PREPARE, INSPECT, DEPLOY) = ("prepare", "inspect", "deploy")
+PREPARE, INSPECT, DEPLOY = "prepare", "inspect", "deploy"
 """Before a person approves: for a release, and for a change of the platform. And afterwards."""
+
+CLOSE = "close"
+"""What no pipeline runs: it writes down how one ended, and compares. It has the role of deploy."""
+
+PROJECTS = (PREPARE, INSPECT, DEPLOY, CLOSE)
 
 STEPS: Mapping[str, str] = {
     "prepare": PREPARE,
     "deploy": DEPLOY,
     "verify": DEPLOY,
-    "close": DEPLOY,
-    "drift": DEPLOY,
+    "close": CLOSE,
+    "drift": CLOSE,
     "platform-prepare": INSPECT,
     "platform-deploy": DEPLOY,
-    "platform-close": DEPLOY,
+    "platform-close": CLOSE,
 }
 """The project that each step runs in: all but the first ones may have to put a version back."""
 
@@ -49,14 +57,15 @@ MINUTES = 480
 
 
 class ReleaseBuilds(Construct):
-    """Three CodeBuild projects with the same image and source, and rights of their own.
+    """CodeBuild projects with the same image and source, and rights of their own.
 
     What ``prepare`` and ``inspect`` do happens before anybody has approved: they look at what is
     and what would be. ``inspect`` runs an app that is proposed, which nobody has approved either:
     what a release runs with, what it hands on, what waits for a person and MLflow are out of its
     reach. So it has a security group of its own, which reaches AWS's endpoints alone.
     ``deploy`` alone takes the roles that change the account, asks the API, and writes down what
-    serves.
+    serves. ``close`` does so too, where a pipeline ended before that: an alarm says that it could
+    not, since nobody else would.
 
     CodeBuild pulls the image over a network of its own, as itself; what runs in it, its source and
     its artifacts go through the VPC:
@@ -83,19 +92,22 @@ class ReleaseBuilds(Construct):
         What builds work with besides.
     log_settings
         How logs are kept.
+    alarms
+        What makes the alarm.
 
     Attributes
     ----------
     projects : dict of str to aws_cdk.aws_codebuild.CfnProject
-        The projects: ``prepare``, ``inspect`` and ``deploy``.
+        The projects: ``prepare``, ``inspect``, ``deploy`` and ``close``.
     roles : dict of str to mlops_constructs.platform_role.PlatformRole
-        The role of each.
+        The role of each but ``close``.
 
     Examples
     --------
     >>> builds = ReleaseBuilds(  # doctest: +SKIP
     ...     stack, "Builds", naming=naming, network=network, repository=repository,
-    ...     digest=f"sha256:{'a' * 64}", store=store, key=key, tools=tools, log_settings=settings)
+    ...     digest=f"sha256:{'a' * 64}", store=store, key=key, tools=tools, log_settings=settings,
+    ...     alarms=alarms)
     """
 
     CALLS = CALLS
@@ -114,6 +126,7 @@ class ReleaseBuilds(Construct):
         key: kms.IKey,
         tools: ReleaseTools,
         log_settings: LogSettings,
+        alarms: Alarms,
     ) -> None:
         super().__init__(scope, construct_id)
         network.require(self, self.CALLS)
@@ -131,8 +144,9 @@ class ReleaseBuilds(Construct):
         asking.connections.allow_to(
             tools.tracking, ec2.Port.tcp(PORT), "Reads aliases, writes tags"
         )
-        self._groups = {PREPARE: asking, INSPECT: inspecting, DEPLOY: asking}
-        self.roles = {name: self._role(name) for name in PROJECTS}
+        self._groups = {PREPARE: asking, INSPECT: inspecting, DEPLOY: asking, CLOSE: asking}
+        self.roles = {name: self._role(name) for name in (PREPARE, INSPECT)}
+        self.roles[DEPLOY] = self._role(DEPLOY, CLOSE)
         rights = ReleaseRights(site_of(self), naming, store, key, tools)
         for role in self.roles.values():
             rights.grant_build(role)
@@ -142,15 +156,31 @@ class ReleaseBuilds(Construct):
         rights.grant_inspect(self.roles[INSPECT])
         rights.grant_deploy(self.roles[DEPLOY])
         self.projects = {name: self._project(name) for name in PROJECTS}
+        alarms.above(
+            self,
+            "Unfinished",
+            # https://docs.aws.amazon.com/codebuild/latest/userguide/monitoring-metrics.html
+            cloudwatch.Metric(
+                namespace="AWS/CodeBuild",
+                metric_name="FailedBuilds",
+                dimensions_map={"ProjectName": naming.build(CLOSE)},
+                statistic="Sum",
+                period=Duration.minutes(5),
+            ),
+            1,
+            "How a release or a change of the platform ended could not be written down, or what"
+            f" serves not be compared: see the latest build of {naming.build(CLOSE)}.",
+            periods=1,
+        )
 
     def _project(self, name: str) -> codebuild.CfnProject:
-        of = codebuild.CfnProject
+        of, role = codebuild.CfnProject, self.roles.get(name) or self.roles[DEPLOY]
         project = of(
             self,
             name.title(),
             name=self._naming.build(name),
             description=f"Releases of {self._naming.prefix}: {name}",
-            service_role=self.roles[name].role_arn,
+            service_role=role.role_arn,
             # Of a build that no pipeline starts; a pipeline brings source and artifacts along.
             source=of.SourceProperty(
                 type="S3",
@@ -183,7 +213,7 @@ class ReleaseBuilds(Construct):
             timeout_in_minutes=MINUTES,
         )
         # CodeBuild tries at once whether the role may place it into the VPC.
-        project.node.add_dependency(self.roles[name])
+        project.node.add_dependency(role)
         acknowledge(
             project,
             "The role is named by its ARN already: the check takes Fn::GetAtt for Ref here.",
@@ -218,9 +248,12 @@ class ReleaseBuilds(Construct):
         left_out = OF_RELEASES if name == INSPECT else ()
         return {key: value for key, value in variables.items() if key not in left_out}
 
-    def _role(self, name: str) -> PlatformRole:
-        """A role that runs in the network and writes its log."""
+    def _role(self, name: str, *others: str) -> PlatformRole:
+        """A role that runs in the network and writes its log, as some projects."""
         site = site_of(self)
+        projects = [
+            site.arn("codebuild", f"project/{self._naming.build(it)}") for it in (name, *others)
+        ]
         role = PlatformRole(
             self,
             f"{name.title()}Role",
@@ -230,9 +263,7 @@ class ReleaseBuilds(Construct):
                 conditions={
                     "StringEquals": {
                         "aws:SourceAccount": site.account,
-                        "aws:SourceArn": site.arn(
-                            "codebuild", f"project/{self._naming.build(name)}"
-                        ),
+                        "aws:SourceArn": projects if others else projects[0],
                     }
                 },
             ),

@@ -24,6 +24,9 @@ TRIES = 10
 UNATTEMPTED_SECONDS = 600
 """After how long a promotion that started nothing is written once more: its event was lost."""
 
+REPEATS = 3
+"""How often, before a look fails: no event is lost so often, and an alarm tells who can mend it."""
+
 
 class Meanings(Protocol):
     """What a look asks of MLflow; `promoter.registry.Registry` does it."""
@@ -125,7 +128,8 @@ class Promoter:
             if last.content.get("models") != models:
                 content, said = _content(endpoint, models, meanings, last, cause), PROMOTED
             elif repeat and self._started_nothing(endpoint, last):
-                content, said = last.content, REPEATED
+                content = {**last.content, "repeated": last.content.get("repeated", 0) + 1}
+                said = REPEATED
             else:
                 return UNCHANGED
             if self._store.promote(endpoint, content, last):
@@ -156,6 +160,12 @@ class Promoter:
             return False
         if last.version in self._store.attempted(endpoint):
             return False
+        if last.content.get("repeated", 0) >= REPEATS:
+            raise LookError(
+                f"Its promotion was written {REPEATS} times more, and no release began. See the"
+                " latest builds of its pipeline: they may lack the app, the image, or a right. Once"
+                " that is mended, ask again: make release-again."
+            )
         log.warning(
             "%s: promotion %s started no release in %d s: it is written again. See whether the"
             " endpoint's pipeline is there, and its rule.",

@@ -211,6 +211,7 @@ class Bench:
             key=self.key,
             tools=self.tools(),
             log_settings=self.log_settings,
+            alarms=self.alarms(),
         )
 
     def role(self, construct_id: str = "Role") -> iam.Role:

@@ -160,7 +160,7 @@ class TestDefault:
             "state": ["FAILED", "CANCELED", "STOPPED", "SUPERSEDED"],
         }
         (target,) = found["Targets"]
-        assert "BuildsDeploy" in str(target["Arn"])
+        assert "BuildsClose" in str(target["Arn"])
         given = target["InputTransformer"]
         assert given["InputPathsMap"] == {"execution": "$.detail.execution-id"}
         told = filled(given["InputTemplate"], execution="e-1")["environmentVariablesOverride"]

@@ -83,7 +83,7 @@ class TestDefault:
         return bench.template()
 
     def test_they_run_our_image_by_its_digest_in_the_network(self, template: Template) -> None:
-        template.resource_count_is(PROJECT, 3)
+        template.resource_count_is(PROJECT, 4)
         for project in template.find_resources(PROJECT).values():
             properties = project["Properties"]
             assert f"@{DIGEST}" in str(properties["Environment"]["Image"])
@@ -117,7 +117,7 @@ class TestDefault:
             variables = project["Environment"]["EnvironmentVariables"]
             told[name] = {it["Name"] for it in variables}
             assert {it["Type"] for it in variables} == {"PLAINTEXT"}
-        assert told == {"prepare": asking, "inspect": every, "deploy": asking}
+        assert told == {"prepare": asking, "inspect": every, "deploy": asking, "close": asking}
 
     def test_what_is_proposed_reaches_aws_and_no_mlflow(self, template: Template) -> None:
         groups = {
@@ -134,7 +134,8 @@ class TestDefault:
             )
             for name, group in groups.items()
         }
-        assert reached == {"prepare": [443, 5000], "inspect": [443], "deploy": [443, 5000]}
+        asking = dict.fromkeys(("prepare", "deploy", "close"), [443, 5000])
+        assert reached == {**asking, "inspect": [443]}
 
     def test_what_is_proposed_leaves_to_the_endpoints_alone(self, template: Template) -> None:
         """What a group may send to, in its own rules and in those beside it."""
@@ -246,12 +247,34 @@ class TestDefault:
         assert asked["Resource"] == f"{api}/v1/POST/endpoints/*/invocations"
 
     def test_codebuild_alone_takes_a_role_for_its_own_project(self, template: Template) -> None:
-        for role in template.find_resources("AWS::IAM::Role").values():
+        takes = {}
+        for name, role in template.find_resources("AWS::IAM::Role").items():
             (trust,) = role["Properties"]["AssumeRolePolicyDocument"]["Statement"]
             assert trust["Principal"] == {"Service": "codebuild.amazonaws.com"}
             given = trust["Condition"]["StringEquals"]
             assert given["aws:SourceAccount"] == ACCOUNT
-            assert ":project/mlops-blue-releases-" in given["aws:SourceArn"]
+            projects = listed(given["aws:SourceArn"])
+            takes[name[:-8]] = {
+                it.rpartition(":project/mlops-blue-releases-")[2] for it in projects
+            }
+        assert takes == {
+            "BuildsPrepareRole": {"prepare"},
+            "BuildsInspectRole": {"inspect"},
+            "BuildsDeployRole": {"deploy", "close"},
+        }
+
+    def test_an_alarm_says_that_an_end_could_not_be_written_down(self, template: Template) -> None:
+        template.has_resource_properties(
+            "AWS::CloudWatch::Alarm",
+            {
+                "Namespace": "AWS/CodeBuild",
+                "MetricName": "FailedBuilds",
+                "Dimensions": [{"Name": "ProjectName", "Value": "mlops-blue-releases-close"}],
+                "Threshold": 1,
+                "EvaluationPeriods": 1,
+                "AlarmActions": Match.any_value(),
+            },
+        )
 
     def test_interfaces_are_lent_to_codebuild_in_our_subnets_alone(
         self, template: Template, statements: Statements
@@ -315,6 +338,7 @@ def test_the_network_has_to_know_their_calls(bench: Bench) -> None:
             key=bench.key,
             tools=bench.tools(),
             log_settings=bench.log_settings,
+            alarms=bench.alarms(),
         )
     missing = {fault.path for fault in raised.value.faults}
     assert {"cloudformation", "codepipeline", "sns", "ssm", "sts"} <= missing

@@ -130,7 +130,7 @@ class TestDefault:
             for target in each["Properties"]["Targets"]:
                 assert target["DeadLetterConfig"]["Arn"]
                 assert target["RetryPolicy"]["MaximumRetryAttempts"] == 20
-        template.resource_count_is("AWS::CloudWatch::Alarm", 1)
+        template.resource_count_is("AWS::CloudWatch::Alarm", 2)
 
     def test_pipelines_share_a_role_which_starts_builds_and_hands_on_artifacts(
         self, template: Template, statements: Callable[[Template], list[dict[str, Any]]]

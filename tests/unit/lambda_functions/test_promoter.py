@@ -343,9 +343,25 @@ class TestLostEvents:
         assert here.promoter.reconcile() == {"iris": "promoted again"}
         assert "started no release in 600 s" in caplog.text
         first, second = here.s3.promotions()
-        assert {**second, "follows": None} == first
+        assert {**second, "follows": None} == {**first, "repeated": 1}
         here.clock.pass_(300)
         assert here.promoter.reconcile() == {"iris": "unchanged"}
+
+    def test_three_times_and_then_who_can_mend_it_is_told(self, here: World) -> None:
+        here.registry.move(1)
+        here.promoter.reconcile()
+        for _ in range(3):
+            here.clock.pass_(600)
+            assert here.promoter.reconcile() == {"iris": "promoted again"}
+        for _ in range(2):
+            here.clock.pass_(600)
+            with pytest.raises(LookError, match=r"iris: .* written 3 times more, and no release"):
+                here.promoter.reconcile()
+        assert here.s3.promoted() == [1, 1, 1, 1]
+        here.registry.move(2)
+        assert here.promoter.reconcile() == {"iris": "promoted"}
+        here.clock.pass_(600)
+        assert here.promoter.reconcile() == {"iris": "promoted again"}
 
     def test_where_one_of_another_promotion_is_there_alone(self, here: World) -> None:
         here.registry.move(1)
