@@ -31,6 +31,9 @@ PREPARE, INSPECT, DEPLOY = "prepare", "inspect", "deploy"
 CLOSE = "close"
 """What no pipeline runs: it writes down how one ended, and compares. It has the role of deploy."""
 
+PIPELINE = "CODEPIPELINE"
+"""What a project's source and artifacts are where its pipeline brings them along."""
+
 PROJECTS = (PREPARE, INSPECT, DEPLOY, CLOSE)
 
 STEPS: Mapping[str, str] = {
@@ -175,19 +178,20 @@ class ReleaseBuilds(Construct):
 
     def _project(self, name: str) -> codebuild.CfnProject:
         of, role = codebuild.CfnProject, self.roles.get(name) or self.roles[DEPLOY]
+        alone = name == CLOSE
         project = of(
             self,
             name.title(),
             name=self._naming.build(name),
             description=f"Releases of {self._naming.prefix}: {name}",
             service_role=role.role_arn,
-            # Of a build that no pipeline starts; a pipeline brings source and artifacts along.
+            # https://docs.aws.amazon.com/codebuild/latest/APIReference/API_ProjectSource.html
             source=of.SourceProperty(
-                type="S3",
-                location=f"{self._store.bucket.bucket_name}/{APP}",
+                type="S3" if alone else PIPELINE,
+                location=f"{self._store.bucket.bucket_name}/{APP}" if alone else None,
                 build_spec=BUILDSPEC,
             ),
-            artifacts=of.ArtifactsProperty(type="NO_ARTIFACTS"),
+            artifacts=of.ArtifactsProperty(type="NO_ARTIFACTS" if alone else PIPELINE),
             environment=of.EnvironmentProperty(
                 type="LINUX_CONTAINER",
                 compute_type="BUILD_GENERAL1_SMALL",
@@ -227,8 +231,8 @@ class ReleaseBuilds(Construct):
         )
         acknowledge(
             project,
-            "The source is an object of S3, which needs no OAuth; the rule takes an address that"
-            " is put together at deployment for a repository's.",
+            "The source is an object of S3, by a pipeline or by its address, which needs no OAuth;"
+            " the rule knows repositories alone.",
             "HIPAA.Security-CodeBuildProjectSourceRepoUrl",
             "PCI.DSS.321-CodeBuildProjectSourceRepoUrl",
         )

@@ -92,22 +92,19 @@ class TestDefault:
             assert len(properties["VpcConfig"]["Subnets"]) == 2
             assert properties["EncryptionKey"]
 
-    def test_without_a_pipeline_they_take_the_app_and_leave_nothing(
+    def test_pipelines_bring_source_and_artifacts_along(self, template: Template) -> None:
+        for name, project in projects(template).items():
+            if name != "close":
+                assert project["Source"] == {"Type": "CODEPIPELINE", "BuildSpec": BUILDSPEC}
+                assert project["Artifacts"] == {"Type": "CODEPIPELINE"}
+
+    def test_without_a_pipeline_one_takes_the_app_and_leaves_nothing(
         self, template: Template
     ) -> None:
-        template.all_resources_properties(
-            PROJECT,
-            {
-                "Source": {
-                    "Type": "S3",
-                    "Location": Match.any_value(),
-                    "BuildSpec": BUILDSPEC,
-                },
-                "Artifacts": {"Type": "NO_ARTIFACTS"},
-            },
-        )
-        locations = [it["Properties"]["Source"] for it in template.find_resources(PROJECT).values()]
-        assert all("/source/app.zip" in str(location) for location in locations)
+        close = projects(template)["close"]
+        assert (close["Source"]["Type"], close["Source"]["BuildSpec"]) == ("S3", BUILDSPEC)
+        assert "/source/app.zip" in str(close["Source"]["Location"])
+        assert close["Artifacts"] == {"Type": "NO_ARTIFACTS"}
 
     def test_what_they_are_told_is_not_secret(self, template: Template) -> None:
         every = {"RELEASE_ENV", "RELEASE_BUCKET", "RELEASE_TOPIC"}
@@ -134,7 +131,7 @@ class TestDefault:
             )
             for name, group in groups.items()
         }
-        asking = dict.fromkeys(("prepare", "deploy", "close"), [443, 5000])
+        asking = {name: [443, 5000] for name in ("prepare", "deploy", "close")}
         assert reached == {**asking, "inspect": [443]}
 
     def test_what_is_proposed_leaves_to_the_endpoints_alone(self, template: Template) -> None:
