@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from diffing import markdown
+from diffing.brief import brief
 from diffing.costs import costs
 from diffing.headline import headline
 from diffing.model import Change, Cost, Naming, Section, Served
@@ -80,6 +81,11 @@ class Summary:
     def markdown(self) -> str:
         """The summary as a comment; empty where nothing changes."""
         return markdown.comment(self)
+
+    @property
+    def brief(self) -> str:
+        """The summary in one line, without what it serves; empty where nothing changes."""
+        return brief(self)
 
     def json(self) -> str:
         """The summary for programs."""

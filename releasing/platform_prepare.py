@@ -189,7 +189,7 @@ def _prepared(services: Services, mine: Change) -> None:
         looked={it: at for it, at in looked.items() if it in stacks},
         records={endpoint: it.version for endpoint, it in served.items()},
     )
-    export_headline(services, headline, digest)
+    export_headline(services, f"{headline} {difference.brief}", digest)
     services.say(f"Handed on: {digest}")
 
 

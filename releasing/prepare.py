@@ -270,7 +270,7 @@ def _prepared(services: Services, attempt: Attempt) -> None:
         template=digest(made),
         updated=state.updated,
     )
-    export_headline(services, headline)
+    export_headline(services, f"{headline} {changes.brief}")
 
 
 def _headline(attempt: Attempt, difference: str) -> str:

@@ -58,6 +58,11 @@ class Difference(Protocol):
         """What of that is not named."""
         ...
 
+    @property
+    def brief(self) -> str:
+        """All of it in one line, what has to be seen first before the rest."""
+        ...
+
     def markdown(self) -> str:
         """All of it, for a person."""
         ...

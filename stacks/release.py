@@ -130,6 +130,7 @@ class ReleaseStack(PlatformStack):
             topic=data.alarms.topic,
             undelivered=undelivered,
             approve=settings.approve,
+            start=settings.run_by == "aws",
         )
         platform = PlatformPipeline(
             self,

@@ -1,6 +1,6 @@
 """The configuration of releases that follow the aliases of models."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -35,6 +35,10 @@ class ReleaseSettings(Section):
             min_length=1, description="Endpoints that are released when an alias of theirs moves."
         ),
     ]
+    run_by: Literal["aws", "outside"] = Field(
+        "aws",
+        description="Who releases what was promoted: the pipelines, or GitHub or GitLab outside.",
+    )
     approve: bool = Field(True, description="Whether a person approves each release.")
     approve_platform: bool = Field(
         True, description="Whether a person approves each change of the platform itself."

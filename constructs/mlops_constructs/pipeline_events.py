@@ -73,7 +73,14 @@ class PipelineEvents:
         self.role = self._starting_role(pipelines, description)
 
     def start(
-        self, construct_id: str, key: str, pipeline: str, started: Mapping[str, object], says: str
+        self,
+        construct_id: str,
+        key: str,
+        pipeline: str,
+        started: Mapping[str, object],
+        says: str,
+        *,
+        enabled: bool = True,
     ) -> None:
         """Start a pipeline with the version of an object that was written.
 
@@ -91,6 +98,8 @@ class PipelineEvents:
             What the pipeline is started with: ``<version>`` stands for the version.
         says
             What the rule does, in words.
+        enabled
+            Whether it does so now.
         """
         # EventBridge puts the quotation marks round a value by itself.
         template = json.dumps(started, separators=(",", ":")).replace('"<version>"', "<version>")
@@ -114,6 +123,7 @@ class PipelineEvents:
                     "object": {"key": [key]},
                 },
             },
+            enabled=enabled,
         )
 
     def close(
@@ -214,6 +224,7 @@ class PipelineEvents:
         *,
         pattern: Mapping[str, object] | None = None,
         schedule: str | None = None,
+        enabled: bool = True,
     ) -> None:
         events.CfnRule(
             self._scope,
@@ -221,5 +232,6 @@ class PipelineEvents:
             description=description,
             event_pattern=pattern,
             schedule_expression=schedule,
+            state=None if enabled else "DISABLED",
             targets=[target],
         )

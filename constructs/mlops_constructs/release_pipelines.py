@@ -47,6 +47,8 @@ class ReleasePipelines(Construct):
         Where an event goes that started nothing.
     approve
         Whether a person approves each release: yes.
+    start
+        Whether a promotion starts its pipeline: yes. Where not, something outside releases it.
 
     Attributes
     ----------
@@ -80,6 +82,7 @@ class ReleasePipelines(Construct):
         topic: sns.ITopic,
         undelivered: UndeliveredEvents,
         approve: bool = True,
+        start: bool = True,
     ) -> None:
         super().__init__(scope, construct_id)
         raise_faults(self.node.path, _faults(endpoints))
@@ -117,6 +120,7 @@ class ReleasePipelines(Construct):
                 self._arn(endpoint),
                 {"variables": [{"name": "PROMOTION", "value": "<version>"}]},
                 f"Releases {endpoint}: its promotion was written",
+                enabled=start,
             )
             rules.close(
                 f"{_title(endpoint)}Ended",

@@ -123,6 +123,14 @@ class TestDefault:
         (told,) = json.loads(found["Targets"][0]["Input"])["environmentVariablesOverride"]
         assert (told["name"], told["value"]) == ("RELEASE_STEP", "drift")
 
+    def test_where_it_is_run_outside_a_promotion_starts_nothing(self, bench: Bench) -> None:
+        pipelines(bench, start=False)
+        states = {
+            it["Properties"]["Description"].partition(" ")[0]: it["Properties"].get("State")
+            for it in bench.template().find_resources(RULE).values()
+        }
+        assert states == {"Releases": "DISABLED", "Writes": None, "Compares": None}
+
     def test_no_event_is_lost_without_a_word(self, template: Template) -> None:
         rules = template.find_resources(RULE)
         assert len(rules) == 5

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
+from releasing.pipeline import is_outside
 from tests.conftest import ROOT
 
 GITHUB = sorted((ROOT / ".github" / "workflows").glob("*.yaml"))
 GITLAB = [ROOT / ".gitlab-ci.yml", *sorted((ROOT / "ci").glob("*.yaml"))]
 KEYS = re.compile(r"aws[-_](?:access[-_]key|secret)|secrets\.", re.IGNORECASE)
-STEPS = {"prepare", "deploy", "verify", "close"}
 
 
 def documents(file: Path) -> list[Any]:
@@ -126,17 +126,43 @@ def test_the_commit_alone_is_what_releases_are_made_with() -> None:
 
 def test_both_release_by_the_same_steps_in_the_same_order() -> None:
     github = [
-        job["env"]["RELEASE_STEP"] for _, job in jobs(ROOT / ".github/workflows/release.yaml")
+        (step.get("env") or job["env"])["RELEASE_STEP"]
+        for _, job in jobs(ROOT / ".github/workflows/release.yaml")
+        for step in job["steps"]
+        if "python -m releasing" in step.get("run", "")
     ]
-    pipeline = documents(ROOT / "ci" / "gitlab-release.yaml")[-1]
-    gitlab = [
-        job["variables"]["RELEASE_STEP"]
-        for job in pipeline.values()
-        if isinstance(job, dict) and "RELEASE_STEP" in job.get("variables", {})
-    ]
+    gitlab = re.findall(
+        r"RELEASE_STEP=(\w+) python -m releasing", (ROOT / "ci/gitlab-release.yaml").read_text()
+    )
 
-    assert github == gitlab
-    assert set(github) == STEPS
+    assert github == gitlab == ["prepare", "deploy", "verify", "close"]
+
+
+def test_what_may_deploy_is_approved_or_puts_back() -> None:
+    """A job of the unapproved environment could do whatever its role may."""
+    github = dict(jobs(ROOT / ".github/workflows/release.yaml"))
+    gitlab = documents(ROOT / "ci/gitlab-release.yaml")[-1]
+    for name, end in (("prepare", "-prepare"), ("deploy", ""), ("close", "-close")):
+        assert github[name]["environment"] == f"${{{{ inputs.environment }}}}{end}"
+        assert gitlab[name]["environment"]["name"] == f"$[[ inputs.environment ]]{end}"
+    assert github["deploy"]["if"] == "needs.prepare.outputs.ready == 'true'"
+
+
+def test_what_closes_runs_wherever_a_step_failed() -> None:
+    """On GitLab a job is skipped with what it needs, though it were to run on a failure."""
+    close = dict(jobs(ROOT / ".github/workflows/release.yaml"))["close"]
+    assert set(close["needs"]) == {"prepare", "deploy"}
+    assert close["if"] == "always() && (failure() || cancelled())"
+    close = documents(ROOT / "ci/gitlab-release.yaml")[-1]["close"]
+    assert "needs" not in close
+    assert close["when"] == "on_failure"
+
+
+def test_their_executions_are_known_as_such() -> None:
+    """Nobody can ask about them: `releasing` has to know that by their names."""
+    for file in (".github/workflows/release.yaml", "ci/gitlab-release.yaml"):
+        (name,) = re.findall(r"RELEASE_EXECUTION: (\S+)", (ROOT / file).read_text())
+        assert is_outside(name)
 
 
 class Proposing:

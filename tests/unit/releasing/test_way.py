@@ -48,7 +48,7 @@ class TestServed:
         text = (world.folder / f"workspace-{execution}/build/release.env").read_text()
         assert text == (
             "export HEADLINE='iris: iris version 7 -> iris version 8 by ana (better recall):"
-            " 1 change'\n"
+            " 1 change Cost of a month: +$1.00.'\n"
         )
 
     def test_the_first_release_of_an_endpoint(self, tmp_path: Path) -> None:

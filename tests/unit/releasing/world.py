@@ -521,6 +521,7 @@ class FakeDifference:
     destructive: tuple[Change, ...] = ()
     refused: tuple[Change, ...] = ()
     empty: bool = False
+    brief: str = "Cost of a month: +$1.00."
 
     def markdown(self) -> str:
         return f"- {self.headline}"
