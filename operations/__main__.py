@@ -17,6 +17,7 @@ from operations.contract import check_sample, neighbours_of
 from operations.deployment import Deployment, check_account, run_cdk
 from operations.errors import OperationError
 from operations.images import BuildSettings, find_engine
+from releasing.checkout import CheckoutRecords  # noqa: TID251 - it stands above both
 from stacks.config import Environment, json_schema, load_environment
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -179,6 +180,7 @@ def _deployment(
         session,
         root=ROOT,
         releases=releases,
+        served=CheckoutRecords(environment, releases, session.client("s3"), _say),
         build=build,
         cdk=partial(run_cdk, environment, ROOT, releases),
         say=_say,

@@ -3,7 +3,7 @@
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
 from mlflow.tracking import MlflowClient
@@ -15,7 +15,6 @@ from operations.login import logged_in, login_variables
 from operations.managed_registry import registry_at
 from operations.records import write_images, write_release
 from operations.release import resolve_release
-from operations.served import put_images, take_records
 from operations.source import put_source
 from operations.webhook import read_webhook_secret, register_webhook
 from stacks.config import Environment
@@ -23,6 +22,18 @@ from stacks.releases import load_images, load_release
 
 Say = Callable[[str], None]
 Cdk = Callable[..., None]
+
+
+class Served(Protocol):
+    """What serves where aliases are followed: `releasing.checkout` knows it."""
+
+    def take(self) -> list[str]:
+        """Have the releases say it; the endpoints that a release is changing now."""
+        ...
+
+    def put_images(self) -> None:
+        """Have releases from now on take the recorded images."""
+        ...
 
 
 class Deployment:
@@ -38,6 +49,8 @@ class Deployment:
         Folder of the app, with `containers/`.
     releases
         Folder of the releases.
+    served
+        What serves by the bucket of releases, which knows better than that folder.
     build
         How images are built; nothing where the recorded ones are to be used as they are.
     cdk
@@ -55,6 +68,7 @@ class Deployment:
         *,
         root: Path,
         releases: Path,
+        served: Served,
         build: BuildSettings | None,
         cdk: Cdk,
         say: Say,
@@ -64,6 +78,7 @@ class Deployment:
         self._session = session
         self._root = root
         self._releases = releases
+        self._served = served
         self._build = build
         self._cdk = cdk
         self._say = say
@@ -91,9 +106,7 @@ class Deployment:
             self.check_images()
         self._say("Tracking and Api")
         self._cdk("deploy", "Tracking", "Api")
-        changing = take_records(
-            self._environment, self._releases, self._session.client("s3"), self._say
-        )
+        changing = self._served.take()
         waiting = [
             f"Endpoint-{name} is not deployed: a release of it is under way."
             f" Run 'make deploy ENV={self._environment.name}' again afterwards."
@@ -123,11 +136,10 @@ class Deployment:
         Raises
         ------
         OperationError
-            Where it is no checkout of git.
+            Where it is no checkout of git, or other images were recorded meanwhile.
         """
-        s3 = self._session.client("s3")
-        place = put_source(self._environment, self._root, s3)
-        put_images(self._environment, self._releases, s3)
+        place = put_source(self._environment, self._root, self._session.client("s3"))
+        self._served.put_images()
         return place
 
     def push_images(self, settings: BuildSettings) -> None:

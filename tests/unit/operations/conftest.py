@@ -4,6 +4,7 @@ import base64
 import hashlib
 import io
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -38,8 +39,19 @@ class FakeS3:
         if not keys:
             yield {}
 
-    def put_object(self, Bucket: str, Key: str, Body: bytes) -> None:  # noqa: N803
+    def put_object(
+        self,
+        Bucket: str,  # noqa: N803
+        Key: str,  # noqa: N803
+        Body: bytes,  # noqa: N803
+        IfMatch: str | None = None,  # noqa: N803
+        IfNoneMatch: str | None = None,  # noqa: N803
+    ) -> dict[str, Any]:
+        there = self.objects.get(f"{Bucket}/{Key}")
+        if (IfMatch and IfMatch != _etag(there or b"")) or (IfNoneMatch and there is not None):
+            raise ClientError({"Error": {"Code": "PreconditionFailed", "Message": "no"}}, "x")
         self.objects[f"{Bucket}/{Key}"] = Body
+        return {"VersionId": "v1"}
 
     def get_object(self, Bucket: str, Key: str) -> dict[str, Any]:  # noqa: N803
         found = self.objects.get(Key if Bucket == BUCKET else f"{Bucket}/{Key}")
@@ -47,7 +59,16 @@ class FakeS3:
             raise ClientError({"Error": {"Code": "NoSuchKey", "Message": "no"}}, "GetObject")
         body = io.BytesIO(found)
         read = {"iter_chunks": lambda size: iter(lambda: body.read(size), b""), "read": body.read}
-        return {"Body": SimpleNamespace(**read)}
+        return {
+            "Body": SimpleNamespace(**read),
+            "ETag": _etag(found),
+            "VersionId": "v1",
+            "LastModified": datetime(2026, 1, 1, tzinfo=UTC),
+        }
+
+
+def _etag(body: bytes) -> str:
+    return f'"{hashlib.md5(body, usedforsecurity=False).hexdigest()}"'
 
 
 class FakeMlflow:

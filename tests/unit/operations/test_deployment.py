@@ -14,9 +14,10 @@ from operations import managed_registry
 from operations.deployment import Deployment, check_account, run_cdk
 from operations.errors import OperationError
 from operations.images import BuildSettings
-from operations.served import ATTEMPTS, RECORDS, UNTOUCHED
+from releasing.checkout import CheckoutRecords
 from releasing.journal import BEFORE_DEPLOYMENT, Attempt, Step
 from releasing.ledger import Book
+from stacks.checks import IMAGES_RECORD
 from stacks.config import Environment
 from stacks.release_config import ReleaseSettings
 from stacks.releases import load_images, load_release, parse_images
@@ -68,10 +69,14 @@ class Run:
             session,
             root=ROOT,
             releases=releases,
+            served=CheckoutRecords(dev, releases, session.client("s3"), self.say),
             build=BuildSettings("docker") if build else None,
             cdk=lambda *words: self.did.append(" ".join(words)),
-            say=lambda line: self.did.append(f"# {line}"),
+            say=self.say,
         )
+
+    def say(self, line: str) -> None:
+        self.did.append(f"# {line}")
 
     @property
     def cdk(self) -> list[str]:
@@ -322,7 +327,7 @@ class TestServed:
             raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "GetObject")
 
         monkeypatch.setattr(FakeS3, "get_object", refuse)
-        with pytest.raises(OperationError, match="What serves cannot be read"):
+        with pytest.raises(OperationError, match="What 'iris' serves cannot be read"):
             run.deployment.run()
         assert "deploy Endpoint-iris" not in run.cdk
 
@@ -334,9 +339,41 @@ class TestServed:
         text = session.objects[f"{RELEASE_BUCKET}/records/images.yaml"].decode()
         assert parse_images(text, Path("images.yaml")) == load_images(run.releases, "dev")
 
-    def test_its_places_are_those_of_the_stack(self) -> None:
-        assert (RECORDS, ATTEMPTS) == (release_store.RECORDS, release_store.ATTEMPTS)
-        assert UNTOUCHED == BEFORE_DEPLOYMENT
+    def test_images_that_others_record_meanwhile_are_not_overwritten(
+        self, run: Run, session: ReleasingSession, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        read = FakeS3.get_object
+
+        def others(self: FakeS3, Bucket: str, Key: str) -> dict[str, Any]:  # noqa: N803
+            found = read(self, Bucket, Key)
+            if Key == "records/images.yaml":
+                self.objects[f"{Bucket}/{Key}"] = b"theirs"
+            return found
+
+        self.put(session, "records/images.yaml", "images: {}\n")
+        monkeypatch.setattr(FakeS3, "get_object", others)
+        with pytest.raises(OperationError, match=r"images\.yaml was written meanwhile"):
+            run.deployment.run()
+        assert session.objects[f"{RELEASE_BUCKET}/records/images.yaml"] == b"theirs"
+
+    def test_its_places_are_those_of_the_stack(
+        self, run: Run, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        read: list[str] = []
+        found = FakeS3.get_object
+
+        def note(self: FakeS3, Bucket: str, Key: str) -> dict[str, Any]:  # noqa: N803
+            if Bucket == RELEASE_BUCKET:
+                read.append(Key)
+            return found(self, Bucket, Key)
+
+        monkeypatch.setattr(FakeS3, "get_object", note)
+        run.deployment.run()
+        journal, record, images = read
+        assert journal == f"{release_store.ATTEMPTS}iris.json"
+        assert {record, images} == {
+            f"{release_store.RECORDS}{it}.yaml" for it in ("iris", IMAGES_RECORD)
+        }
 
 
 def journal(**changes: Any) -> str:

@@ -834,6 +834,23 @@ class TestLeftOver:
         assert "deployed" in rows[1]
         assert "1 stacks change." in rows[1]
 
+    def test_no_more_is_read_of_the_changes_than_is_listed(
+        self, world: PlatformWorld, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        world.deploy_all(world.propose("second", Api=2))
+        world.deploy_all(world.propose("third", Api=3))
+        services, read = world.services(), []
+        reading = services.store.read
+
+        def noted(key: str, version: str = "") -> object:
+            read.append(key)
+            return reading(key, version)
+
+        monkeypatch.setattr(services.store, "read", noted)
+        monkeypatch.setattr("releasing.history.MOST", 1)
+        assert platform_history(services).row_count == 1
+        assert read == [KEY]
+
     def test_a_journal_that_cannot_be_read_is_said_until_the_former_one_is_put_back(
         self, world: PlatformWorld
     ) -> None:
