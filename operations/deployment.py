@@ -122,8 +122,10 @@ class Deployment:
             self._say(f"Endpoints: {', '.join(names)}")
             self._cdk("deploy", *(f"Endpoint-{name}" for name in names))
         if self._environment.release:
-            self._say(f"Release, made with {self.put_source()}")
+            # Its rights first: an app that came before them would fail for want of one.
+            self._say("Release")
             self._cdk("deploy", "Release")
+            self._say(f"Releases are made with {self.put_source()}")
             try:
                 self.webhook()
             except OperationError as error:

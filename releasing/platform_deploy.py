@@ -14,6 +14,7 @@ from releasing.platform_endpoints import (
     ask_again_for_pending,
     follow_up,
     pending,
+    stirred,
     under_way,
     why_not,
 )
@@ -197,9 +198,17 @@ class Deployment:
             )
 
     def _deploy(self, *stacks: str) -> None:
-        """Deploy a stack, or several at once; say what became of them."""
+        """Deploy a stack, or several at once, and say what became of them.
+
+        One whose release stirred meanwhile is left to be looked at anew.
+        """
         services = self._services
         before = {it: services.any_stack(it).settled().updated for it in stacks}
+        # What was waited for since one was looked at may have let a release of it go on.
+        for stack in [it for it in stacks if stirred(services, self.change, endpoint_of(it))]:
+            del before[stack]
+        if not before:
+            return
         for stack, updated in before.items():
             if self.change.looked.get(stack, updated) != updated:
                 raise OperationError(
@@ -207,12 +216,12 @@ class Deployment:
                     "Propose it again, to see them anew: make platform.",
                 )
         step = self.change.step if self.change.step == "replaced" else "deploying"
-        more = {"pending": pending(services, self.change)} if LAST in stacks else {}
+        more = {"pending": pending(services, self.change)} if LAST in before else {}
         self._advance(step=step, begun=before, **more)
-        services.say(f"{', '.join(stacks)}: deploying")
+        services.say(f"{', '.join(before)}: deploying")
         failure = ""
         try:
-            services.cdk.deploy(self._assembly, *stacks)
+            services.cdk.deploy(self._assembly, *before)
         except OperationError as error:
             failure = str(error)
         self._judge(failure)

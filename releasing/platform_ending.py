@@ -112,7 +112,7 @@ def close_change(
     not_asked = f"{NOT_ASKED}{','.join(change.pending)}" if change.pending else ""
     if change.step == "replaced" and not change.waiting:
         return end_change(services, change, "deployed", not_asked)
-    go_on = GO_ON if change.waiting else ""
+    go_on = GO_ON if change.waiting and may_ask else ""
     said = " ".join(it for it in (f"{reason}.", became(change), go_on, not_asked) if it)
     return end_change(services, change, _outcome(ended), said)
 

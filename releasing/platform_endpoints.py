@@ -31,6 +31,25 @@ def under_way(services: Services, endpoint: str) -> bool:
     )
 
 
+def stirred(services: Services, change: Change, endpoint: str) -> bool:
+    """Whether a release of an endpoint is half way, or another one was recorded. Nobody waits.
+
+    Parameters
+    ----------
+    services
+        Whom to ask.
+    change
+        The change.
+    endpoint
+        Name of the endpoint; of none there is no release.
+    """
+    if not endpoint:
+        return False
+    entries = services.journal(endpoint).entries()
+    half_way = any(it.outcome == "running" and not it.untouched for it in entries)
+    return half_way or _released(services, change, endpoint)
+
+
 def why_not(services: Services, change: Change, endpoint: str) -> str:
     """Why the stack of an endpoint is not to be deployed as it was prepared; empty where it is.
 

@@ -202,7 +202,7 @@ class TestWebhook:
         assert run.deployment.run() == []
         assert run.cdk[-1] == "deploy Release"
         place = "s3://private-mlops-dev-releases-111111111111/source/app.zip"
-        assert f"# Release, made with {place}" in run.did
+        assert run.did.index("deploy Release") < run.did.index(f"# Releases are made with {place}")
         (webhook,) = webhooks.webhooks
         assert (webhook.name, webhook.url) == (
             "private-mlops-dev-release",

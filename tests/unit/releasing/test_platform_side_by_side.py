@@ -75,6 +75,34 @@ class TestHowMany:
         assert (change.outcome, set(change.left)) == ("deployed", {IRIS})
 
 
+class TestWhereAReleaseComesInBetween:
+    def test_what_it_recorded_is_not_taken_back(self, tmp_path: Path) -> None:
+        world = PlatformWorld(tmp_path, FIG, KIWI)
+        proposal, execution = prepared(world, IRIS, KIWI)
+        # A release of another one was left half way, and is waited for.
+        latest = json.loads(world.body("attempts/iris.json"))
+        dead = {"endpoint": "kiwi", "outcome": "running", "step": "deploying", "notified": False}
+        dead |= {"execution": "by hand"}
+        world.s3.write(RELEASES, "attempts/kiwi.json", json.dumps({**latest, **dead}).encode())
+        released: list[str] = []
+
+        def sleep(seconds: float) -> None:
+            if not released:
+                other = world.execution(world.promote(8))
+                released.extend(world.step(it, other) for it in ("prepare", "deploy", "verify"))
+
+        services = replace(world.services(execution), sleep=sleep)
+        platform_deploy(services, proposal, execution, world.digest(execution))
+        assert released == ["done", "done", "done"]
+        template = world.stacks[IRIS].template
+        assert template
+        assert (template["served"]["model"][1], world.recorded) == (8, 8)
+        change = world.change_of(proposal)
+        assert change.outcome == "deployed"
+        assert "another version was released" in change.left[IRIS]
+        assert "left half way" in change.left[KIWI]
+
+
 class TestWhereOneFails:
     @pytest.fixture(autouse=True)
     def two_at_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
