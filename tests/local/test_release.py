@@ -178,7 +178,7 @@ def test_what_serves_is_what_is_recorded_says_the_step_that_compares_them(
     codebuild, naming = platform.client("codebuild"), platform.environment.naming
     step = {"name": "RELEASE_STEP", "value": "drift", "type": "PLAINTEXT"}
     build = codebuild.start_build(
-        projectName=naming.build("deploy"), environmentVariablesOverride=[step]
+        projectName=naming.build("close"), environmentVariablesOverride=[step]
     )["build"]["id"]
     ended = until(
         lambda: codebuild.batch_get_builds(ids=[build])["builds"][0],

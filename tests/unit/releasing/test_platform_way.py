@@ -75,7 +75,8 @@ class TestDeployed:
         execution = prepared(world, world.propose("second", Api=2))
         text = (world.folder / f"workspace-{execution}/build/release.env").read_text()
         headline, digest = text.splitlines()
-        assert headline == "export HEADLINE='second by ana (a try): 1 stacks change.'"
+        said = "second by ana (a try): 1 stacks change. Cost of a month: +$1.00."
+        assert headline == f"export HEADLINE='{said}'"
         assert digest == f"export DIGEST={world.digest(execution)}"
         assert world.changed == []
         assert world.app == "first"
