@@ -1,6 +1,7 @@
 """The first question to a version that was just deployed: the model's own example, by the API."""
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import unquote
@@ -17,8 +18,13 @@ from stacks.releases import Release
 
 SECONDS = 30
 JSON = "application/json"
+START = "X-Amzn-SageMaker-"
+LATER = 202
+"""What the API says of a question whose answer comes later."""
 PASSED = "passed"
 TRIES, PAUSE = 5, 5
+LOOKS, LOOK_PAUSE = 120, 15
+"""How often an answer is looked for that comes later: an instance may have to start for it."""
 BUSY = (0, 429, 503, 504)
 """What the API says of an endpoint that may answer in a moment; 0 where nothing was answered."""
 
@@ -42,8 +48,12 @@ class Answer:
 class Caller(Protocol):
     """What asks endpoints."""
 
-    def ask(self, endpoint: str, question: str) -> Answer:
-        """The answer to a question in JSON."""
+    def ask(self, endpoint: str, question: str, headers: Mapping[str, str]) -> Answer:
+        """The answer to a question in JSON, with more headers."""
+        ...
+
+    def fetch(self, endpoint: str, invocation: str) -> Answer:
+        """The answer to a question that was taken, or that there is none yet: 202."""
         ...
 
 
@@ -70,13 +80,22 @@ class Api:
         self._session = session
         self._signed = signed
 
-    def ask(self, endpoint: str, question: str) -> Answer:
-        """The answer to a question in JSON."""
+    def ask(self, endpoint: str, question: str, headers: Mapping[str, str]) -> Answer:
+        """The answer to a question in JSON, with more headers."""
+        return self._send("POST", endpoint, "", {"Content-Type": JSON, **headers}, question)
+
+    def fetch(self, endpoint: str, invocation: str) -> Answer:
+        """The answer to a question that was taken, or that there is none yet: 202."""
+        return self._send("GET", endpoint, f"/{invocation}", {}, None)
+
+    def _send(
+        self, method: str, endpoint: str, rest: str, headers: Mapping[str, str], body: str | None
+    ) -> Answer:
         gateway = self._session.client("apigateway")
         key = gateway.get_api_key(apiKey=self._key_id(), includeValue=True)["value"]
-        headers = {"Content-Type": JSON, "Accept": JSON, "x-api-key": key}
-        url = unquote(self._url()).replace("{endpoint}", endpoint)
-        request = AWSRequest("POST", url, headers, question.encode())
+        url = unquote(self._url()).replace("{endpoint}", endpoint) + rest
+        given = {"Accept": JSON, "x-api-key": key, **headers}
+        request = AWSRequest(method, url, given, body.encode() if body is not None else None)
         try:
             if self._signed:
                 credentials = self._session.get_credentials()
@@ -126,37 +145,91 @@ def smoke_test(
     sleep
         Waits for some seconds.
     """
-    why = _out_of_reach(settings)
-    if why:
-        return Smoke(f"not asked: {why}")
-    serving = next(
-        (variant, it)
-        for variant, it in settings.serving.items()
-        if not getattr(it, "shadow", False)
-    )
-    parts = list(serving[1].named_parts(serving[0] if settings.variants else ""))
-    first = read_model(s3, release.containers[parts[0]])
-    if first.example is None:
+    if settings.kind == "batch":
+        return Smoke("not asked: a batch answers nobody")
+    asked, faults = False, []
+    for way in _ways(settings):
+        first = read_model(s3, release.containers[way.first])
+        if first.example is None:
+            continue
+        asked = True
+        answer = _answer(name, first.example, way.headers, caller, sleep)
+        if answer.status == 200:
+            last = read_model(s3, release.containers[way.last])
+            found = faults_of(first.example, answer.text, last.signature)
+        else:
+            what = f"the API answered {answer.status} to the model's own example"
+            found = [f"{what}: {answer.text[:300]}"]
+        faults += [f"{way.name}: {it}" if way.name else it for it in found]
+    if not asked:
         return Smoke("not asked: the model was logged without an input example")
-    last = read_model(s3, release.containers[parts[-1]])
+    return Smoke("failed", tuple(faults)) if faults else Smoke(PASSED)
+
+
+@dataclass(frozen=True)
+class Way:
+    """One of the ways to ask an endpoint: `lambda/invoker` says which there are.
+
+    Parameters
+    ----------
+    first, last
+        The containers that take the question, and give the answer.
+    headers
+        What says that it is these.
+    name
+        What is asked, where it is one of several.
+    """
+
+    first: str
+    last: str
+    headers: Mapping[str, str]
+    name: str = ""
+
+
+def _ways(settings: Endpoint) -> Iterator[Way]:
+    """Each way to ask an endpoint, so that whatever answers is asked."""
+    if settings.components:
+        for model in settings.components.models:
+            yield Way(model, model, {f"{START}Inference-Component": model}, model)
+        return
+    preferred = {"Prefer": "respond-async"} if settings.kind == "async" else {}
+    for variant, served in settings.serving.items():
+        if getattr(served, "shadow", False):
+            continue
+        named = {f"{START}Target-Variant": variant} if settings.variants else {}
+        parts = served.named_parts(variant if settings.variants else "")
+        headers, name = {**preferred, **named}, variant if settings.variants else ""
+        if served.invocation == "direct":
+            for part, container in parts.items():
+                directed = {**headers, f"{START}Target-Container-Hostname": container.name}
+                yield Way(part, part, directed, part)
+        else:
+            first, *_ = parts
+            *_, last = parts
+            yield Way(first, last, headers, name)
+
+
+def _answer(
+    name: str,
+    question: str,
+    headers: Mapping[str, str],
+    caller: Caller,
+    sleep: Callable[[float], None],
+) -> Answer:
+    """The answer to a question, also where it comes later."""
     answer = Answer(0, "")
     for attempt in range(TRIES):
         if attempt:
             sleep(PAUSE)
-        answer = caller.ask(name, first.example)
+        answer = caller.ask(name, question, headers)
         if answer.status not in BUSY:
             break
-    if answer.status != 200:
-        fault = f"the API answered {answer.status} to the model's own example: {answer.text[:300]}"
-        return Smoke("failed", (fault,))
-    faults = faults_of(first.example, answer.text, last.signature)
-    return Smoke("failed", tuple(faults)) if faults else Smoke(PASSED)
-
-
-def _out_of_reach(settings: Endpoint) -> str:
-    """Why the API cannot be asked for an endpoint."""
-    if settings.kind not in ("realtime", "serverless"):
-        return f"an endpoint of the kind '{settings.kind}' does not answer through the API"
-    if any(it.invocation == "direct" for it in settings.serving.values()):
-        return "its containers are asked by name, which the API does not do"
-    return ""
+    if answer.status != LATER:
+        return answer
+    invocation = str(json.loads(answer.text)["id"])
+    for _ in range(LOOKS):
+        answer = caller.fetch(name, invocation)
+        if answer.status not in (LATER, *BUSY):
+            break
+        sleep(LOOK_PAUSE)
+    return answer

@@ -292,6 +292,7 @@ class ReleaseRights:
             " account answers for all of them, at this path, and AWS numbers it.",
             ["execute-api:Invoke"],
             self.site.arn("execute-api", "*/v1/POST/endpoints/*/invocations"),
+            self.site.arn("execute-api", "*/v1/GET/endpoints/*/invocations/*"),
         )
         grant(
             grantee=role,

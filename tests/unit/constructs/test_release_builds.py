@@ -241,7 +241,10 @@ class TestDefault:
     ) -> None:
         (asked,) = [s for s in statements(template) if s["Action"] == "execute-api:Invoke"]
         api = "arn:aws:execute-api:eu-west-1:123456789012:*"
-        assert asked["Resource"] == f"{api}/v1/POST/endpoints/*/invocations"
+        assert asked["Resource"] == [
+            f"{api}/v1/GET/endpoints/*/invocations/*",
+            f"{api}/v1/POST/endpoints/*/invocations",
+        ]
 
     def test_codebuild_alone_takes_a_role_for_its_own_project(self, template: Template) -> None:
         takes = {}

@@ -299,6 +299,12 @@ class TestApi:
                 self.end_headers()
                 self.wfile.write(b"[1]")
 
+            def do_GET(self) -> None:
+                asked.update(path=self.path, headers=self.headers)
+                self.send_response(202)
+                self.end_headers()
+                self.wfile.write(b"{}")
+
             def log_message(self, *_: object) -> None:
                 """Keep quiet."""
 
@@ -324,16 +330,24 @@ class TestApi:
         self, asked: dict[str, Any], signed: bool
     ) -> None:
         api = Api(lambda: asked["url"], lambda: "key", self.session(), signed=signed)
-        assert api.ask("iris", '{"inputs": [1]}') == Answer(200, "[1]")
+        assert api.ask("iris", '{"inputs": [1]}', {"Prefer": "x"}) == Answer(200, "[1]")
         assert asked["path"] == "/v1/endpoints/iris/x"
         assert asked["body"] == '{"inputs": [1]}'
         assert asked["headers"]["x-api-key"] == "of key"
+        assert asked["headers"]["Prefer"] == "x"
         signature = asked["headers"].get("Authorization", "")
         assert ("/ap-northeast-1/execute-api/aws4_request" in signature) == signed
+
+    def test_an_answer_that_comes_later_is_fetched_beside_it(self, asked: dict[str, Any]) -> None:
+        api = Api(lambda: asked["url"], lambda: "key", self.session(), signed=True)
+        assert api.fetch("iris", "4711-a") == Answer(202, "{}")
+        assert asked["path"] == "/v1/endpoints/iris/x/4711-a"
+        assert asked["headers"]["x-api-key"] == "of key"
+        assert "Authorization" in asked["headers"]
 
     def test_an_api_that_does_not_answer(self) -> None:
         url = "http://127.0.0.1:1/{endpoint}"
         api = Api(lambda: url, lambda: "key", self.session(), signed=False)
-        answer = api.ask("iris", "{}")
+        answer = api.ask("iris", "{}", {})
         assert answer.status == 0
         assert "127.0.0.1:1" in answer.text

@@ -19,11 +19,9 @@ from releasing.journal import Journal
 from releasing.ledger import OvertakenError
 from releasing.promotion import read_promotion
 from releasing.settings import Settings
-from releasing.smoke import Answer, smoke_test
 from releasing.store import ConflictError
 from releasing.write_back import described
 from stacks.config import load_environment
-from stacks.endpoint_config import Endpoint
 from stacks.platform import build_platform
 from stacks.releases import load_release
 from tests.conftest import RELEASES, ROOT
@@ -200,43 +198,6 @@ class TestAnswers:
     )
     def test_questions_of_other_forms_are_counted(self, question: str) -> None:
         assert faults_of(question, '{"predictions": [1]}', None) == ["1 answers to 2 questions"]
-
-
-class TestSmoke:
-    def release(self, world: World) -> Any:
-        served = world.services().records.current("iris")
-        assert served
-        return served.release
-
-    def test_an_endpoint_that_is_busy_is_asked_again(self, world: World) -> None:
-        answers = [Answer(503, "not ready"), Answer(200, '{"predictions": [{}, {}]}')]
-
-        class Busy:
-            def ask(self, endpoint: str, question: str) -> Answer:
-                return answers.pop(0)
-
-        found = smoke_test(
-            "iris",
-            world.environment.endpoints["iris"],
-            self.release(world),
-            world.s3,
-            Busy(),
-            lambda _: None,
-        )
-        assert answers == []
-        assert "category is missing" in found.faults[0]
-
-    @pytest.mark.parametrize(
-        "settings",
-        [
-            {"kind": "async", "image": "iris", "model": "models:/iris@champion"},
-            {"image": "iris", "model": "models:/iris@champion", "invocation": "direct"},
-        ],
-    )
-    def test_what_the_api_cannot_ask_is_said(self, world: World, settings: dict[str, str]) -> None:
-        endpoint = Endpoint.model_validate(settings)
-        found = smoke_test("iris", endpoint, self.release(world), world.s3, world, lambda _: None)
-        assert found.said.startswith("not asked: ")
 
 
 class TestDescription:

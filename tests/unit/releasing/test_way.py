@@ -1,6 +1,7 @@
 """A promotion's way: what is written, said and told at each end that it can take."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -118,9 +119,10 @@ class TestNotServed:
     def test_no_answer_is_asked_for_again(self, world: World) -> None:
         asked = []
 
-        def once(endpoint: str, question: str) -> Answer:
+        def once(endpoint: str, question: str, headers: Mapping[str, str]) -> Answer:
             asked.append(question)
-            return World.ask(world, endpoint, question) if asked[1:] else Answer(0, "timed out")
+            late = Answer(0, "timed out")
+            return World.ask(world, endpoint, question, headers) if asked[1:] else late
 
         world.ask = once  # type: ignore[method-assign]
         assert world.release(world.promote(8)) == "served"
@@ -128,7 +130,7 @@ class TestNotServed:
 
     def test_a_reason_of_many_lines_is_one_line_of_a_version(self, world: World) -> None:
         lines = "".join(f'  File "a/b.py", line {number}\n' for number in range(30))
-        world.ask = lambda endpoint, question: Answer(500, lines)  # type: ignore[method-assign]
+        world.ask = lambda *_: Answer(500, lines)  # type: ignore[method-assign]
         for _ in range(20):
             assert world.release(world.promote(8)) == "rolled back"
             latest = world.services().journal("iris").latest()

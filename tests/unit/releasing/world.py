@@ -6,7 +6,7 @@ right before and right after.
 
 import io
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field
@@ -663,7 +663,11 @@ class World:
         """What a template holds besides, by the app that makes it."""
         return {}
 
-    def ask(self, endpoint: str, question: str) -> Answer:
+    def fetch(self, endpoint: str, invocation: str) -> Answer:
+        """Nobody is answered later here."""
+        raise AssertionError(invocation)
+
+    def ask(self, endpoint: str, question: str, headers: Mapping[str, str]) -> Answer:
         """Answer as the endpoint does."""
         assert self.stack.template
         if self.stack.template["served"]["model"][1] in self.bad:
