@@ -509,6 +509,18 @@ class TestOrder:
         assert world.platform_step("platform-deploy", newer) == "done"
         assert world.values["Api"] == 3
 
+    def test_one_that_a_newer_one_ended_is_not_said_to_go_on(self, world: PlatformWorld) -> None:
+        first = world.propose("second", Network=2, Api=2)
+        older = prepared(world, first)
+        change = world.change_of(first)
+        world.services().changes.advance(change, step="deploying")
+        world.platform.status[older] = "Failed"
+        newer = world.start(world.propose("third", Api=3))
+        assert world.platform_step("platform-prepare", newer) == "done"
+        (message,) = world.sns.messages
+        assert "Not deployed: Network, Data" in message["reason"]
+        assert "tried again" not in message["reason"]
+
     def test_one_that_others_write_all_the_time_is_waited_for_as_long_as_is_said(
         self, world: PlatformWorld, monkeypatch: pytest.MonkeyPatch
     ) -> None:

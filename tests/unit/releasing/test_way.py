@@ -149,6 +149,7 @@ class TestNotServed:
         assert world.release(world.promote(8)) == "served"
         assert set(world.proved) == {f"{it}.template.json" for it in ("Network", "Data", IRIS)}
         assert world.proved[f"{IRIS}.template.json"] == world.stack.template
+        assert world.linted == [f"{IRIS}.template.json"]
         assert world.proved["Data.template.json"] == {"Description": "private-mlops-dev-Data"}
 
     def test_a_stack_that_it_stands_on_is_not_deployed(self, world: World) -> None:

@@ -549,6 +549,7 @@ class World:
         self.destructive: tuple[Change, ...] = ()
         self.faults: list[str] = []
         self.proved: dict[str, Any] = {}
+        self.linted: list[str] = []
         self.around = ["private-mlops-dev-Network", "private-mlops-dev-Data"]
         self.updates: list[int] = []
         self.said: list[str] = []
@@ -652,6 +653,7 @@ class World:
 
     def check(self, folder: Path, templates: Sequence[Path]) -> list[str]:
         """Say what speaks against templates."""
+        self.linted = [path.name for path in templates]
         self.proved = {path.name: json.loads(path.read_text()) for path in folder.glob("*.json")}
         return self.faults
 
