@@ -86,8 +86,7 @@ class CheckoutRecords:
 
     def _is_changing(self, endpoint: str) -> bool:
         """Whether a release is at work on an endpoint, and changed something of it."""
-        attempts = Journal(self._store, endpoint).entries()
-        return any(it.outcome == "running" and not it.untouched for it in attempts)
+        return any(it.half_way for it in Journal(self._store, endpoint).entries())
 
     def _take(self, endpoint: str) -> None:
         served = self._records.current(endpoint)

@@ -62,6 +62,11 @@ class Attempt(Entry):
         return self.step in BEFORE_DEPLOYMENT
 
     @property
+    def half_way(self) -> bool:
+        """Whether it goes on, and may have changed what serves."""
+        return self.outcome == "running" and not self.untouched
+
+    @property
     def release(self) -> Release:
         """What it is to have the endpoint serve."""
         return Release(self.record)

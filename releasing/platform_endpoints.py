@@ -3,7 +3,7 @@
 from operations.errors import OperationError
 from releasing.asking import release_again
 from releasing.deploy import OUTDATED
-from releasing.pipeline import APPROVE, is_outside
+from releasing.pipeline import APPROVE
 from releasing.platform_change import Change, Pending
 from releasing.prepare import MOST_SECONDS, SECONDS
 from releasing.promotion import promotion_key
@@ -25,10 +25,8 @@ def under_way(services: Services, endpoint: str) -> bool:
     endpoint
         Name of the endpoint.
     """
-    return any(
-        it.outcome == "running" and not it.untouched and services.runs(it)
-        for it in services.journal(endpoint).entries()
-    )
+    entries = services.journal(endpoint).entries()
+    return any(it.half_way and services.runs(it) for it in entries)
 
 
 def stirred(services: Services, change: Change, endpoint: str) -> bool:
@@ -45,8 +43,7 @@ def stirred(services: Services, change: Change, endpoint: str) -> bool:
     """
     if not endpoint:
         return False
-    entries = services.journal(endpoint).entries()
-    half_way = any(it.outcome == "running" and not it.untouched for it in entries)
+    half_way = any(it.half_way for it in services.journal(endpoint).entries())
     return half_way or _released(services, change, endpoint)
 
 
@@ -124,8 +121,7 @@ def pending(services: Services, change: Change) -> dict[str, Pending]:
         promotion = services.store.version(promotion_key(endpoint))
         attempt = journal.of(promotion)
         if attempt:
-            here = not is_outside(attempt.execution)
-            waits = here and attempt.outcome == "running" and services.runs(attempt)
+            waits = attempt.outcome == "running" and pipeline.runs(attempt.execution)
         else:
             waits = bool(promotion) and not journal.knows(promotion)
         if waits:
@@ -209,8 +205,7 @@ def _half_way(services: Services, endpoint: str) -> str:
         running = [it for it in services.journal(endpoint).entries() if it.outcome == "running"]
         if any(it.unclean and it.untouched for it in running):
             return "a version that nobody verified may serve"
-        begun = [it for it in running if not it.untouched]
-        if not begun:
+        if not any(it.half_way for it in running):
             return ""
         alone = 0 if under_way(services, endpoint) else alone + 1
         if alone > PATIENCE:

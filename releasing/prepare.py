@@ -169,12 +169,11 @@ def _make_way(services: Services, mine: Attempt) -> Attempt:
 
 def _take_over(services: Services, other: Attempt, mine: Attempt) -> Attempt:
     """Take the place of an attempt that changed nothing, or that nobody goes on with."""
-    half_way = other.outcome == "running" and not other.untouched
-    left = other.record if half_way else other.unclean
+    left = other.record if other.half_way else other.unclean
     if left and not mine.unclean:
         mine = services.journal(mine.endpoint).advance(mine, unclean=left)
     try:
-        if half_way:
+        if other.half_way:
             reason = f"{other.reason or KILLED} after '{other.step}', and then"
             end(services, other, "failed", f"{reason} {mine.promotion.content.summary} came")
         elif other.untouched and other.outcome in ("running", "superseded"):
