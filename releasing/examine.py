@@ -29,7 +29,7 @@ def speaks_against(services: Services, made: Path) -> list[str]:
     OperationError
         Where a stack that it stands on is not deployed.
     """
-    folder = _emptied(services, "proved")
+    folder = emptied(services.workspace / "build" / "proved")
     shutil.copy(made, folder)
     for stack in (NETWORK, DATA):
         template = services.any_stack(stack).template()
@@ -55,7 +55,7 @@ def difference(services: Services, stack: StackState, state: State, made: Path) 
     made
         The template.
     """
-    before, after = _emptied(services, "before"), _emptied(services, "after")
+    before, after = (emptied(services.workspace / "build" / it) for it in ("before", "after"))
     shutil.copy(made, after)
     deployed = stack.template() if state.there else None
     if deployed:
@@ -63,8 +63,14 @@ def difference(services: Services, stack: StackState, state: State, made: Path) 
     return services.compare(before, after, Naming())
 
 
-def _emptied(services: Services, name: str) -> Path:
-    folder = services.workspace / "build" / name
+def emptied(folder: Path) -> Path:
+    """A folder without what was in it.
+
+    Parameters
+    ----------
+    folder
+        The folder, which may be missing.
+    """
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     return folder

@@ -1,8 +1,6 @@
 """The step `platform-prepare`: from a proposed app to an assembly, and what it would change."""
 
-import shutil
 from collections.abc import Mapping
-from pathlib import Path
 
 from diffing.deployed import fetch
 from diffing.naming import from_text
@@ -12,6 +10,7 @@ from operations.records import write_images
 from operations.source import PROPOSED
 from releasing.assembly import Assembly
 from releasing.ending import FAILURES
+from releasing.examine import emptied
 from releasing.handed_on import hand_on
 from releasing.images import ensure_images
 from releasing.ledger import OvertakenError
@@ -163,7 +162,7 @@ def _prepared(services: Services, mine: Change) -> None:
         for it, stack in assembly.stacks.items()
         if not stack.endpoint
     }
-    before, after = (_empty(workspace / "build" / side) for side in ("before", "after"))
+    before, after = (emptied(workspace / "build" / side) for side in ("before", "after"))
     found = fetch(folder, before, lambda _: services.cloudformation)
     stacks = assembly.order([it for it in assembly.stacks if environment.naming.stack(it) in found])
     assembly.copy(after, stacks)
@@ -244,9 +243,3 @@ def _check_images(
         if stack.endpoint in served:
             release = served[stack.endpoint].release
             ensure_images(environment, stack.endpoint, release, services.ecr)
-
-
-def _empty(folder: Path) -> Path:
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    return folder
