@@ -45,11 +45,7 @@ def drift(services: Services, endpoints: Iterable[str]) -> dict[str, list[str]]:
         _close_changes(services)
     for endpoint in endpoints:
         with _noted(endpoint, failed):
-            try:
-                differences = _compared(services, endpoint)
-            except OvertakenError as error:
-                services.say(f"{endpoint}: {error}")  # what its execution's end started is at it
-                continue
+            differences = _compared(services, endpoint)
             if differences is not None:
                 found[endpoint] = differences
     if failed:
@@ -101,13 +97,17 @@ def _under_way(services: Services, endpoint: str) -> bool:
     """Whether a release is under way; one whose execution is over is closed."""
     pipeline = services.pipeline(endpoint)
     for attempt in services.journal(endpoint).entries():
-        ended = pipeline.ended(attempt.execution)
         if attempt.settled:
             continue
+        ended = pipeline.ended(attempt.execution)
         unknown = not ended.status and not is_outside(attempt.execution)  # by hand
         if attempt.outcome == "running" and (unknown or services.runs(attempt)):
             return True
-        close_attempt(services, attempt, ended)
+        try:
+            close_attempt(services, attempt, ended)
+        except OvertakenError as error:
+            services.say(str(error))  # what its execution's end started is at it
+            return True
     return False
 
 
