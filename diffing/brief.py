@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from diffing.markdown import TITLES, signed
+from diffing.markdown import TITLES, in_all, signed
 from proof.report.content import clean
 
 if TYPE_CHECKING:
@@ -36,12 +36,5 @@ def brief(summary: "Summary") -> str:
 
 
 def _cost(summary: "Summary") -> str:
-    differences = [
-        it.after - it.before
-        for it in summary.costs
-        if it.before is not None and it.after is not None
-    ]
-    if not differences:
-        return "not priced"
-    rest = " of what is priced" if len(differences) < len(summary.costs) else ""
-    return f"{signed(sum(differences))}{rest}"
+    total, rest = in_all(summary.costs)
+    return "not priced" if total is None else f"{signed(total)}{rest}"

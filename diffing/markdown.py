@@ -1,6 +1,6 @@
 """A summary as Markdown, for the comment on a pull request."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from diffing.headline import serving
@@ -87,13 +87,28 @@ def _costs(found: tuple[Cost, ...]) -> Iterator[str]:
     if not found:
         return
     yield from ("", "#### Cost of a month", "")
-    priced = [each for each in found if each.before is not None and each.after is not None]
     for each in found:
         yield f"- {plain(each.path)}: {plain(each.what)}, {change(each)}"
-    if priced:
-        total = sum((each.after or 0) - (each.before or 0) for each in priced)
-        rest = " of what is priced" if len(priced) < len(found) else ""
+    total, rest = in_all(found)
+    if total is not None:
         yield f"- In all{rest}: {signed(total)}, without traffic, storage and requests"
+
+
+def in_all(found: Sequence[Cost]) -> tuple[float | None, str]:
+    """What changes of prices come to, and of how much of them: nothing where none is priced.
+
+    Parameters
+    ----------
+    found
+        The changes.
+    """
+    priced = [
+        each.after - each.before
+        for each in found
+        if each.before is not None and each.after is not None
+    ]
+    rest = " of what is priced" if len(priced) < len(found) else ""
+    return (sum(priced) if priced else None), rest
 
 
 def change(cost: Cost) -> str:
