@@ -203,10 +203,13 @@ class Deployment:
         One whose release stirred meanwhile is left to be looked at anew.
         """
         services = self._services
-        before = {it: services.any_stack(it).settled().updated for it in stacks}
+        settled = {it: services.any_stack(it).settled().updated for it in stacks}
         # What was waited for since one was looked at may have let a release of it go on.
-        for stack in [it for it in stacks if stirred(services, self.change, endpoint_of(it))]:
-            del before[stack]
+        before = {
+            stack: updated
+            for stack, updated in settled.items()
+            if not stirred(services, self.change, endpoint_of(stack))
+        }
         if not before:
             return
         for stack, updated in before.items():
