@@ -6,12 +6,14 @@ The containers echo, so that what is tested is the platform and not a model.
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
 from mlops_constructs.async_plan import AsyncPlaces
+from releasing.smoke import START, Answer, Api
 from tests.local.application import Application
 from tests.local.conftest import Deployed, processes_naming
 from tests.local.serving import BUCKET, ROLE, Client, Serving, echo_image, until
@@ -613,6 +615,30 @@ class TestApi:
         assert (failed.status, "a(bad)" in failed.said["error"]) == (400, True)
         unknown = f"invocations/{'0' * 32}-{location.partition('-')[2]}"
         assert application.get("reports", unknown).status == 404
+
+    def test_the_smoke_test_of_a_release_asks_each_of_them(self, serving: Serving) -> None:
+        """The endpoints are those of the tests before."""
+        platform = serving.platform
+        api = Api(
+            lambda: platform.invocation_url("{endpoint}"),
+            lambda: platform.outputs("Api")["ApiKeyId"],
+            SimpleNamespace(client=platform.client),
+            signed=False,
+        )
+        for endpoint, header, part in (
+            ("chosen", "Target-Container-Hostname", "right"),
+            ("compared", "Target-Variant", "next"),
+            ("small", "Inference-Component", "roses"),
+        ):
+            answer = api.ask(endpoint, "[1]", {f"{START}{header}": part})
+            assert answer == Answer(200, f"{part}([1])"), endpoint
+        taken = api.ask("reports", "[1]", {"Prefer": "respond-async"})
+        assert taken.status == 202
+        invocation = json.loads(taken.text)["id"]
+        answer = until(
+            lambda: api.fetch("reports", invocation), lambda found: found.status != taken.status
+        )
+        assert answer == Answer(200, "a([1])")
 
     def test_the_wrong_way_says_which_is_right(
         self, serving: Serving, application: Application
